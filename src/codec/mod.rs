@@ -1,0 +1,64 @@
+//! Codecs, one a module: headers ► configuration record, codec string, and the facts about a picture or frame that
+//! the rest needs (is it a sync sample, where is it in presentation order). No module here knows of files or boxes.
+
+use crate::time::FrameRate;
+
+/// What a video bitstream says about its pictures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct VideoFormat {
+    /// Luma samples a line, after cropping.
+    pub width: u16,
+    /// Lines, after cropping.
+    pub height: u16,
+    /// Shape of a sample; `None` when the bitstream does not say.
+    pub sample_aspect_ratio: Option<SampleAspectRatio>,
+    /// Meaning of the sample values; `None` when the bitstream does not say.
+    pub colour: Option<Colour>,
+}
+
+impl VideoFormat {
+    /// Size of the picture as shown, in square pixels: the width stretched by the sample aspect ratio, to nearest.
+    pub fn display_size(&self) -> (u32, u32) {
+        let width = u64::from(self.width);
+        let shown = match self.sample_aspect_ratio {
+            Some(SampleAspectRatio { horizontal, vertical }) => {
+                let (h, v) = (u64::from(horizontal), u64::from(vertical));
+                (2 * width * h + v) / (2 * v)
+            }
+            None => width,
+        };
+        // A 16-bit width times a 16-bit ratio stays within 32 bits.
+        (u32::try_from(shown).unwrap_or(u32::MAX), u32::from(self.height))
+    }
+}
+
+/// Width to height of a sample (H.264 E.2.1 `sar_width`, `sar_height`); both above 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleAspectRatio {
+    /// Relative width.
+    pub horizontal: u16,
+    /// Relative height.
+    pub vertical: u16,
+}
+
+/// Coding-independent code points (ITU-T H.273), as in VUI and in the `nclx` colour box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour {
+    /// `colour_primaries`.
+    pub primaries: u8,
+    /// `transfer_characteristics`.
+    pub transfer: u8,
+    /// `matrix_coefficients`.
+    pub matrix: u8,
+    /// `video_full_range_flag`.
+    pub full_range: bool,
+}
+
+/// Frame rate that the bitstream's timing fields give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitstreamRate {
+    /// The rate.
+    pub rate: FrameRate,
+    /// `fixed_frame_rate_flag`: 0 is what x264 writes for constant rates too, and worth a notice.
+    pub fixed: bool,
+}

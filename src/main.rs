@@ -1,0 +1,2 @@
+//! The command: parse, call the library, exit code.
+fn main() {}

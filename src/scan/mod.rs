@@ -1,0 +1,59 @@
+//! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
+//!
+//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames.
+
+/// Bytes of a source: a file, or a buffer of the caller's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SourceRange {
+    /// First byte, counted from the start of the source.
+    pub offset: u64,
+    /// Number of bytes.
+    pub len: u32,
+}
+
+impl SourceRange {
+    /// Offset of the byte behind the range.
+    pub fn end(self) -> u64 {
+        self.offset + u64::from(self.len)
+    }
+}
+
+/// What a scan left out of the samples, by kind: the whole list. Everything else of the input is in the output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Dropped {
+    /// Access unit delimiters (H.264 7.3.2.4): samples need none.
+    pub access_unit_delimiters: Count,
+    /// Filler data NAL units (H.264 7.3.2.7).
+    pub filler: Count,
+    /// End of sequence NAL units (H.264 7.3.2.5).
+    pub ends_of_sequence: Count,
+    /// End of stream NAL units (H.264 7.3.2.6).
+    pub ends_of_stream: Count,
+    /// Parameter sets that the sample entry holds.
+    pub parameter_sets: Count,
+    /// Zero bytes around NAL units that belong to no start code (H.264 B.1: `leading_zero_8bits`, `trailing_zero_8bits`).
+    pub zero_bytes: Count,
+    /// Coded pictures before the first one that decoding can start with; dropped only when asked.
+    pub leading_pictures: Count,
+    /// ID3 tags in front of or between ADTS frames.
+    pub id3_tags: Count,
+    /// Bytes of an incomplete last ADTS frame; dropped only when asked.
+    pub incomplete_frames: Count,
+}
+
+/// How many of a kind, and how many bytes of the input they took (without start codes).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Count {
+    /// Number of units.
+    pub units: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+impl Count {
+    /// Counts one unit of `bytes` bytes.
+    pub fn add(&mut self, bytes: u64) {
+        self.units += 1;
+        self.bytes += bytes;
+    }
+}
