@@ -197,7 +197,8 @@ impl fmt::Display for FrameRate {
     }
 }
 
-fn gcd(mut a: u64, mut b: u64) -> u64 {
+/// Greatest common divisor; 1 for two zeros, so that one may divide by it.
+pub(crate) fn gcd(mut a: u64, mut b: u64) -> u64 {
     while b != 0 {
         (a, b) = (b, a % b);
     }
