@@ -167,6 +167,15 @@ fn a_target_duration_below_a_segment_is_refused() {
 }
 
 #[test]
+fn bandwidth_of_a_combination_is_rounded_up_once() {
+    // 8 bits in 3 s and 8 bits in 6 s are 2.67 and 1.33 bit/s: 4, not 3 + 2.
+    let media = Media::Audio { channels: 1, sample_rate: 48_000 };
+    let sound = track("audio/a", "mp4a.40.2", media, 1, &[(1, 6)]);
+    let text = master_of(vec![video("video/a", 720, &[(1, 90_000)])], vec![sound]);
+    assert!(text.contains(":BANDWIDTH=4,AVERAGE-BANDWIDTH=4,"), "{text}");
+}
+
+#[test]
 fn video_alone_names_no_audio() {
     let text = master_of(vec![video("video/a", 720, &SIZES)], vec![]);
     assert!(!text.contains("AUDIO") && !text.contains("EXT-X-MEDIA"), "{text}");
