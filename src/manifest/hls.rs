@@ -173,7 +173,7 @@ fn unique_name(track: &PackagedTrack, taken: &mut HashSet<String>) -> String {
 }
 
 /// A quoted string: not empty, no line feed, carriage return or quotation mark (8216bis 4.2), nor any other control
-/// character, nor what looks like a variable (4.3). There is no way to escape them, so they are refused.
+/// character, nor what starts a variable reference. There is no way to escape them, so they are refused.
 fn quoted(what: &str, value: &str) -> Result<String> {
     let unfit = |c: char| c == '"' || c.is_control();
     if value.is_empty() || value.contains(unfit) || value.contains("{$") {
