@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 pub mod bits;
+pub mod boxes;
 pub mod bytes;
 pub mod codec;
 pub mod error;

@@ -1,0 +1,31 @@
+//! Boxes of the ISO base media file format (ISO/IEC 14496-12), written. Plain values in, bytes out.
+//!
+//! [`BoxWriter`] nests and sizes boxes, [`brand`] decides which brands a file may claim, [`moov`] and [`sample_entry`]
+//! hold the layouts of an init segment, [`moof`] those of a media segment. Which boxes stand in an init segment is told
+//! in [`crate::track::header`]. A fixed layout is a `Pod` struct in the standard's field order; nothing here reads boxes.
+
+use std::fmt;
+
+use bytemuck::{Pod, Zeroable};
+
+pub mod brand;
+pub mod moof;
+pub mod moov;
+pub mod sample_entry;
+mod writer;
+
+pub use writer::{BoxWriter, Slot};
+
+/// A box type, brand or handler type: four characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct FourCc(pub [u8; 4]);
+
+impl fmt::Display for FourCc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.escape_ascii().fmt(f)
+    }
+}
+
+/// `track_ID` of the one track that a CMAF file holds (ISO/IEC 23000-19 7.3.2.1: exactly one `trak`).
+pub const TRACK_ID: u32 = 1;
