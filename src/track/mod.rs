@@ -7,6 +7,8 @@ use std::ops::Range;
 use crate::scan::SourceRange;
 use crate::time::CompositionOffset;
 
+pub mod header;
+
 /// `sample_flags` (ISO/IEC 14496-12 8.8.3.1): what a reader may know of a sample without decoding it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SampleFlags(u32);
