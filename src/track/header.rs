@@ -154,6 +154,15 @@ impl SampleEntry {
     fn media(&self) -> Result<Media> {
         match self {
             Self::Avc1 { format, .. } => {
+                if let Some(
+                    ratio @ (SampleAspectRatio { horizontal: 0, .. } | SampleAspectRatio { vertical: 0, .. }),
+                ) = format.sample_aspect_ratio
+                {
+                    return Err(Error::conflict(
+                        format!("the sample aspect ratio is {}:{}", ratio.horizontal, ratio.vertical),
+                        "give one above 0, or none",
+                    ));
+                }
                 let (width, height) = format.display_size();
                 let fits = |pixels| u16::try_from(pixels).ok().filter(|&pixels| pixels > 0);
                 match (fits(width), fits(height)) {
@@ -466,6 +475,8 @@ mod tests {
         refused(&video(VideoFormat { sample_aspect_ratio: wide, ..SQUARE_BT709 }), "19200000 pixels wide");
         let narrow = Some(SampleAspectRatio { horizontal: 1, vertical: 60_000 });
         refused(&video(VideoFormat { sample_aspect_ratio: narrow, ..SQUARE_BT709 }), "0 pixels wide");
+        let nothing = Some(SampleAspectRatio { horizontal: 1, vertical: 0 });
+        refused(&video(VideoFormat { sample_aspect_ratio: nothing, ..SQUARE_BT709 }), "1:0");
         refused(&TrackHeader { language: Some("d\0".into()), ..audio() }, "language");
         refused(&TrackHeader { role: Some(String::new()), ..audio() }, "role");
         let bit_rate = Some(BitRate { buffer_size: 1 << 24, max: 0, average: 0 });
