@@ -1,7 +1,68 @@
 //! Everything that touches files: inputs, the segment file, publishing. The only module below the command line and the
 //! running of a package that does.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`input`] | a regular file that is read by position and must not change |
+//! | `map` | the two mappings and what may be done with them: all the unsafe code |
+//! | `fill` | a piece list ► bytes in a file: gathered, or read into a mapping |
+//! | [`segment_file`] | one file that appears under its name whole or not at all |
+//! | [`way`] | which of the two ways a file system's record asks for |
+//! | [`check`] | a published file against its piece list and its source |
+//! | [`publish`] | the output directory of a run: journal, files, receipt, and what an error takes back |
+//! | `old_run` | what `--force` may remove |
+//! | [`directory`] | an open directory; names are resolved against it, never through a link |
+
+use std::io;
 
 use crate::error::{Error, ErrorKind, Result};
+
+pub mod check;
+pub mod directory;
+mod fill;
+pub mod input;
+mod map;
+mod old_run;
+pub mod publish;
+pub mod segment_file;
+pub mod way;
+
+/// An error of a system call on the output, with what a person can do about it where that is known.
+fn refused(action: impl Into<crate::error::Text>, source: impl Into<io::Error>) -> Error {
+    let source = source.into();
+    let remedy = match source.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "free some space or choose an output directory on another disk"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "choose an output directory on a file system that can be written"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "choose an output directory that you may write to, or change its permissions"
+        }
+        io::ErrorKind::FileTooLarge => {
+            "raise the limit for the size of a file (ulimit -f), or choose another file system"
+        }
+        io::ErrorKind::NotADirectory => {
+            "a file is where a directory has to be; choose another output directory"
+        }
+        io::ErrorKind::AlreadyExists => {
+            "fragmint replaces no file that it did not write; choose another name"
+        }
+        _ => return Error::io(action, source),
+    };
+    Error::io(action, io::Error::new(source.kind(), format!("{source}; {remedy}")))
+}
+
+/// Repeats a system call that a signal interrupted.
+fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Result<T> {
+    loop {
+        match call() {
+            Err(rustix::io::Errno::INTR) => {}
+            answer => return answer,
+        }
+    }
+}
 
 /// A source of bytes that is read by position, from several threads.
 pub trait ReadAt: Sync {

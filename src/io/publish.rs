@@ -1,0 +1,396 @@
+//! The output directory of a run: claimed before the first file, complete after the last, and as it was if the run fails.
+//!
+//! A claim refuses a directory with something in it, or with `--force` removes what an old run wrote (`old_run`). Then the
+//! journal names every file that is to come; segments and init segments appear whole, manifests when all of those are
+//! there, the receipt last, and the journal goes. A run that is dropped unfinished takes back what it made, and nothing
+//! else. A killed one leaves whole files and the journal.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustix::fs::{FileType, FlockOperation};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::check::verify_published;
+use super::directory::Directory;
+use super::input::{FileId, Identity, Input};
+use super::old_run::{OldRun, is_plain_path, own_names};
+use super::refused;
+use super::segment_file::{Published, SegmentFile, publish_bytes};
+use super::way::{FileSystem, Way};
+use crate::error::{Error, Result};
+use crate::fragment::PieceList;
+
+/// Name of the receipt: what a finished run wrote.
+pub const RECEIPT: &str = "fragmint.json";
+
+/// Name of the journal: what a run that is not finished is going to write.
+pub const JOURNAL: &str = "fragmint.journal";
+
+/// The part of a receipt or journal that says which files are a run's. A receipt has more beside it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenFiles {
+    /// In the order of their paths.
+    pub files: Vec<WrittenFile>,
+}
+
+/// One file of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrittenFile {
+    /// Relative to the output directory, with `/` between the names.
+    pub path: String,
+    /// Size; not in a journal for files whose size is not known yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+}
+
+/// Whether the file is a playlist or an MPD: published last and removed first.
+pub fn is_manifest(path: &str) -> bool {
+    [".m3u8", ".mpd"].iter().any(|extension| path.ends_with(extension))
+}
+
+/// A run that has the output directory for itself.
+///
+/// Files may be published from several threads. Dropping it before [`Run::finish`] removes the files and directories that it
+/// made.
+#[derive(Debug)]
+pub struct Run {
+    top: Directory,
+    /// The directories of the files, by path; a parent sorts before its children.
+    directories: BTreeMap<String, Directory>,
+    /// Those of them that this run made.
+    made: HashSet<String>,
+    /// The output directory and its parents, as far as this run made them, outermost first.
+    made_outside: Vec<PathBuf>,
+    files: BTreeMap<String, OnceLock<Published>>,
+    /// Files that are to be there before the first manifest, and are not.
+    missing: AtomicUsize,
+    journal: Option<FileId>,
+    receipt: Option<FileId>,
+    finished: bool,
+}
+
+impl Run {
+    /// Takes the directory for a run that is going to write `files`, and nothing else; makes it if it is not there.
+    ///
+    /// With `force`, removes what an old run wrote there: its manifests first, its receipt last. `inputs` are never removed.
+    ///
+    /// # Errors
+    /// `Conflict` if the directory has something in it that is in the way, or if another run has it: nothing was changed then.
+    /// `Io` if it cannot be made or written; what is left of an old run is still known as such.
+    pub fn claim(path: &Path, force: bool, files: Vec<WrittenFile>, inputs: &[Identity]) -> Result<Self> {
+        let planned = planned(&files).map_err(|e| e.in_file(path))?;
+        let (top, made_outside) = make_top(path)?;
+        let mut run = Self {
+            top,
+            directories: BTreeMap::new(),
+            made: HashSet::new(),
+            made_outside,
+            missing: AtomicUsize::new(planned.keys().filter(|path| !is_manifest(path)).count()),
+            files: planned,
+            journal: None,
+            receipt: None,
+            finished: false,
+        };
+        // Held until the run ends, however it ends. Where directories cannot be locked the journal alone keeps others out.
+        if rustix::fs::flock(&run.top.fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
+        {
+            run.made_outside.clear();
+            let what = "another run of fragmint is writing to the directory";
+            return Err(Error::conflict(what, "wait for it, or choose another directory").in_file(path));
+        }
+        run.clear_for(force, inputs)?;
+        run.write_journal(&WrittenFiles { files })?;
+        run.make_directories()?;
+        Ok(run)
+    }
+
+    /// The way that suits the file system of the directory, and which file system that is.
+    pub fn auto_way(&self) -> (Way, FileSystem) {
+        let file_system = FileSystem::of(&self.top.fd);
+        (file_system.auto_way(), file_system)
+    }
+
+    /// Publishes a segment.
+    ///
+    /// # Errors
+    /// `Conflict` if the path was not planned or is there already; else as [`SegmentFile::fill`] and [`SegmentFile::publish`].
+    pub fn write_segment(&self, path: &str, list: &PieceList, input: &Input, way: Way) -> Result<Published> {
+        self.publish(path, |file| file.fill(list, input, way))
+    }
+
+    /// Publishes a small file: an init segment, or a manifest once everything that is no manifest is there.
+    ///
+    /// # Errors
+    /// As [`Run::write_segment`]; `Conflict` for a manifest that comes too early.
+    pub fn publish_bytes(&self, path: &str, bytes: &[u8]) -> Result<Published> {
+        let missing = self.missing.load(Ordering::Acquire);
+        if is_manifest(path) && missing > 0 {
+            let what = format!("a manifest is to be published while {missing} segments are missing");
+            return Err(Error::conflict(what, "publish them first").in_file(&self.top.path.join(path)));
+        }
+        self.publish(path, |file| file.write_bytes(bytes))
+    }
+
+    /// Reads a published file back and compares it with what it was made from, byte by byte.
+    ///
+    /// # Errors
+    /// As [`verify_published`].
+    pub fn verify(&self, path: &str, list: &PieceList, input: &Input) -> Result<()> {
+        let (directory, name, _) = self.planned(path)?;
+        verify_published(directory, name, list, input)
+    }
+
+    /// Reads a small published file back and compares it.
+    ///
+    /// # Errors
+    /// As [`verify_published`].
+    pub fn verify_bytes(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        let (directory, name, _) = self.planned(path)?;
+        let mut list = PieceList::default();
+        list.push_literal(bytes);
+        verify_published(directory, name, &list, &[][..])
+    }
+
+    /// Ends the run: publishes the receipt, whose `files` are those of [`WrittenFiles`], and removes the journal.
+    ///
+    /// # Errors
+    /// `Conflict` if a planned file was not published; `Io`. Then the run is taken back.
+    pub fn finish(mut self, receipt: &[u8]) -> Result<()> {
+        if let Some((path, _)) = self.files.iter().find(|(_, published)| published.get().is_none()) {
+            let what = "the file was planned and is not there at the end of the run";
+            return Err(
+                Error::conflict(what, "publish every planned file").in_file(&self.top.path.join(path))
+            );
+        }
+        self.receipt = Some(publish_bytes(&self.top, RECEIPT, receipt)?.id);
+        self.top
+            .remove_file(JOURNAL)
+            .map_err(|e| refused("remove the journal", e).in_file(&self.top.path.join(JOURNAL)))?;
+        self.finished = true;
+        Ok(())
+    }
+
+    fn publish(
+        &self,
+        path: &str,
+        fill: impl FnOnce(&mut SegmentFile<'_>) -> Result<()>,
+    ) -> Result<Published> {
+        let (directory, name, slot) = self.planned(path)?;
+        let mut file = SegmentFile::create(directory, name)?;
+        fill(&mut file)?;
+        let published = file.publish()?;
+        // Only one file can have been linked under the name, so the slot is empty.
+        if slot.set(published).is_ok() && !is_manifest(path) {
+            self.missing.fetch_sub(1, Ordering::AcqRel);
+        }
+        Ok(published)
+    }
+
+    fn planned<'a>(&'a self, path: &'a str) -> Result<(&'a Directory, &'a str, &'a OnceLock<Published>)> {
+        let Some(slot) = self.files.get(path) else {
+            let what = "the file is not among those that the run planned to write";
+            return Err(Error::conflict(what, "name it in the claim").in_file(&self.top.path.join(path)));
+        };
+        let (directory, name) = self.parent(path);
+        Ok((directory, name, slot))
+    }
+
+    fn parent<'a>(&'a self, path: &'a str) -> (&'a Directory, &'a str) {
+        match path.rsplit_once('/') {
+            Some((parent, name)) => (self.directories.get(parent).unwrap_or(&self.top), name),
+            None => (&self.top, path),
+        }
+    }
+
+    /// Makes sure that nothing is in the way of the planned files, if need be and may be by removing an old run.
+    fn clear_for(&self, force: bool, inputs: &[Identity]) -> Result<()> {
+        let top = &self.top;
+        let conflict = |what: String, remedy| Err(Error::conflict(what, remedy).in_file(&top.path));
+        let names = top.names().map_err(|e| refused("read the output directory", e).in_file(&top.path))?;
+        let has = |name: &str| names.iter().any(|n| n == name);
+        if names.is_empty() {
+            return Ok(());
+        }
+        if !own_names().iter().any(|name| has(name)) {
+            let what =
+                format!("the directory is not empty, and no run of fragmint wrote {:?} in it", names[0]);
+            return conflict(what, "choose another output directory");
+        }
+        if !force {
+            let what = if has(RECEIPT) {
+                "the directory holds a finished package"
+            } else {
+                "the directory holds what an interrupted run left"
+            };
+            return conflict(
+                what.to_owned(),
+                "use --force to replace it, or choose another output directory",
+            );
+        }
+        let ids = inputs.iter().map(|input| input.id).collect();
+        let old = OldRun::find(top, &ids)?;
+        for path in self.files.keys() {
+            if let Some(obstacle) = find_obstacle(top, path, &old)? {
+                let what = format!("{obstacle:?} is in the way, and the old run did not write it");
+                return conflict(
+                    what,
+                    "nothing was removed; move it away, or choose another output directory",
+                );
+            }
+        }
+        old.remove()
+    }
+
+    fn write_journal(&mut self, files: &WrittenFiles) -> Result<()> {
+        let path = || self.top.path.join(JOURNAL);
+        let mut text = serde_json::to_vec_pretty(files)
+            .map_err(|e| Error::io("write the journal", std::io::Error::other(e)).in_file(&path()))?;
+        text.push(b'\n');
+        let published = publish_bytes(&self.top, JOURNAL, &text)?;
+        self.journal = Some(published.id);
+        Ok(())
+    }
+
+    fn make_directories(&mut self) -> Result<()> {
+        let failed = |path: PathBuf| move |e| refused("make the directory", e).in_file(&path);
+        for file in self.files.keys() {
+            for (end, _) in file.match_indices('/') {
+                let path = &file[..end];
+                if self.directories.contains_key(path) {
+                    continue;
+                }
+                let (parent, name) = self.parent(path);
+                let made = parent.make_child(name).map_err(failed(self.top.path.join(path)))?;
+                let child = parent.child(name);
+                // Noted before anything can fail, so that it is taken back.
+                if made {
+                    self.made.insert(path.to_owned());
+                }
+                let child = child.map_err(failed(self.top.path.join(path)))?;
+                self.directories.insert(path.to_owned(), child);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what this run made and nothing else. What cannot be removed stays named by the journal.
+    fn take_back(&self) -> rustix::io::Result<()> {
+        if let Some(id) = self.receipt {
+            remove_own(&self.top, RECEIPT, id)?;
+        }
+        let published = self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?.id)));
+        let (manifests, others): (Vec<_>, Vec<_>) = published.partition(|(path, _)| is_manifest(path));
+        for (path, id) in manifests.into_iter().chain(others) {
+            let (directory, name) = self.parent(path);
+            remove_own(directory, name, id)?;
+        }
+        for path in self.directories.keys().rev().filter(|path| self.made.contains(*path)) {
+            let (directory, name) = self.parent(path);
+            directory.remove_empty_child(name)?;
+        }
+        if let Some(id) = self.journal {
+            remove_own(&self.top, JOURNAL, id)?;
+        }
+        for path in self.made_outside.iter().rev() {
+            rustix::fs::rmdir(path)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.finished {
+            // The error that ended the run is on its way to the user; this one would hide it.
+            let _ = self.take_back();
+        }
+    }
+}
+
+/// Removes a file if it is still the one that was published.
+fn remove_own(directory: &Directory, name: &str, id: FileId) -> rustix::io::Result<()> {
+    if directory.look_at(name)?.is_some_and(|entry| entry.id == id) {
+        directory.remove_file(name)?;
+    }
+    Ok(())
+}
+
+/// Checks the paths of a plan.
+fn planned(files: &[WrittenFile]) -> Result<BTreeMap<String, OnceLock<Published>>> {
+    let mut planned = BTreeMap::new();
+    for WrittenFile { path, .. } in files {
+        if !is_plain_path(path) || own_names().contains(path) {
+            let what = format!("{path:?} cannot be the path of an output file");
+            return Err(Error::conflict(what, "name it otherwise"));
+        }
+        if planned.insert(path.clone(), OnceLock::new()).is_some() {
+            let what = format!("two outputs are called {path:?}");
+            return Err(Error::conflict(what, "give one of them another name"));
+        }
+    }
+    let inside = |path: &String| {
+        path.match_indices('/').find(|(end, _)| planned.contains_key(&path[..*end])).map(|(end, _)| end)
+    };
+    if let Some((path, end)) = planned.keys().find_map(|path| Some((path, inside(path)?))) {
+        let what = format!("{:?} is to be a file and, for {path:?}, a directory", &path[..end]);
+        return Err(Error::conflict(what, "give one of them another name"));
+    }
+    Ok(planned)
+}
+
+/// Makes the directory and its parents as far as they are missing; says which those were, outermost first.
+fn make_top(path: &Path) -> Result<(Directory, Vec<PathBuf>)> {
+    let absolute =
+        std::path::absolute(path).map_err(|e| refused("find the output directory", e).in_file(path))?;
+    let missing: Vec<_> = absolute.ancestors().take_while(|path| is_missing(path)).collect();
+    let mut made = Vec::new();
+    let make = || -> Result<Directory> {
+        for directory in missing.into_iter().rev() {
+            match std::fs::create_dir(directory) {
+                Ok(()) => made.push(directory.to_path_buf()),
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(refused("make the output directory", e).in_file(directory)),
+            }
+        }
+        Directory::open(path)
+    };
+    match make() {
+        Ok(directory) => Ok((directory, made)),
+        Err(error) => {
+            for directory in made.iter().rev() {
+                let _ = std::fs::remove_dir(directory);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn is_missing(path: &Path) -> bool {
+    std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// What in the directory keeps `path` from being made, once the old run is removed.
+fn find_obstacle(top: &Directory, path: &str, old: &OldRun<'_>) -> Result<Option<String>> {
+    let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
+    for end in ends {
+        let prefix = &path[..end];
+        // Every directory in front of it was looked at before, and is no link.
+        let found = top
+            .look_at(prefix)
+            .map_err(|e| refused("look at the directory", e).in_file(&top.path.join(prefix)))?;
+        match found {
+            None => return Ok(None),
+            Some(_) if old.removes(prefix) => return Ok(None),
+            Some(entry) if entry.kind == FileType::Directory && end < path.len() => {}
+            Some(_) => return Ok(Some(prefix.to_owned())),
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,199 @@
+//! One file of a package: filled under no name, and then under its name whole, or not at all.
+//!
+//! The file is made by `O_TMPFILE` and appears by `linkat`, so a killed process leaves nothing of it; where the file system
+//! has no unnamed files, it is made under a reserved name and renamed. Neither replaces a file. Nothing is flushed to the
+//! disk: a file that is published survives the end of the process, not the loss of power.
+
+use std::fs::File;
+
+use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
+use rustix::io::Errno;
+
+use super::directory::{Directory, Entry};
+use super::fill;
+use super::input::{FileId, Input};
+use super::map::OutputMap;
+use super::way::{FileSystem, Way};
+use super::{refused, retry};
+use crate::error::{Error, Result};
+use crate::fragment::{Piece, PieceList};
+
+/// What was published, and how it was filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// The way that was taken. It is [`Way::Gather`] in spite of the caller's wish where a mapping could end in a signal.
+    pub way: Way,
+    /// Which file it is.
+    pub id: FileId,
+}
+
+/// A file that is being made.
+#[derive(Debug)]
+pub struct SegmentFile<'d> {
+    directory: &'d Directory,
+    name: &'d str,
+    file: File,
+    /// Whether it stands in the directory under its [`partial_name`], to be renamed or removed.
+    partial: bool,
+    /// Bytes it must have to be published.
+    len: u64,
+    way: Way,
+}
+
+/// The reserved name of a file that is being made where there are no unnamed files.
+pub(super) fn partial_name(name: &str) -> String {
+    format!(".{name}.part")
+}
+
+impl<'d> SegmentFile<'d> {
+    /// Makes an empty file that is to be called `name` in `directory`.
+    ///
+    /// # Errors
+    /// `Io` if the directory cannot be written.
+    pub fn create(directory: &'d Directory, name: &'d str) -> Result<Self> {
+        let make = |name: &str, flags| {
+            let flags = OFlags::RDWR | OFlags::CLOEXEC | flags;
+            retry(|| rustix::fs::openat(&directory.fd, name, flags, Mode::from_raw_mode(0o666)))
+        };
+        let unnamed =
+            if directory.unnamed_files { make(".", OFlags::TMPFILE) } else { Err(Errno::OPNOTSUPP) };
+        let (made, partial) = match unnamed {
+            // What file systems and kernels without unnamed files say.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
+                (make(&partial_name(name), OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW), true)
+            }
+            answer => (answer, false),
+        };
+        match made {
+            Ok(fd) => Ok(Self { directory, name, file: fd.into(), partial, len: 0, way: Way::Gather }),
+            Err(e) => Err(refused("make the file", e).in_file(&directory.path.join(name))),
+        }
+    }
+
+    /// Fills the file with a piece list, payload from `input`.
+    ///
+    /// # Errors
+    /// `Changed` or `Io` of the input, `Io` of the output; each with its path. The file cannot be used any more.
+    pub fn fill(&mut self, list: &PieceList, input: &Input, way: Way) -> Result<()> {
+        for piece in list.pieces() {
+            if let Piece::Source(range) = piece {
+                input.require_inside(range.offset, u64::from(range.len))?;
+            }
+        }
+        let filled = match way {
+            Way::Mapped => self.fill_mapped(list, input),
+            Way::Gather => self.fill_gathered(list, input),
+        };
+        filled.map_err(|e| self.named(e))?;
+        // A page that lost its end to a truncation reads as zeros, without a fault.
+        input.check_unchanged()?;
+        self.len = list.len();
+        Ok(())
+    }
+
+    fn fill_gathered(&mut self, list: &PieceList, input: &Input) -> Result<()> {
+        self.way = Way::Gather;
+        fill::gather(list, input, &self.file)
+    }
+
+    fn fill_mapped(&mut self, list: &PieceList, input: &Input) -> Result<()> {
+        let Ok(len) = usize::try_from(list.len()) else { return self.fill_gathered(list, input) };
+        if len == 0 || FileSystem::of(&self.file).can_fault_when_full() {
+            return self.fill_gathered(list, input);
+        }
+        // Before a store may touch it, all space is there, and a full disk is an error.
+        match retry(|| rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, list.len())) {
+            Ok(()) => {}
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => return self.fill_gathered(list, input),
+            Err(e) => return Err(refused("allocate the file", e)),
+        }
+        // A file system that does not map (some network and user-space ones).
+        let Ok(mut map) = OutputMap::new(&self.file, len) else { return self.fill_gathered(list, input) };
+        self.way = Way::Mapped;
+        fill::read_into(list, input, &mut map, len)
+    }
+
+    /// Fills the file with bytes.
+    ///
+    /// # Errors
+    /// `Io` with the path of the file.
+    pub fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        use std::io::Write as _;
+        self.file.write_all(bytes).map_err(|e| self.named(refused("write the file", e)))?;
+        self.len = bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Puts the file under its name.
+    ///
+    /// # Errors
+    /// `Io` if a file of that name exists, which stays as it is, or if the file system refuses.
+    pub fn publish(mut self) -> Result<Published> {
+        let stat = rustix::fs::fstat(&self.file).map_err(|e| self.named(refused("ask for the size", e)))?;
+        let found = Entry::of(&stat);
+        if found.size != self.len {
+            let what = format!("it has {} bytes instead of {}", found.size, self.len);
+            return Err(self.named(Error::io("publish the file", std::io::Error::other(what))));
+        }
+        let named = if self.partial { self.rename() } else { self.link() };
+        named.map_err(|e| self.named(refused("publish the file", e)))?;
+        self.partial = false;
+        Ok(Published { bytes: self.len, way: self.way, id: found.id })
+    }
+
+    fn link(&self) -> rustix::io::Result<()> {
+        use std::os::fd::AsRawFd as _;
+        let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        match rustix::fs::linkat(CWD, unnamed, &self.directory.fd, self.name, AtFlags::SYMLINK_FOLLOW) {
+            // Where /proc is not mounted; allowed to root, and on newer kernels to whoever opened the file.
+            Err(Errno::NOENT) => {
+                rustix::fs::linkat(&self.file, "", &self.directory.fd, self.name, AtFlags::EMPTY_PATH)
+            }
+            answer => answer,
+        }
+    }
+
+    fn rename(&self) -> rustix::io::Result<()> {
+        let (directory, partial) = (&self.directory.fd, partial_name(self.name));
+        match rustix::fs::renameat_with(directory, &partial, directory, self.name, RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS) => self.link_partial(),
+            answer => answer,
+        }
+    }
+
+    /// For file systems whose rename can only replace.
+    fn link_partial(&self) -> rustix::io::Result<()> {
+        let (directory, partial) = (&self.directory.fd, partial_name(self.name));
+        rustix::fs::linkat(directory, &partial, directory, self.name, AtFlags::empty())?;
+        rustix::fs::unlinkat(directory, &partial, AtFlags::empty())
+    }
+
+    /// An error of the output gets the path of the output; one of the input has a path already.
+    fn named(&self, error: Error) -> Error {
+        error.in_file(&self.directory.path.join(self.name))
+    }
+}
+
+impl Drop for SegmentFile<'_> {
+    fn drop(&mut self) {
+        if self.partial {
+            // There is nobody to tell, and a leftover is cleared by the next run.
+            let _ = self.directory.remove_file(&partial_name(self.name));
+        }
+    }
+}
+
+/// Publishes a small file whole: an init segment, a playlist.
+///
+/// # Errors
+/// As [`SegmentFile::create`], [`SegmentFile::write_bytes`] and [`SegmentFile::publish`].
+pub fn publish_bytes(directory: &Directory, name: &str, bytes: &[u8]) -> Result<Published> {
+    let mut file = SegmentFile::create(directory, name)?;
+    file.write_bytes(bytes)?;
+    file.publish()
+}
+
+#[cfg(test)]
+mod tests;

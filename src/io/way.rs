@@ -1,0 +1,81 @@
+//! The two ways to fill a segment file, and which of them a file system's record asks for.
+
+use std::fmt;
+use std::os::fd::AsFd;
+
+/// How payload gets from the input into a segment file. Both give the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// Read into a mapping of the output, at its final place.
+    Mapped,
+    /// Written by `pwritev` out of a mapping of the input.
+    Gather,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mapped => "mapped",
+            Self::Gather => "gather",
+        })
+    }
+}
+
+/// A kind of file system, as far as it matters for filling files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileSystem {
+    /// ext2, ext3, ext4: one number for the three.
+    Ext4,
+    /// XFS.
+    Xfs,
+    /// Btrfs.
+    Btrfs,
+    /// tmpfs.
+    Tmpfs,
+    /// overlayfs.
+    Overlay,
+    /// Any other, or one that did not say.
+    Other,
+}
+
+impl FileSystem {
+    /// The kind that holds an open file or directory.
+    pub fn of(file: impl AsFd) -> Self {
+        // The magic numbers of linux/magic.h.
+        match rustix::fs::fstatfs(file).map(|answer| i128::from(answer.f_type)) {
+            Ok(0xef53) => Self::Ext4,
+            Ok(0x5846_5342) => Self::Xfs,
+            Ok(0x9123_683e) => Self::Btrfs,
+            Ok(0x0102_1994) => Self::Tmpfs,
+            Ok(0x794c_7630) => Self::Overlay,
+            _ => Self::Other,
+        }
+    }
+
+    /// The way that `--io auto` takes: mapped where the record shows at most 1.10 × the wall time of gather.
+    pub fn auto_way(self) -> Way {
+        Way::Gather
+    }
+
+    /// Whether a store into allocated space can still find none: then a mapping is no way to write.
+    ///
+    /// Btrfs copies a page elsewhere when it is written again after write-back, which needs space that `fallocate` did not
+    /// set aside.
+    pub(super) fn can_fault_when_full(self) -> bool {
+        self == Self::Btrfs
+    }
+}
+
+impl fmt::Display for FileSystem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ext4 => "ext4",
+            Self::Xfs => "xfs",
+            Self::Btrfs => "btrfs",
+            Self::Tmpfs => "tmpfs",
+            Self::Overlay => "overlayfs",
+            Self::Other => "an unmeasured file system",
+        })
+    }
+}
