@@ -1,0 +1,340 @@
+//! The words on the command line as values: subcommands, options, their help, and the checks that need no file.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use fragmint::time::FrameRate;
+use fragmint::{Error, Result};
+
+use super::input_arg::{self, InputArg};
+
+/// Turns encoded H.264 and AAC streams into CMAF segments and HLS playlists.
+///
+/// Nothing is encoded again: every frame comes out as it went in, with its exact time.
+#[derive(Debug, Parser)]
+#[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_EXAMPLES)]
+#[command(subcommand_help_heading = "Commands", disable_help_subcommand = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Package streams into a directory
+    Package(PackageArgs),
+    /// Watch a packaged directory in the browser
+    Play(PlayArgs),
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  fragmint package 1080p.h264 720p.h264 en.aac,lang=en,name=English -o out
+  fragmint play out
+
+'fragmint package --help' explains inputs and options.";
+
+/// Package streams into a directory
+///
+/// Takes H.264 byte streams (Annex B) and AAC (ADTS), any number of each, recognised by their content. Video streams of
+/// one picture in several sizes become renditions that a player switches between; they need key frames at the same
+/// times. Writes master.m3u8, a directory for each rendition, and fragmint.json, the list of what was written.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = PACKAGE_EXAMPLES, override_usage = "fragmint package [OPTIONS] -o DIR INPUT[,KEY=VALUE…]…")]
+pub struct PackageArgs {
+    /// Streams to package, each with settings of its own after commas
+    ///
+    /// fps=30000/1001  frame rate, where the stream does not tell (fractions for NTSC rates).
+    /// lang=en  language (BCP 47).
+    /// name=English  name in playlists and of the directory.
+    /// role=main  role (DASH: main, alternate, commentary, dub, description …).
+    /// default=yes  chosen when the viewer has no preference.
+    ///
+    /// A comma that belongs to a path or a value is written '\,' (and '\' before a comma '\\').
+    #[arg(value_name = "INPUT[,KEY=VALUE…]", required = true, verbatim_doc_comment)]
+    #[arg(value_parser = OsStringValueParser::new().try_map(|text| InputArg::parse(&text)))]
+    pub inputs: Vec<InputArg>,
+
+    /// Directory to write; created if absent, refused if not empty
+    #[arg(short, long, value_name = "DIR", value_parser = OsStringValueParser::new().try_map(directory))]
+    pub output: PathBuf,
+
+    /// Length of a segment, aimed at; cuts fall on key frames
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = SegmentDuration::parse)]
+    #[arg(help_heading = "Packaging", allow_negative_numbers = true)]
+    pub segment_duration: SegmentDuration,
+
+    /// Frame rate of every video input that has no fps= of its own
+    #[arg(long, value_name = "RATE", value_parser = FrameRate::parse)]
+    #[arg(help_heading = "Packaging", allow_negative_numbers = true)]
+    pub fps: Option<FrameRate>,
+
+    /// Drop pictures before the first key frame instead of refusing the stream
+    #[arg(long, help_heading = "Packaging")]
+    pub drop_leading: bool,
+
+    /// Drop an incomplete last AAC frame instead of refusing the stream
+    #[arg(long, help_heading = "Packaging")]
+    pub drop_incomplete: bool,
+
+    /// Replace what an earlier run wrote to the directory, and nothing else
+    #[arg(long, help_heading = "Packaging")]
+    pub force: bool,
+
+    /// Show what would be written, and write nothing
+    #[arg(long, help_heading = "Reporting")]
+    pub dry_run: bool,
+
+    /// Print a report for programs on stdout instead of the table
+    #[arg(long, help_heading = "Reporting")]
+    pub json: bool,
+
+    /// Print errors only
+    #[arg(short, long, help_heading = "Reporting")]
+    pub quiet: bool,
+
+    /// Threads to use [default: one for each processor]
+    #[arg(long, value_name = "N", help_heading = "Speed", allow_negative_numbers = true)]
+    pub threads: Option<NonZeroUsize>,
+
+    /// How segment files are filled; the bytes are the same
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = IoWay::Auto, help_heading = "Speed")]
+    pub io: IoWay,
+}
+
+const PACKAGE_EXAMPLES: &str = "\
+Examples:
+  A ladder of three sizes with English sound:
+    fragmint package 1080p.h264 720p.h264 360p.h264 en.aac,lang=en,name=English -o out
+
+  Two languages, 6 second segments:
+    fragmint package v.h264 en.aac,lang=en,default=yes de.aac,lang=de --segment-duration 6 -o out
+
+  A stream that does not tell its frame rate, at 29.97 frames per second:
+    fragmint package v.h264 --fps 30000/1001 -o out
+
+  Only look:
+    fragmint package v.h264 en.aac -o out --dry-run";
+
+/// How segment files are filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IoWay {
+    /// What measured fastest for this kind of file system
+    Auto,
+    /// Through a memory mapping of the segment file
+    Mapped,
+    /// Gathered writes out of the input
+    Gather,
+}
+
+/// Watch a packaged directory in the browser
+///
+/// Serves the directory to this machine only, with a page that plays it, until Ctrl-C. Safari plays HLS by itself; for
+/// other browsers the page loads hls.js from a public CDN, checked by its hash, or from the file that --hls-js names.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = PLAY_EXAMPLES)]
+pub struct PlayArgs {
+    /// Directory that 'fragmint package' wrote
+    #[arg(value_name = "DIR", value_parser = OsStringValueParser::new().try_map(directory))]
+    pub directory: PathBuf,
+
+    /// Port to listen on, 0 for any free one [default: 8080, or a free one if taken]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+
+    /// Use this copy of hls.min.js, so that no network is needed
+    #[arg(long, value_name = "FILE")]
+    pub hls_js: Option<PathBuf>,
+}
+
+const PLAY_EXAMPLES: &str = "\
+Examples:
+  fragmint play out
+  fragmint play out --port 9000 --hls-js node_modules/hls.js/dist/hls.min.js";
+
+/// The length that segments aim at, in seconds: a reduced fraction above 0 and up to 3600.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentDuration {
+    numerator: u64,
+    denominator: u64,
+}
+
+impl SegmentDuration {
+    /// The longest, in seconds.
+    pub const MAX: u64 = 3600;
+
+    /// Reads `4`, `2.002` or `1001/500`.
+    pub fn parse(text: &str) -> Result<Self> {
+        Self::exact(text).ok_or_else(|| {
+            Error::conflict(
+                format!("'{text}' is not a segment duration"),
+                "give seconds above 0 and up to 3600, such as 4, 2.002 or 1001/500",
+            )
+        })
+    }
+
+    /// Numerator of the reduced fraction, in seconds.
+    pub const fn numerator(self) -> u64 {
+        self.numerator
+    }
+
+    /// Denominator of the reduced fraction, never 0.
+    pub const fn denominator(self) -> u64 {
+        self.denominator
+    }
+
+    fn exact(text: &str) -> Option<Self> {
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u64>().ok()).flatten();
+        let (numerator, denominator) = match text.split_once('/') {
+            Some((numerator, denominator)) => (digits(numerator)?, digits(denominator)?),
+            None => {
+                let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+                let denominator = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+                (digits(whole)?.checked_mul(denominator)?.checked_add(digits(fraction)?)?, denominator)
+            }
+        };
+        let in_range = numerator > 0
+            && denominator > 0
+            && u128::from(numerator) <= u128::from(Self::MAX) * u128::from(denominator);
+        let divisor = gcd(numerator, denominator);
+        in_range.then(|| Self { numerator: numerator / divisor, denominator: denominator / divisor })
+    }
+}
+
+impl fmt::Display for SegmentDuration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.denominator {
+            1 => write!(f, "{}", self.numerator),
+            denominator => write!(f, "{}/{denominator}", self.numerator),
+        }
+    }
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a.max(1)
+}
+
+/// A directory's name, which the shell may have made empty (`-o "$UNSET"`).
+fn directory(text: OsString) -> Result<PathBuf> {
+    if text.is_empty() {
+        return Err(Error::conflict("the directory's name is empty", "name one, such as out"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+/// Reads the command line, program name first. An `Err` is also the answer to `--help` and `--version`: it knows its
+/// text, its stream and its exit code.
+pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
+    let command = Cli::try_parse_from(words)?.command;
+    if let Command::Package(args) = &command
+        && let Err(conflict) = input_arg::check_distinct(&args.inputs)
+    {
+        let mut cli = Cli::command();
+        cli.build();
+        let usage = cli.find_subcommand_mut("package").expect("it is declared above");
+        return Err(usage.error(ErrorKind::ArgumentConflict, conflict));
+    }
+    Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &str) -> Result<Command, clap::Error> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    fn package(line: &str) -> PackageArgs {
+        match words(line) {
+            Ok(Command::Package(args)) => args,
+            other => panic!("{line}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_declaration_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_are_what_the_help_says() {
+        let args = package("fragmint package a.h264 -o out");
+        assert_eq!(args.inputs.len(), 1);
+        assert_eq!(args.output, PathBuf::from("out"));
+        assert_eq!((args.segment_duration.numerator(), args.segment_duration.denominator()), (4, 1));
+        assert_eq!((args.fps, args.threads, args.io), (None, None, IoWay::Auto));
+        assert!(![args.dry_run, args.json, args.quiet, args.force].contains(&true));
+        assert!(!args.drop_leading && !args.drop_incomplete);
+    }
+
+    #[test]
+    fn every_option_reaches_its_field() {
+        let args = package(
+            "fragmint package a.h264 b.aac -o o --segment-duration 2.002 --fps 30000/1001 --threads 3 --io gather \
+             --dry-run --json --quiet --force --drop-leading --drop-incomplete",
+        );
+        assert_eq!(args.inputs.len(), 2);
+        assert_eq!(args.segment_duration.to_string(), "1001/500");
+        assert_eq!(args.fps, FrameRate::new(30_000, 1001));
+        assert_eq!((args.threads, args.io), (NonZeroUsize::new(3), IoWay::Gather));
+        assert!(args.dry_run && args.json && args.quiet && args.force && args.drop_leading);
+        assert!(args.drop_incomplete);
+    }
+
+    #[test]
+    fn segment_durations_are_exact_or_refused() {
+        let of = |text: &str| SegmentDuration::parse(text).ok().map(|d| (d.numerator(), d.denominator()));
+        assert_eq!(of("4"), Some((4, 1)));
+        assert_eq!(of("2.002"), Some((1001, 500)));
+        assert_eq!(of("0.5"), Some((1, 2)));
+        assert_eq!(of("1001/500"), Some((1001, 500)));
+        assert_eq!(of("3600"), Some((3600, 1)));
+        for bad in ["", "0", "0.0", "-1", "3600.001", "1e3", ".", "4.", "4/0", "4s", "inf", "1/", "/2", "+4"]
+        {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+        assert_eq!(of("0.00000000000000000001"), None, "more places than 64 bits hold");
+        assert_eq!(of("99999999999999999999"), None);
+    }
+
+    #[test]
+    fn wrong_words_are_usage_errors() {
+        for line in [
+            "fragmint package",
+            "fragmint package a.h264",
+            "fragmint package -o out",
+            "fragmint package a.h264 -o out --segment-duration 0",
+            "fragmint package a.h264 -o out --segment-duration -1",
+            "fragmint package a.h264 -o out --fps 29.97",
+            "fragmint package a.h264 -o out --threads 0",
+            "fragmint package a.h264 -o out --io fast",
+            "fragmint package a.h264,langg=en -o out",
+            "fragmint package a.aac,name=x b.aac,name=X -o out",
+            "fragmint play",
+            "fragmint play out --port 65536",
+            "fragmint pack a.h264 -o out",
+        ] {
+            let error = words(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+        }
+        let empty = ["fragmint", "package", "a.h264", "-o", ""].map(OsString::from);
+        assert_eq!(parse(empty).expect_err("an empty directory name").exit_code(), 2);
+    }
+
+    #[test]
+    fn two_inputs_of_one_name_are_named_in_the_error() {
+        let error =
+            words("fragmint package en.aac,name=Main de.aac,name=main -o out").unwrap_err().to_string();
+        assert!(error.contains("en.aac") && error.contains("de.aac"), "{error}");
+    }
+}

@@ -1,0 +1,346 @@
+//! One input on the command line: `PATH[,key=value…]`, for example `en.aac,lang=en,name=English`.
+//!
+//! The path ends at the first comma that is followed by letters and `=`; other commas belong to it. `\,` is a comma of
+//! the path or value wherever it stands, `\\` a backslash; any other backslash is itself. No file is looked at: the same
+//! words always mean the same.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+use fragmint::time::FrameRate;
+use fragmint::{Error, Result};
+use oxilangtag::LanguageTag;
+
+/// An input file and the settings that came with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InputArg {
+    /// The file, byte for byte as the shell gave it.
+    pub path: PathBuf,
+    /// `fps=`: pictures per second.
+    pub fps: Option<FrameRate>,
+    /// `lang=`: a BCP 47 tag in canonical case, with the shortest code of its language.
+    pub language: Option<String>,
+    /// `name=`: what playlists call it. Without control characters and `"`, which a playlist cannot hold.
+    pub name: Option<String>,
+    /// `role=`: one of [`ROLES`].
+    pub role: Option<String>,
+    /// `default=`: whether a player should choose it where the viewer has no preference.
+    pub default: Option<bool>,
+}
+
+const KEYS: [&str; 5] = ["fps", "lang", "name", "role", "default"];
+
+/// The values of the role scheme `urn:mpeg:dash:role:2011` (ISO/IEC 23009-1 5.8.5.5; checked against the lists that
+/// Shaka Packager and AWS MediaLive publish).
+const ROLES: [&str; 15] = [
+    "main",
+    "alternate",
+    "supplementary",
+    "commentary",
+    "dub",
+    "description",
+    "caption",
+    "subtitle",
+    "forced-subtitle",
+    "sign",
+    "metadata",
+    "enhanced-audio-intelligibility",
+    "emergency",
+    "easyreader",
+    "karaoke",
+];
+
+impl InputArg {
+    /// Reads one argument. Errors name the key, the value and what would be right.
+    pub fn parse(text: &OsStr) -> Result<Self> {
+        let pieces = split(text.as_bytes());
+        let is_setting = |piece: &Piece| starts_like_a_setting(&piece.text);
+        let settings_start =
+            pieces.iter().skip(1).position(is_setting).map_or(pieces.len(), |position| position + 1);
+        let (path, settings) = pieces.split_at(settings_start);
+        let path: Vec<&[u8]> = path.iter().map(|piece| piece.text.as_slice()).collect();
+        let path = path.join(&b',');
+        if path.is_empty() {
+            return Err(Error::conflict("the input's path is empty", "name a file"));
+        }
+        if path == b"-" {
+            return Err(Error::conflict(
+                "standard input cannot be packaged, since it is read once, in order",
+                "write the stream to a file first (a file named '-' is './-')",
+            ));
+        }
+        let mut input =
+            Self { path: PathBuf::from(std::ffi::OsString::from_vec(path)), ..Default::default() };
+        for piece in settings {
+            let setting = std::str::from_utf8(&piece.text).map_err(|_| {
+                Error::conflict(
+                    format!("'{}' is not UTF-8", piece.text.escape_ascii()),
+                    "settings are UTF-8 text; only paths may hold other bytes",
+                )
+            })?;
+            input.set(setting)?;
+        }
+        Ok(input)
+    }
+
+    /// Applies one `key=value`.
+    fn set(&mut self, setting: &str) -> Result<()> {
+        let Some((key, value)) = setting.split_once('=') else {
+            let what = format!("'{setting}' is not KEY=VALUE");
+            return Err(Error::conflict(what, "write a comma inside a value as '\\,'"));
+        };
+        if value.is_empty() {
+            return Err(Error::conflict(format!("{key}= has no value"), "give one or leave the key out"));
+        }
+        match key {
+            "fps" => once(&mut self.fps, key, FrameRate::parse(value)?),
+            "lang" => once(&mut self.language, key, language(value)?),
+            "name" => once(&mut self.name, key, name(value)?),
+            "role" => once(&mut self.role, key, role(value)?),
+            "default" => once(&mut self.default, key, yes_or_no(value)?),
+            _ => {
+                let what = format!("'{key}' is not a setting of an input");
+                let remedy = format!(
+                    "the settings are {}; a comma that belongs to the path is written '\\,'",
+                    KEYS.join(", ")
+                );
+                Err(Error::conflict(what, remedy))
+            }
+        }
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, key: &str, value: T) -> Result<()> {
+    match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict(format!("{key}= is given twice for one input"), "keep one")),
+    }
+}
+
+/// Text between two commas, with the escapes undone.
+struct Piece {
+    text: Vec<u8>,
+}
+
+/// Splits at commas that no backslash protects.
+fn split(text: &[u8]) -> Vec<Piece> {
+    let mut pieces = vec![Piece { text: Vec::new() }];
+    let mut bytes = text.iter().copied().peekable();
+    while let Some(byte) = bytes.next() {
+        let byte = match byte {
+            b',' => {
+                pieces.push(Piece { text: Vec::new() });
+                continue;
+            }
+            b'\\' => bytes.next_if(|&next| next == b',' || next == b'\\').unwrap_or(b'\\'),
+            other => other,
+        };
+        if let Some(piece) = pieces.last_mut() {
+            piece.text.push(byte);
+        }
+    }
+    pieces
+}
+
+/// Letters and `=`: also a misspelt key, so that it is reported and not taken for a part of the path.
+fn starts_like_a_setting(text: &[u8]) -> bool {
+    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    letters > 0 && text.get(letters) == Some(&b'=')
+}
+
+/// A BCP 47 tag in its canonical form. RFC 5646 2.2.1: where a language has a two-letter code, only that one is a tag,
+/// so `eng` becomes `en`.
+fn language(value: &str) -> Result<String> {
+    let invalid = || {
+        let what = format!("lang={value} is not a language tag (BCP 47)");
+        Error::conflict(what, "give a tag such as en, de, pt-BR or zh-Hant")
+    };
+    let tag = LanguageTag::parse_and_normalize(value).map_err(|_| invalid())?;
+    let primary = tag.primary_language();
+    // RFC 5646 2.2.1: four letters are reserved and five to eight unregistered, so "english" is a slip.
+    if (4..=8).contains(&primary.len()) && !primary.contains('-') {
+        return Err(invalid());
+    }
+    let short = (primary.len() == 3).then(|| isolang::Language::from_639_3(primary)?.to_639_1()).flatten();
+    Ok(match short {
+        Some(short) => format!("{short}{}", &tag.as_str()[primary.len()..]),
+        None => tag.into_inner(),
+    })
+}
+
+/// RFC 8216 4.2: a quoted string holds no line feed, carriage return or double quote. Other control characters only harm
+/// whoever prints the name.
+fn name(value: &str) -> Result<String> {
+    match value.chars().find(|c| c.is_control() || *c == '"') {
+        None => Ok(value.to_owned()),
+        Some(c) => Err(Error::conflict(
+            format!("name= holds {:?}, which a playlist cannot", c),
+            "use a name without quotation marks and control characters",
+        )),
+    }
+}
+
+fn role(value: &str) -> Result<String> {
+    if ROLES.contains(&value) {
+        return Ok(value.to_owned());
+    }
+    let what = format!("role={value} is not a role of the DASH role scheme");
+    Err(Error::conflict(what, format!("the roles are {}", ROLES.join(", "))))
+}
+
+fn yes_or_no(value: &str) -> Result<bool> {
+    match value {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(Error::conflict(format!("default={value} is neither yes nor no"), "write default=yes")),
+    }
+}
+
+/// Refuses inputs that would become the same thing twice: one path with the same settings, or names that give the same
+/// directory on a file system that ignores case.
+pub fn check_distinct(inputs: &[InputArg]) -> Result<()> {
+    for (index, input) in inputs.iter().enumerate() {
+        for earlier in &inputs[..index] {
+            if earlier == input {
+                let what = format!("{} is given twice", input.path.display());
+                return Err(Error::conflict(what, "give each input once"));
+            }
+            let (Some(name), Some(earlier_name)) = (&input.name, &earlier.name) else { continue };
+            if directory_key(name) == directory_key(earlier_name) {
+                let what = format!(
+                    "{} (name={earlier_name}) and {} (name={name}) have the same output name",
+                    earlier.path.display(),
+                    input.path.display()
+                );
+                return Err(Error::conflict(what, "give each input a name of its own"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What of a name tells directories apart: letters and digits, case aside. Characters that a file name or a URL may have
+/// to replace count as one and the same.
+fn directory_key(name: &str) -> String {
+    let lower = name.trim().to_lowercase();
+    lower.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn parse(text: &str) -> Result<InputArg> {
+        InputArg::parse(OsStr::new(text))
+    }
+
+    fn path(text: &str) -> String {
+        parse(text).unwrap().path.into_os_string().into_string().unwrap()
+    }
+
+    fn error(text: &str) -> String {
+        parse(text).expect_err(text).to_string()
+    }
+
+    #[test]
+    fn settings_follow_the_path() {
+        let input = parse("dir/en.aac,fps=30000/1001,lang=en-gb,name=English,role=main,default=yes").unwrap();
+        let expected = InputArg {
+            path: PathBuf::from("dir/en.aac"),
+            fps: FrameRate::new(30_000, 1001),
+            language: Some("en-GB".to_owned()),
+            name: Some("English".to_owned()),
+            role: Some("main".to_owned()),
+            default: Some(true),
+        };
+        assert_eq!(input, expected);
+    }
+
+    #[test]
+    fn commas_before_the_first_setting_belong_to_the_path() {
+        assert_eq!(path("a,b.h264"), "a,b.h264");
+        assert_eq!(path("a,b.h264,lang=en"), "a,b.h264");
+        assert_eq!(path("a,1=2.h264"), "a,1=2.h264");
+        assert_eq!(path("x=y.h264"), "x=y.h264");
+        assert_eq!(path("a,"), "a,");
+    }
+
+    #[test]
+    fn a_backslash_protects_a_comma() {
+        assert_eq!(path(r"a\,lang=x.aac"), "a,lang=x.aac");
+        assert_eq!(parse(r"a\,lang=x.aac").unwrap().language, None);
+        assert_eq!(path(r"a\\,lang=en"), r"a\");
+        assert_eq!(path(r"a\b.aac"), r"a\b.aac");
+        assert_eq!(parse(r"a.aac,name=Hi\, you").unwrap().name.as_deref(), Some("Hi, you"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_setting_is_said_with_what_is_right() {
+        assert!(error("a.aac,langg=en").contains("fps, lang, name, role, default"));
+        assert!(error("a.aac,lang=en,lang=de").contains("twice"));
+        assert!(error("a.aac,name=Hello, you").contains(r"'\,'"));
+        assert!(error("a.aac,name=").contains("no value"));
+        assert!(error("a.aac,role=hero").contains("enhanced-audio-intelligibility"));
+        assert!(error("a.aac,default=true").contains("default=yes"));
+        assert!(error("a.aac,fps=29.97").contains("30000/1001"));
+        assert!(error("a.aac,name=a\"b").contains("quotation"));
+        assert!(error("").contains("empty"));
+        assert!(error(",lang=en").contains("empty"));
+        assert!(error("-").contains("standard input"));
+        assert_eq!(path("./-"), "./-");
+    }
+
+    #[test]
+    fn language_tags_are_canonical_or_refused() {
+        let of = |tag: &str| parse(&format!("a,lang={tag}")).ok().and_then(|input| input.language);
+        assert_eq!(of("EN").as_deref(), Some("en"));
+        assert_eq!(of("eng").as_deref(), Some("en"));
+        assert_eq!(of("deu-ch").as_deref(), Some("de-CH"));
+        assert_eq!(of("zh-hant-tw").as_deref(), Some("zh-Hant-TW"));
+        assert_eq!(of("gsw").as_deref(), Some("gsw"));
+        assert_eq!(of("und").as_deref(), Some("und"));
+        assert_eq!(of("x-klingon").as_deref(), Some("x-klingon"));
+        for bad in ["english", "e", "en_GB", "en-", "1", "deutsch"] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_path_keeps_bytes_that_are_not_utf_8() {
+        let input = InputArg::parse(OsStr::from_bytes(b"\xff,\xfe.aac,lang=de")).unwrap();
+        assert_eq!(input.path.as_os_str().as_bytes(), b"\xff,\xfe.aac");
+        assert_eq!(input.language.as_deref(), Some("de"));
+        let error = InputArg::parse(OsStr::from_bytes(b"a,name=\xff")).unwrap_err().to_string();
+        assert!(error.contains("UTF-8"), "{error}");
+    }
+
+    #[test]
+    fn outputs_of_one_name_are_refused_and_both_inputs_named() {
+        let check = |texts: &[&str]| {
+            let inputs: Vec<InputArg> = texts.iter().map(|text| parse(text).unwrap()).collect();
+            check_distinct(&inputs).err().map(|error| error.to_string())
+        };
+        assert_eq!(check(&["a.aac,name=English", "b.aac,name=Deutsch", "c.aac"]), None);
+        assert_eq!(check(&["a.aac,name=日本語", "b.aac,name=中文"]), None);
+        assert_eq!(check(&["a.aac,lang=en", "a.aac,lang=de"]), None);
+        let error = check(&["a.aac,name=Éire 1", "b.aac,name=éire/1"]).unwrap();
+        assert!(error.contains("a.aac") && error.contains("b.aac"), "{error}");
+        assert!(check(&["a.aac", "b.aac", "a.aac"]).unwrap().contains("a.aac is given twice"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_path_survives_when_it_is_escaped(path in "[a-z,=\\\\./-]{2,12}") {
+            let escaped = path.replace('\\', r"\\").replace(',', r"\,");
+            let input = parse(&format!("{escaped},lang=en")).unwrap();
+            prop_assert_eq!(input.path, PathBuf::from(path));
+        }
+
+        #[test]
+        fn any_bytes_give_an_input_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = InputArg::parse(OsStr::from_bytes(&bytes));
+        }
+    }
+}
