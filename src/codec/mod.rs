@@ -1,6 +1,8 @@
 //! Codecs, one a module: headers ► configuration record, codec string, and the facts about a picture or frame that
 //! the rest needs (is it a sync sample, where is it in presentation order). No module here knows of files or boxes.
 
+pub mod aac;
+
 use crate::time::FrameRate;
 
 /// What a video bitstream says about its pictures.

@@ -15,6 +15,8 @@
 
 use std::io;
 
+pub mod windows;
+
 use crate::error::{Error, ErrorKind, Result};
 
 pub mod check;

@@ -1,6 +1,13 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
-//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames.
+//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames, and [`detect`] tells
+//! which of these a file is.
+
+pub mod adts;
+pub mod annexb;
+mod detect;
+
+pub use detect::{ElementaryFormat, detect};
 
 /// Bytes of a source: a file, or a buffer of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +23,17 @@ impl SourceRange {
     pub fn end(self) -> u64 {
         self.offset + u64::from(self.len)
     }
+}
+
+/// One NAL unit of a byte stream: where it lies, and its first bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NalUnit<'a> {
+    /// Where in the source its header byte lies, in bytes.
+    pub offset: u64,
+    /// Its bytes, without start code and trailing zeros; at least 1.
+    pub len: u32,
+    /// Its first bytes: all of it, or at least 64 KiB.
+    pub head: &'a [u8],
 }
 
 /// What a scan left out of the samples, by kind: the whole list. Everything else of the input is in the output.

@@ -1,0 +1,502 @@
+//! Drives the scans over a source of any length in bounded memory: windows are read by position into buffers that are
+//! used again, never mapped, so that a file that shrinks meanwhile is an error and not a signal.
+//!
+//! [`scan_nal_units`] cuts a window into parts that are read and searched on all threads of the current rayon pool while
+//! the units of the window before are handed out in order; every byte is read once. [`read_adts`] steps from frame to
+//! frame. Neither result depends on where windows and parts end or on the number of threads.
+
+use std::fmt;
+#[cfg(any(test, fuzzing))]
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+
+use super::ReadAt;
+use crate::error::Result;
+use crate::scan::adts::{AdtsReport, FrameWalk};
+use crate::scan::annexb::{PartScan, ScanReport, UnitJoiner};
+use crate::scan::{ElementaryFormat, NalUnit, SourceRange, adts, detect};
+
+/// First bytes of a NAL unit that are handed out with it, and of a source that its format is told by.
+const HEAD_SIZE: usize = 64 << 10;
+
+/// How a source is cut for [`scan_nal_units`]; none of it changes the units found.
+#[derive(Clone, Copy)]
+pub struct ScanOptions<'a> {
+    /// Bytes of a part, which one thread reads and searches: 1..=2^30, values beyond are taken as the nearest. Twice the
+    /// part size for each thread is held in memory, and as much again for the places found at worst.
+    pub part_size: usize,
+    /// Most bytes of [`NalUnit::head`].
+    pub head_size: usize,
+    /// Called with the number of bytes that a thread has just finished. The calls add up to the length of the source.
+    pub progress: Option<&'a (dyn Fn(u64) + Sync)>,
+}
+
+impl Default for ScanOptions<'_> {
+    /// Parts of 512 KiB, which stay in a core's own cache between being read and being searched; heads of 64 KiB.
+    fn default() -> Self {
+        Self { part_size: 512 << 10, head_size: HEAD_SIZE, progress: None }
+    }
+}
+
+impl fmt::Debug for ScanOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ScanOptions")
+            .field("part_size", &self.part_size)
+            .field("head_size", &self.head_size)
+            .field("progress", &self.progress.map(|_| ".."))
+            .finish()
+    }
+}
+
+/// Calls `each` with every NAL unit of an Annex B byte stream, in order.
+///
+/// # Errors
+/// Where the source cannot be read or has changed; where the stream does not begin with a start code, has an empty unit,
+/// or one of more than `u32::MAX` bytes (with the offset); and the error of `each`. Units in front of an error in the
+/// stream have been handed out.
+pub fn scan_nal_units<S, F>(source: &S, options: &ScanOptions<'_>, mut each: F) -> Result<ScanReport>
+where
+    S: ReadAt + ?Sized,
+    F: FnMut(NalUnit<'_>) -> Result<()>,
+{
+    let reader = PartReader {
+        source,
+        len: source.len(),
+        part_size: options.part_size.clamp(1, PartScan::MAX_LEN),
+        parts: rayon::current_num_threads().max(1),
+        progress: options.progress,
+    };
+    let mut joiner = UnitJoiner::new(options.head_size);
+    let (mut window, mut ahead) = (Window::default(), Window::default());
+    reader.fill(&mut window, 0)?;
+    while !window.bytes.is_empty() {
+        let (mut joined, mut read) = (Ok(()), Ok(()));
+        // In place: `each` need not be `Send`, since it stays on this thread.
+        rayon::in_place_scope(|scope| {
+            scope.spawn(|_| read = reader.fill(&mut ahead, window.end()));
+            joined = joiner.join(&window.bytes, &window.parts, &mut each);
+        });
+        joined?;
+        read?;
+        std::mem::swap(&mut window, &mut ahead);
+    }
+    joiner.finish(&mut each)
+}
+
+/// Some parts of the source that lie one behind the other, in memory.
+#[derive(Default)]
+struct Window {
+    start: u64,
+    bytes: Vec<u8>,
+    parts: Vec<PartScan>,
+}
+
+impl Window {
+    fn end(&self) -> u64 {
+        self.start + self.bytes.len() as u64
+    }
+}
+
+/// Reads windows of up to `parts` parts.
+struct PartReader<'a, S: ?Sized> {
+    source: &'a S,
+    len: u64,
+    part_size: usize,
+    parts: usize,
+    progress: Option<&'a (dyn Fn(u64) + Sync)>,
+}
+
+impl<S: ReadAt + ?Sized> PartReader<'_, S> {
+    /// Fills `window` from `start` and searches its parts. At the end of the source the window is empty.
+    fn fill(&self, window: &mut Window, start: u64) -> Result<()> {
+        let left = usize::try_from(self.len - start).unwrap_or(usize::MAX);
+        window.start = start;
+        window.bytes.resize(self.part_size.saturating_mul(self.parts).min(left), 0);
+        window.parts.resize_with(window.bytes.len().div_ceil(self.part_size), PartScan::default);
+        let parts = window.bytes.par_chunks_mut(self.part_size).zip(&mut window.parts).enumerate();
+        parts.try_for_each(|(index, (bytes, found))| {
+            self.source.read_at(start + (index * self.part_size) as u64, bytes)?;
+            found.scan(bytes);
+            if let Some(progress) = self.progress {
+                progress(bytes.len() as u64);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What [`read_adts`] may do.
+#[derive(Clone, Copy)]
+pub struct AdtsOptions<'a> {
+    /// Leave out and count a last frame that is not all there, instead of refusing the stream.
+    pub drop_incomplete: bool,
+    /// Bytes read at once, at least 16 (less is taken as 16).
+    pub window_size: usize,
+    /// Called with the number of bytes just finished. The calls add up to the length of the source.
+    pub progress: Option<&'a (dyn Fn(u64) + Sync)>,
+}
+
+impl Default for AdtsOptions<'_> {
+    /// An incomplete frame is an error; windows of 256 KiB.
+    fn default() -> Self {
+        Self { drop_incomplete: false, window_size: 256 << 10, progress: None }
+    }
+}
+
+impl fmt::Debug for AdtsOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AdtsOptions")
+            .field("drop_incomplete", &self.drop_incomplete)
+            .field("window_size", &self.window_size)
+            .field("progress", &self.progress.map(|_| ".."))
+            .finish()
+    }
+}
+
+/// Calls `each` with the payload of every frame of an ADTS stream, in order: one `raw_data_block` of
+/// [`crate::codec::aac::SAMPLES_PER_FRAME`] samples, without header and CRC.
+///
+/// # Errors
+/// Where the source cannot be read or has changed; what [`adts`] refuses, with the offset; and the error of `each`.
+pub fn read_adts<S, F>(source: &S, options: &AdtsOptions<'_>, mut each: F) -> Result<AdtsReport>
+where
+    S: ReadAt + ?Sized,
+    F: FnMut(SourceRange) -> Result<()>,
+{
+    let len = source.len();
+    let mut window = SlidingWindow::new(source, len, options.window_size.max(adts::UNIT_HEAD_LEN));
+    let mut walk = FrameWalk::new(options.drop_incomplete);
+    let (mut offset, mut told) = (0, 0);
+    while offset < len {
+        let step = walk.step(offset, len, window.read(offset, adts::UNIT_HEAD_LEN)?)?;
+        if let Some(payload) = step.payload {
+            each(payload)?;
+        }
+        offset = step.end;
+        if let Some(progress) = options.progress.filter(|_| offset - told >= 1 << 20 || offset == len) {
+            progress(offset - told);
+            told = offset;
+        }
+    }
+    walk.finish()
+}
+
+/// Tells which elementary stream a source is, from its first bytes; tags in front do not hide it.
+///
+/// # Errors
+/// Where the source cannot be read, and where it is none of [`ElementaryFormat`]: what it looks like, and what to do.
+pub fn detect_format<S: ReadAt + ?Sized>(source: &S) -> Result<ElementaryFormat> {
+    let len = source.len();
+    let mut window = SlidingWindow::new(source, len, HEAD_SIZE);
+    let mut offset = 0;
+    while let Some(tag) = adts::tag_len(window.read(offset, adts::UNIT_HEAD_LEN)?, len - offset) {
+        if tag >= len - offset {
+            break;
+        }
+        offset += tag;
+    }
+    detect(window.read(offset, HEAD_SIZE)?)
+}
+
+/// A buffer that holds the bytes of a source around the place that was asked for last.
+struct SlidingWindow<'a, S: ?Sized> {
+    source: &'a S,
+    len: u64,
+    size: usize,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl<'a, S: ReadAt + ?Sized> SlidingWindow<'a, S> {
+    fn new(source: &'a S, len: u64, size: usize) -> Self {
+        Self { source, len, size, start: 0, bytes: Vec::new() }
+    }
+
+    /// The `count` bytes from `offset`, which is inside the source or its end; fewer where the source ends before that.
+    /// `count` is at most the window's size.
+    fn read(&mut self, offset: u64, count: usize) -> Result<&[u8]> {
+        let left = self.len - offset;
+        let count = usize::try_from(left).map_or(count, |left| left.min(count));
+        let held = self.start..self.start + self.bytes.len() as u64;
+        if !held.contains(&offset) || held.end - offset < count as u64 {
+            self.bytes.resize(usize::try_from(left).map_or(self.size, |left| left.min(self.size)), 0);
+            self.start = offset;
+            self.source.read_at(offset, &mut self.bytes)?;
+        }
+        // The window holds `offset` now, so the difference is below its size.
+        let from = (offset - self.start) as usize;
+        Ok(&self.bytes[from..from + count])
+    }
+}
+
+/// A NAL unit as the driver hands it out, kept.
+#[cfg(any(test, fuzzing))]
+type KeptUnit = (u64, u32, Vec<u8>);
+
+/// The units of `stream`, and the report or the offset of the error behind them.
+#[cfg(any(test, fuzzing))]
+fn kept_units(
+    stream: &[u8],
+    part_size: usize,
+    head_size: usize,
+) -> (Vec<KeptUnit>, std::result::Result<ScanReport, u64>) {
+    let mut units = Vec::new();
+    let done = AtomicU64::new(0);
+    let progress = |bytes| {
+        done.fetch_add(bytes, Ordering::Relaxed);
+    };
+    let options = ScanOptions { part_size, head_size, progress: Some(&progress) };
+    let result = scan_nal_units(stream, &options, |unit| {
+        units.push((unit.offset, unit.len, unit.head.to_vec()));
+        Ok(())
+    });
+    if result.is_ok() {
+        assert_eq!(done.into_inner(), stream.len() as u64, "progress adds up to the source");
+    }
+    (units, result.map_err(|error| error.offset().expect("errors of the stream have a place")))
+}
+
+/// Asserts that the driver finds what the slow reader of the syntax finds, whatever the parts, and that every byte of the
+/// stream is counted once. The first two bytes choose part and head size.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub fn fuzz_scan(data: &[u8]) {
+    let [part_size, head_size, stream @ ..] = data else { return };
+    let (part_size, head_size) = (usize::from(*part_size) + 1, usize::from(*head_size));
+    let (twin, twin_error) = crate::scan::annexb::slow_twin(stream);
+    let (units, result) = kept_units(stream, part_size, head_size);
+    let expected: Vec<KeptUnit> = twin
+        .iter()
+        .map(|unit| {
+            let head = &stream[unit.clone()];
+            (unit.start as u64, unit.len() as u32, head[..head.len().min(head_size)].to_vec())
+        })
+        .collect();
+    assert_eq!(units, expected);
+    match result {
+        Ok(report) => {
+            assert_eq!(twin_error, None);
+            assert_eq!(report.units, units.len() as u64);
+            assert_eq!(report.start_codes.units, report.units);
+            assert_eq!(
+                report.unit_bytes + report.start_codes.bytes + report.zero_bytes.bytes,
+                stream.len() as u64
+            );
+            let (_, whole) = kept_units(stream, PartScan::MAX_LEN, head_size);
+            assert_eq!(whole, Ok(ScanReport { parts: 1, ..report }));
+        }
+        Err(offset) => assert_eq!(twin_error.map(|at| at as u64), Some(offset)),
+    }
+}
+
+/// Asserts that frames do not depend on the window, lie behind headers that say their length, and that every byte of the
+/// stream is counted once. The first byte chooses options and the window's size.
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub fn fuzz_adts(data: &[u8]) {
+    let [choice, stream @ ..] = data else { return };
+    let read = |window_size| {
+        let mut payloads = Vec::new();
+        let options = AdtsOptions { drop_incomplete: choice & 1 == 1, window_size, progress: None };
+        let result = read_adts(stream, &options, |payload| {
+            payloads.push(payload);
+            Ok(())
+        });
+        (payloads, result.map_err(|error| error.to_string()))
+    };
+    let (payloads, result) = read(usize::from(choice >> 1));
+    assert_eq!((payloads.clone(), result.clone()), read(1 << 20));
+    let mut end = 0;
+    for payload in &payloads {
+        let bytes = |from: u64, to: u64| &stream[from as usize..to as usize];
+        let header = bytes(end, payload.offset);
+        let plain = header.len() >= 7 && frame_of(&header[header.len() - 7..]) == Some((7, payload.len));
+        let with_crc = header.len() >= 9 && frame_of(&header[header.len() - 9..]) == Some((9, payload.len));
+        assert!(payload.len > 0 && (plain || with_crc), "{payload:?}");
+        end = payload.end();
+    }
+    if let Ok(report) = result {
+        let left_out = report.id3_tags.bytes + report.incomplete_frames.bytes;
+        assert_eq!(report.frames.bytes + report.framing_bytes + left_out, stream.len() as u64);
+        assert_eq!(report.frames.units, payloads.len() as u64);
+    }
+}
+
+/// Header and payload length of the ADTS frame that begins with `header`, read bit by bit.
+#[cfg(any(test, fuzzing))]
+fn frame_of(header: &[u8]) -> Option<(u32, u32)> {
+    let bits = |from: usize, count: usize| {
+        (from..from + count).fold(0u32, |value, i| value << 1 | u32::from(header[i / 8] >> (7 - i % 8) & 1))
+    };
+    let framing = if bits(15, 1) == 1 { 7 } else { 9 };
+    (bits(0, 12) == 0xfff && bits(13, 2) == 0).then(|| (framing, bits(30, 13).wrapping_sub(framing)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+    use crate::scan::Count;
+
+    /// A source that has `shown` bytes where `said` were announced.
+    struct Shrunk {
+        said: u64,
+        shown: Vec<u8>,
+    }
+
+    impl ReadAt for Shrunk {
+        fn len(&self) -> u64 {
+            self.said
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+            self.shown.read_at(offset, buffer)
+        }
+    }
+
+    fn with_threads<T: Send>(threads: usize, run: impl FnOnce() -> T + Send) -> T {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(run)
+    }
+
+    /// Units of 3 to 60,000 bytes behind both kinds of start code, with zeros here and there.
+    fn stream(units: u32) -> Vec<u8> {
+        let mut stream = vec![0; 5];
+        for i in 0..units {
+            stream.extend(if i % 3 == 0 { &[0, 0, 0, 1, 0x65][..] } else { &[0, 0, 1, 0x41] });
+            let len = if i % 7 == 0 { 60_000 } else { 2 + i as usize * 37 % 500 };
+            stream.extend((0..len).map(|j| (i as usize * 31 + j * 7) as u8 | 4));
+            stream.extend(std::iter::repeat_n(0, (i % 5) as usize));
+        }
+        stream
+    }
+
+    #[test]
+    fn units_are_the_same_for_any_part_size_and_number_of_threads() {
+        let stream = stream(40);
+        let (expected, report) = kept_units(&stream, 1 << 20, 64 << 10);
+        let report = report.unwrap();
+        assert_eq!((expected.len(), report.units), (40, 40));
+        for (threads, part_size) in [(1, 1000), (2, 777), (3, 64 << 10), (5, 4096), (2, 1 << 20)] {
+            let (units, other) = with_threads(threads, || kept_units(&stream, part_size, 64 << 10));
+            assert!(units == expected, "{threads} threads, parts of {part_size}");
+            let other = other.unwrap();
+            assert_eq!(other.parts, stream.len().div_ceil(part_size) as u64);
+            assert_eq!(ScanReport { parts: 1, ..other }, ScanReport { parts: 1, ..report });
+        }
+    }
+
+    #[test]
+    fn equals_the_twin_at_every_split_of_every_short_stream() {
+        with_threads(2, || {
+            for len in 0..=7u32 {
+                for number in 0..3u32.pow(len) {
+                    let stream = (0..len).map(|i| [0, 1, 0x65][(number / 3u32.pow(i) % 3) as usize]);
+                    for part_size in 0..=3 {
+                        let data: Vec<u8> = [part_size, 2].into_iter().chain(stream.clone()).collect();
+                        fuzz_scan(&data);
+                    }
+                }
+            }
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn equals_the_twin_where_start_codes_are_dense(
+            stream in prop::collection::vec(prop::sample::select(&[0u8, 0, 0, 1, 2, 3, 0x65][..]), 0..300),
+            part_size in 0u8..40,
+            head_size in 0u8..20,
+        ) {
+            let data: Vec<u8> = [part_size, head_size, 0, 0, 1, 0x65].into_iter().chain(stream).collect();
+            fuzz_scan(&data);
+        }
+
+        #[test]
+        fn adts_frames_do_not_depend_on_the_window(
+            choice: u8,
+            frames in prop::collection::vec((1u8..60, any::<bool>(), 0u8..4), 1..30),
+            cut in 0usize..80,
+        ) {
+            let mut data = vec![choice];
+            for (payload, crc, tag) in frames {
+                if tag == 3 {
+                    data.extend(b"ID3\x04\0\0\0\0\x01\x02");
+                    data.resize(data.len() + 130, 0xff);
+                }
+                let len = u16::from(payload) + if crc { 9 } else { 7 };
+                data.extend([0xff, 0xf1 ^ u8::from(crc), 0x50, 0x80, (len >> 3) as u8, (len << 5) as u8 | 0x1f, 0xfc]);
+                data.resize(data.len() + usize::from(len) - 7, 0xff);
+            }
+            data.truncate(data.len().saturating_sub(cut).max(1));
+            fuzz_adts(&data);
+        }
+    }
+
+    #[test]
+    fn every_byte_is_read_once_however_long_zeros_and_units_cross_parts() {
+        struct Counting(Vec<u8>, AtomicU64);
+        impl ReadAt for Counting {
+            fn len(&self) -> u64 {
+                self.0.len() as u64
+            }
+            fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+                self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+                self.0.read_at(offset, buffer)
+            }
+        }
+        let zeros = [&[0, 0, 1, 0x65][..], &vec![0; 1 << 14], &[0, 0, 1], &vec![0x41; 1 << 14]].concat();
+        let source = Counting(zeros, AtomicU64::new(0));
+        let mut units = Vec::new();
+        let options = ScanOptions { part_size: 1, head_size: 2, progress: None };
+        let report = scan_nal_units(&source, &options, |unit| {
+            units.push((unit.offset, unit.len, unit.head.to_vec()));
+            Ok(())
+        });
+        assert_eq!(units, [(3, 1, vec![0x65]), ((1 << 14) + 7, 1 << 14, vec![0x41, 0x41])]);
+        assert_eq!(report.unwrap().zero_bytes, Count { units: 1, bytes: (1 << 14) - 1 });
+        assert_eq!(source.1.into_inner(), source.0.len() as u64);
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_refused_before_it_is_read_to_its_end() {
+        let source = Shrunk { said: 1 << 40, shown: vec![0x47; 64 << 10] };
+        let options = ScanOptions { part_size: 512, ..Default::default() };
+        let error = with_threads(2, || scan_nal_units(&source, &options, |_| Ok(()))).unwrap_err();
+        assert_eq!(error.offset(), Some(0));
+    }
+
+    #[test]
+    fn a_source_that_shrinks_is_an_error() {
+        let shown = stream(3);
+        let source = Shrunk { said: shown.len() as u64 + 1, shown };
+        let error = scan_nal_units(&source, &ScanOptions::default(), |_| Ok(())).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Changed { .. }), "{error}");
+        let source = Shrunk { said: 1000, shown: vec![0xff; 16] };
+        let error = read_adts(&source, &AdtsOptions::default(), |_| Ok(())).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Changed { .. }), "{error}");
+    }
+
+    #[test]
+    fn the_callers_error_ends_the_scan() {
+        let mut calls = 0;
+        let error =
+            scan_nal_units(&stream(9)[..], &ScanOptions { part_size: 64, ..Default::default() }, |unit| {
+                calls += 1;
+                if calls == 4 { Err(Error::unsupported("it", "stop").at(unit.offset)) } else { Ok(()) }
+            });
+        assert_eq!((calls, error.unwrap_err().kind().to_string().as_str()), (4, "it: not supported; stop"));
+    }
+
+    #[test]
+    fn a_tag_longer_than_the_head_does_not_hide_the_format() {
+        let frame = [0xff, 0xf1, 0x50, 0x80, 0x01, 0x3f, 0xfc, 0x21, 0x10];
+        let tag = [&b"ID3\x04\0\0\0\x08\0\0"[..], &vec![1; 128 << 10]].concat();
+        let source = [&tag[..], &frame, &frame].concat();
+        assert_eq!(detect_format(&source[..]).unwrap(), ElementaryFormat::AdtsAac);
+        assert!(detect_format(&[][..]).unwrap_err().to_string().contains("empty"));
+        assert!(detect_format(&tag[..]).is_err());
+    }
+}
