@@ -1,9 +1,9 @@
 //! Samples ► the piece list of a media segment: `styp moof{mfhd, traf{tfhd, tfdt, trun}} mdat` as an ordered list of
 //! header bytes, NAL unit lengths and ranges of the source. Pure: nothing is read and no payload is touched.
 //!
-//! [`Header`] makes the bytes in front of the payload out of the samples alone, [`Fragment`] adds where the payload lies
-//! and makes the [`PieceList`]. Whatever fills, checks or compares a segment interprets that list, so equal lists give
-//! equal files. One segment is one fragment and one chunk.
+//! [`Header`] makes the bytes in front of the payload out of the samples alone, [`Fragment`] adds where the payload
+//! lies and makes the [`PieceList`]. Whatever fills, checks or compares a segment interprets that list, so equal
+//! lists give equal files. One segment is one fragment and one chunk.
 
 use std::num::NonZeroU32;
 
@@ -122,7 +122,8 @@ fn check_times(sequence_number: NonZeroU32, samples: &[Sample]) -> Result<Ticks>
     if earliest != 0 {
         return Err(Error::malformed(
             format!(
-                "the earliest composition time of segment {sequence_number} is {earliest:+} ticks from its first decode time"
+                "the earliest composition time of segment {sequence_number} is {earliest:+} ticks \
+                 from its first decode time"
             ),
             "ISO/IEC 23000-19 7.5.17: they are equal where trun has version 1",
             "shift the composition offsets, or cut where the group of pictures is closed",
@@ -143,8 +144,8 @@ impl<'a> Fragment<'a> {
     /// As [`Header::new`], with `ranges`, the track's whole table, which the samples index.
     ///
     /// # Errors
-    /// Those of [`Header::new`]; when a sample names ranges that the table does not have, or its size is not that of its
-    /// ranges framed.
+    /// Those of [`Header::new`]; when a sample names ranges that the table does not have, or its size is not that of
+    /// its ranges framed.
     pub fn new(
         sequence_number: NonZeroU32,
         base_decode_time: DecodeTime,

@@ -53,8 +53,8 @@ pub struct AacFacts {
     pub sample_rate: u32,
 }
 
-/// `ftyp` of an init segment. `minor_version` 0: ISO/IEC 23000-19 7.2 asks for it where a structural brand is major, and
-/// `iso6` defines none.
+/// `ftyp` of an init segment. `minor_version` 0: ISO/IEC 23000-19 7.2 asks for it where a structural brand is major,
+/// and `iso6` defines none.
 pub fn write_ftyp(w: &mut BoxWriter<'_>, kind: &TrackKind) {
     write_type_box(w, b"ftyp", ISO6, &compatible_brands(kind));
 }
@@ -135,15 +135,15 @@ const AVC_HDHF: AvcProfile = AvcProfile {
 
 const MAX_FRAME_RATE: u64 = 60;
 
-/// The AVC media profiles that the track is within, smallest first. All of them are listed: the limits are upper ones, and a
-/// switching set needs a profile that its small pictures share with its large ones.
+/// The AVC media profiles that the track is within, smallest first. All of them are listed: the limits are upper
+/// ones, and a switching set needs a profile that its small pictures share with its large ones.
 fn avc_profiles(avc: &AvcFacts) -> impl Iterator<Item = FourCc> {
     AVC_PROFILES.iter().filter(|profile| is_within(avc, profile)).map(|profile| profile.brand)
 }
 
 fn is_within(avc: &AvcFacts, limit: &AvcProfile) -> bool {
-    // H.264 A.2: Main (77) and Baseline streams without its extras (66 with constraint_set1_flag) use tools of High only.
-    // "Shall not exceed the profile" of the table takes them in.
+    // H.264 A.2: Main (77) and Baseline streams without its extras (66 with constraint_set1_flag) use tools of High
+    // only. "Shall not exceed the profile" of the table takes them in.
     let constraint_set1_flag = avc.constraint_set_flags & 0x40 != 0;
     let up_to_high = matches!(avc.profile_idc, 77 | 100) || avc.profile_idc == 66 && constraint_set1_flag;
     let rate_fits = avc
@@ -166,8 +166,8 @@ fn is_within(avc: &AvcFacts, limit: &AvcProfile) -> bool {
         && colour_fits
 }
 
-/// AAC core: AAC LC, two channels and 48 kHz at most (ISO/IEC 23000-19 10.4). The HE variants belong to it too, but only at a
-/// level that an AudioSpecificConfig does not state.
+/// AAC core: AAC LC, two channels and 48 kHz at most (ISO/IEC 23000-19 10.4). The HE variants belong to it too, but
+/// only at a level that an AudioSpecificConfig does not state.
 fn is_aac_core(aac: &AacFacts) -> bool {
     const AAC_LC: u8 = 2;
     aac.audio_object_type == AAC_LC && (1..=2).contains(&aac.channels) && aac.sample_rate <= 48_000
@@ -263,8 +263,8 @@ mod tests {
         let mut w = BoxWriter::new(&mut out);
         write_styp(&mut w);
         w.finish().unwrap();
-        // Ours lists the major brand again (14496-12 4.3: it should be), fragment and chunk; and not 'dash', which says that
-        // the file is self-initialising or an init segment of DASH.
+        // Ours lists the major brand again (14496-12 4.3: it should be), fragment and chunk; and not 'dash', which MP4RA
+        // has for whole files with a segment index.
         assert_eq!(out, b"\0\0\0\x20stypcmfs\0\0\0\0cmfscmffcmflmsdh");
         assert_eq!(out[4..16], foreign[4..16]);
     }

@@ -1,8 +1,9 @@
 //! Boxes of the ISO base media file format (ISO/IEC 14496-12), written. Plain values in, bytes out.
 //!
-//! [`BoxWriter`] nests and sizes boxes, [`brand`] decides which brands a file may claim, [`moov`] and [`sample_entry`]
-//! hold the layouts of an init segment, [`moof`] those of a media segment. Which boxes stand in an init segment is told
-//! in [`crate::track::header`]. A fixed layout is a `Pod` struct in the standard's field order; nothing here reads boxes.
+//! [`BoxWriter`] nests and sizes boxes, [`brand`] decides which brands a file may claim, [`moov`] and
+//! [`sample_entry`] hold the layouts of an init segment, [`moof`] those of a media segment. Which boxes stand in an
+//! init segment is told in [`crate::track::header`]. A fixed layout is a `Pod` struct in the standard's field order;
+//! nothing here reads boxes.
 
 use std::fmt;
 

@@ -138,8 +138,8 @@ struct AudioSampleEntry {
 }
 const _: () = assert!(size_of::<AudioSampleEntry>() == 28);
 
-/// An audio sample entry of type `format`; `boxes` writes what it contains. `samplerate` is 16.16 fixed point: a rate above
-/// 65535 Hz is written as 0, and the codec's configuration tells it.
+/// An audio sample entry of type `format`; `boxes` writes what it contains. `samplerate` is 16.16 fixed point: a rate
+/// above 65535 Hz is written as 0, and the codec's configuration tells it.
 pub fn write_audio(
     w: &mut BoxWriter<'_>,
     format: &[u8; 4],
@@ -204,8 +204,8 @@ pub fn write_esds(w: &mut BoxWriter<'_>, config: &DecoderConfig, decoder_specifi
     });
 }
 
-/// A descriptor with the four-byte form of its size, seven bits a byte (14496-1 8.3.3): the form most files have, and one
-/// that need not be known before the body is written.
+/// A descriptor with the four-byte form of its size, seven bits a byte (14496-1 8.3.3): the form most files have, and
+/// one that need not be known before the body is written.
 fn descriptor(w: &mut BoxWriter<'_>, tag: u8, body: impl FnOnce(&mut BoxWriter<'_>)) {
     w.u8(tag);
     let size = w.slot::<[u8; 4]>();

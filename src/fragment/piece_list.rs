@@ -1,4 +1,5 @@
-//! A segment as a list: bytes made here, NAL unit lengths, ranges of the source. [`PieceList::write_to`] says what it means.
+//! A segment as a list: bytes made here, NAL unit lengths, ranges of the source. [`PieceList::write_to`] says what it
+//! means.
 
 use std::ops::Range;
 

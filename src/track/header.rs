@@ -1,7 +1,7 @@
 //! A track's description ► its init segment (ISO/IEC 23000-19 7.3.1: the CMAF header): `ftyp moov{mvhd, trak, mvex}`.
 //!
-//! Holds only what is known before the first sample is written, or what the caller gives: a duration or bit rates that are
-//! measured over the track are given by a packager and left out by a live encoder.
+//! Holds only what is known before the first sample is written, or what the caller gives: a duration or bit rates
+//! that are measured over the track are given by a packager and left out by a live encoder.
 
 use crate::boxes::brand::{self, AacFacts, AvcFacts, TrackKind};
 use crate::boxes::moov::{self, Media, PackedLanguage};
@@ -135,9 +135,9 @@ fn text_of<'a>(text: Option<&'a str>, what: &str) -> Result<Option<&'a str>> {
     }
 }
 
-/// The ISO 639-2/T code for the language subtag of a BCP-47 tag, `und` where there is none. ISO 639-3, which tags with three
-/// letters are of, has the same codes for the languages in both; for a language in ISO 639-3 alone its code is
-/// written, as readers take it.
+/// The ISO 639-2/T code for the language subtag of a BCP-47 tag, `und` where there is none. ISO 639-3, which tags
+/// with three letters are of, has the same codes for the languages in both; for a language in ISO 639-3 alone its
+/// code is written, as readers take it.
 fn packed_language(tag: Option<&str>) -> PackedLanguage {
     let subtag = tag.and_then(|tag| tag.split('-').next()).unwrap_or_default().to_ascii_lowercase();
     let language = match subtag.len() {
@@ -180,7 +180,8 @@ impl SampleEntry {
     fn track_kind(&self) -> Result<TrackKind> {
         match self {
             Self::Avc1 { format, frame_rate, progressive, configuration_record } => {
-                // 14496-15 5.3.3.1.2: configurationVersion, AVCProfileIndication, profile_compatibility, AVCLevelIndication.
+                // 14496-15 5.3.3.1.2: configurationVersion, AVCProfileIndication, profile_compatibility,
+                // AVCLevelIndication.
                 let &[_, profile_idc, constraint_set_flags, level_idc, ..] = configuration_record.as_slice()
                 else {
                     return Err(Error::truncated("AVCLevelIndication", "ISO/IEC 14496-15 5.3.3.1.2"));
