@@ -5,6 +5,21 @@ pub mod aac;
 
 use crate::time::FrameRate;
 
+pub mod h264;
+
+/// Where a picture stands in presentation order, as its bitstream says it.
+///
+/// Counts order the pictures of one epoch and mean nothing across epochs; gaps between them create no time. Every
+/// picture of an epoch is presented before every picture of the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PictureOrder {
+    /// Picture order count: only its rank within the epoch counts.
+    pub count: i32,
+    /// The picture starts an epoch: an IDR picture, or one that resets the counts (H.264
+    /// `memory_management_control_operation` 5).
+    pub epoch_start: bool,
+}
+
 /// What a video bitstream says about its pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VideoFormat {

@@ -1,0 +1,312 @@
+//! Every parameter set of a stream, by id: its bytes for the sample entry, its meaning for slice headers, and which
+//! sequence parameter sets pictures really used.
+//!
+//! `avc1` keeps parameter sets in the sample entry alone, one per id for the whole track (ISO/IEC 14496-15), so a set
+//! that is sent again must be the same, and the pictures must keep one format.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+
+use super::{AvcConfiguration, NalHeader, NalUnitType, PictureParameterSet, SequenceParameterSet};
+use crate::bits::BitReader;
+
+/// The parameter sets that have come so far.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterSets {
+    sps: BTreeMap<u8, Stored<SequenceParameterSet>>,
+    pps: BTreeMap<u8, Stored<PictureParameterSet>>,
+    sps_extensions: BTreeMap<u8, Stored<()>>,
+    /// Ids of the sequence parameter sets in use, the first use first; each once.
+    used: Vec<u8>,
+    /// The one in use now.
+    active: Option<u8>,
+}
+
+/// A set as it came.
+#[derive(Clone, Debug)]
+pub(super) struct Stored<T> {
+    /// The NAL unit, trailing zeros trimmed.
+    pub(super) bytes: Vec<u8>,
+    /// Where it first stood in the source.
+    offset: u64,
+    pub(super) value: T,
+}
+
+/// `sequenceParameterSetLength` and `pictureParameterSetLength` have 16 bits (ISO/IEC 14496-15 5.3.3.1.2).
+const MAX_SET_LEN: usize = 65535;
+
+impl ParameterSets {
+    /// Takes in a sequence parameter set, its extension, or a picture parameter set: `nal` is the whole NAL unit,
+    /// `offset` its place in the source.
+    ///
+    /// A set that came before under the same id must have the same bytes; another is an error that names both places.
+    /// When it fails, nothing is taken in.
+    pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
+        let nal = trim_zeros(nal);
+        let unit_type = NalHeader::read(nal).map_err(|error| error.shift(offset))?.unit_type;
+        if nal.len() > MAX_SET_LEN {
+            return Err(Error::new(ErrorKind::TooLarge {
+                what: "a parameter set's length".into(),
+                value: nal.len() as u64,
+                limit: MAX_SET_LEN as u64,
+                clause: "ISO/IEC 14496-15 5.3.3.1.2",
+                remedy: "the stream is damaged here".into(),
+            })
+            .at(offset));
+        }
+        let moved = |error: Error| error.shift(offset);
+        match unit_type {
+            NalUnitType::Sps => {
+                let set = SequenceParameterSet::read(nal).map_err(moved)?;
+                store(&mut self.sps, set.id, "sequence parameter set", nal, offset, set)
+            }
+            NalUnitType::Pps => {
+                let set = PictureParameterSet::read(nal).map_err(moved)?;
+                store(&mut self.pps, set.id, "picture parameter set", nal, offset, set)
+            }
+            NalUnitType::SpsExtension => {
+                let mut r = BitReader::new(&nal[1..], "H.264 7.4.2.1.2");
+                let id = super::ue_u8(&mut r, 31, "seq_parameter_set_id", "0..=31")
+                    .map_err(|error| error.shift(1).shift(offset))?;
+                store(&mut self.sps_extensions, id, "sequence parameter set extension", nal, offset, ())
+            }
+            _ => Err(Error::malformed(
+                "this NAL unit holds no parameter set",
+                "H.264 Table 7-1",
+                "pass nal_unit_type 7, 8 or 13",
+            )
+            .at(offset)),
+        }
+    }
+
+    /// The sets that a slice with this `pic_parameter_set_id` is read with; an error when one has not come.
+    pub fn for_slice(&self, pps_id: u8) -> Result<(&PictureParameterSet, &SequenceParameterSet)> {
+        let missing = |what: String| {
+            Error::malformed(
+                what,
+                "H.264 7.4.1.2.1",
+                "the stream starts in the middle or lacks data; parameter sets must come before the slices that use them",
+            )
+        };
+        let pps = self.pps.get(&pps_id).ok_or_else(|| {
+            missing(format!("the slice refers to picture parameter set {pps_id}, which has not come"))
+        })?;
+        let sps_id = pps.value.sps_id;
+        let sps = self.sps.get(&sps_id).ok_or_else(|| {
+            missing(format!(
+                "the slice refers to sequence parameter set {sps_id} by picture parameter set {pps_id}, \
+                 which has not come"
+            ))
+        })?;
+        Ok((&pps.value, &sps.value))
+    }
+
+    /// Notes that a picture uses this `pic_parameter_set_id`; `offset` is the picture's place.
+    ///
+    /// The sequence parameter set may change at an IDR picture only (7.4.1.2.1), and not to another picture format:
+    /// the sample entry describes one. When it fails, nothing is noted.
+    pub fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
+        let (pps, sps) = self.for_slice(pps_id).map_err(|error| error.at(offset))?;
+        let id = pps.sps_id;
+        if self.active == Some(id) {
+            return Ok(());
+        }
+        if let Some(active) = self.active.filter(|_| !idr) {
+            return Err(Error::malformed(
+                format!("a picture that is not IDR changes from sequence parameter set {active} to {id}"),
+                "H.264 7.4.1.2.1",
+                "the stream is damaged or lacks an IDR picture here",
+            )
+            .at(offset));
+        }
+        if let Some(first) = self.used.first().and_then(|id| self.sps.get(id)) {
+            check_same_format(&first.value, sps).map_err(|error| error.at(offset))?;
+        }
+        if !self.used.contains(&id) {
+            self.used.push(id);
+        }
+        self.active = Some(id);
+        Ok(())
+    }
+
+    /// What the sample entry of the whole track says: every set that came, and the format of the pictures. An error
+    /// when no picture used a set, or when the record cannot hold them.
+    pub fn configuration(&self) -> Result<AvcConfiguration> {
+        AvcConfiguration::new(self)
+    }
+
+    /// Sequence parameter sets in id order.
+    pub(super) fn all_sps(&self) -> impl Iterator<Item = &Stored<SequenceParameterSet>> {
+        self.sps.values()
+    }
+
+    /// Picture parameter sets in id order.
+    pub(super) fn all_pps(&self) -> impl Iterator<Item = &Stored<PictureParameterSet>> {
+        self.pps.values()
+    }
+
+    /// Sequence parameter set extensions in id order.
+    pub(super) fn all_sps_extensions(&self) -> impl Iterator<Item = &Stored<()>> {
+        self.sps_extensions.values()
+    }
+
+    /// Sequence parameter sets that pictures used, in order of first use.
+    pub(super) fn used_sps(&self) -> impl Iterator<Item = &SequenceParameterSet> {
+        self.used.iter().filter_map(|id| self.sps.get(id)).map(|stored| &stored.value)
+    }
+}
+
+/// `nal` without the zero bytes behind it, which no NAL unit ends with (7.4.1).
+fn trim_zeros(nal: &[u8]) -> &[u8] {
+    let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &nal[..len]
+}
+
+fn store<T>(
+    sets: &mut BTreeMap<u8, Stored<T>>,
+    id: u8,
+    kind: &str,
+    nal: &[u8],
+    offset: u64,
+    value: T,
+) -> Result<()> {
+    let stored = sets.entry(id).or_insert_with(|| Stored { bytes: nal.to_vec(), offset, value });
+    if stored.bytes == nal {
+        return Ok(());
+    }
+    Err(Error::unsupported(
+        format!("{kind} {id} differs from the one with the same id at {:#x}", stored.offset),
+        "an avc1 sample entry holds one set for each id: package the parts of the stream separately, or give the \
+         sets different ids when encoding",
+    )
+    .at(offset))
+}
+
+/// Whether pictures of `next` fit the sample entry made for those of `first`.
+fn check_same_format(first: &SequenceParameterSet, next: &SequenceParameterSet) -> Result<()> {
+    let size = |sps: &SequenceParameterSet| {
+        let ((coded_width, coded_height), (width, height)) = (sps.coded_size(), sps.cropped_size());
+        format!("{width}x{height} (coded {coded_width}x{coded_height})")
+    };
+    let what = if (first.coded_size(), first.crop) != (next.coded_size(), next.crop) {
+        format!("the resolution changes from {} to {}", size(first), size(next))
+    } else if first.chroma != next.chroma {
+        format!("the sample format changes from {:?} to {:?}", first.chroma, next.chroma)
+    } else if first.vui.sample_aspect_ratio != next.vui.sample_aspect_ratio {
+        "the sample aspect ratio changes".to_owned()
+    } else if first.vui.colour != next.vui.colour {
+        "the colour description changes".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::unsupported(
+        what + " within the stream",
+        "one track has one format: cut the stream here and package the parts separately",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Pps, Sps, vui_aspect};
+    use super::*;
+
+    #[test]
+    fn set_sent_again_with_the_same_bytes_is_one_set() {
+        let mut sets = ParameterSets::default();
+        let mut nal = Sps::default().nal();
+        sets.insert(&nal, 4).unwrap();
+        nal.extend([0, 0, 0]);
+        sets.insert(&nal, 400).unwrap();
+        assert_eq!(
+            sets.all_sps().map(|set| (set.bytes.len(), set.offset)).collect::<Vec<_>>(),
+            [(nal.len() - 3, 4)]
+        );
+    }
+
+    #[test]
+    fn set_sent_again_with_other_bytes_is_refused_and_both_places_named() {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Sps::default().nal(), 0x4).unwrap();
+        sets.insert(&Pps::default().nal(), 0x20).unwrap();
+        let error = sets.insert(&Sps { level_idc: 31, ..Default::default() }.nal(), 0x1000).unwrap_err();
+        assert!(error.to_string().starts_with("@ 0x1000: sequence parameter set 0"), "{error}");
+        assert!(error.to_string().contains("at 0x4:"), "{error}");
+        let error = sets.insert(&Pps { qp: 1, ..Default::default() }.nal(), 0x1020).unwrap_err();
+        assert!(error.to_string().starts_with("@ 0x1020: picture parameter set 0"), "{error}");
+        assert!(error.to_string().contains("at 0x20:"), "{error}");
+        let first = SequenceParameterSet::read(&Sps::default().nal()).unwrap();
+        assert_eq!(sets.all_sps().map(|set| &set.value).collect::<Vec<_>>(), [&first]);
+    }
+
+    #[test]
+    fn picture_set_may_come_before_its_sequence_set() {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Pps { sps_id: 5, ..Default::default() }.nal(), 0).unwrap();
+        let error = sets.for_slice(0).unwrap_err().to_string();
+        assert!(error.contains("sequence parameter set 5 by picture parameter set 0"), "{error}");
+        sets.insert(&Sps { id: 5, ..Default::default() }.nal(), 20).unwrap();
+        assert_eq!(sets.for_slice(0).unwrap().1.id, 5);
+        assert!(sets.for_slice(1).unwrap_err().to_string().contains("picture parameter set 1, which"));
+    }
+
+    #[test]
+    fn set_that_the_record_cannot_hold_is_refused() {
+        let mut nal = Sps::default().nal();
+        nal.resize(MAX_SET_LEN, 0xff);
+        assert!(ParameterSets::default().insert(&nal, 0).is_ok());
+        nal.push(0xff);
+        let error = ParameterSets::default().insert(&nal, 7).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::TooLarge { value: 65536, limit: 65535, .. }), "{error}");
+    }
+
+    #[test]
+    fn errors_inside_a_set_give_the_byte_in_the_source() {
+        let nal = Sps { max_num_ref_frames: 20, ..Default::default() }.nal();
+        let inside = SequenceParameterSet::read(&nal).unwrap_err().offset().unwrap();
+        let error = ParameterSets::default().insert(&nal, 0x100).unwrap_err();
+        assert_eq!(error.offset(), Some(0x100 + inside));
+        let error = ParameterSets::default().insert(&[0x6d], 0x100).unwrap_err();
+        assert_eq!(error.offset(), Some(0x101));
+    }
+
+    /// Two sequence parameter sets, 0 and 1, with a picture parameter set each.
+    fn two(first: &Sps, second: &Sps) -> ParameterSets {
+        let mut sets = ParameterSets::default();
+        sets.insert(&first.nal(), 0).unwrap();
+        sets.insert(&Sps { id: 1, ..second.clone() }.nal(), 50).unwrap();
+        sets.insert(&Pps::default().nal(), 100).unwrap();
+        sets.insert(&Pps { id: 1, sps_id: 1, ..Default::default() }.nal(), 150).unwrap();
+        sets
+    }
+
+    #[test]
+    fn format_may_not_change_between_sets_in_use() {
+        let first = Sps { profile_idc: 100, ..Default::default() };
+        let changes: [(Sps, &str); 4] = [
+            (Sps { size_minus1: (3, 3), ..first.clone() }, "resolution changes from 64x48"),
+            (Sps { crop: Some([0, 1, 0, 0]), ..first.clone() }, "to 62x48 (coded 64x48)"),
+            (Sps { chroma: (1, 10, 10), ..first.clone() }, "sample format changes"),
+            (Sps { vui: Some(vui_aspect(4, 3)), ..first.clone() }, "aspect ratio changes"),
+        ];
+        for (second, message) in changes {
+            let mut sets = two(&first, &second);
+            sets.activate(0, true, 200).unwrap();
+            let error = sets.activate(1, true, 300).unwrap_err();
+            assert!(error.to_string().starts_with("@ 0x12c: "), "{error}");
+            assert!(error.to_string().contains(message), "{error}");
+            assert_eq!((sets.active, &sets.used[..]), (Some(0), &[0][..]));
+        }
+    }
+
+    #[test]
+    fn sequence_set_changes_at_idr_pictures_only() {
+        let mut sets = two(&Sps::default(), &Sps { level_idc: 31, ..Default::default() });
+        sets.activate(0, true, 200).unwrap();
+        let error = sets.activate(1, false, 300).unwrap_err();
+        assert!(error.to_string().contains("not IDR changes from sequence parameter set 0 to 1"), "{error}");
+        sets.activate(1, true, 400).unwrap();
+        sets.activate(0, true, 500).unwrap();
+        assert_eq!(sets.used_sps().map(|sps| sps.id).collect::<Vec<_>>(), [0, 1]);
+    }
+}
