@@ -9,6 +9,8 @@ mod detect;
 
 pub use detect::{ElementaryFormat, detect};
 
+pub mod h264;
+
 /// Bytes of a source: a file, or a buffer of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SourceRange {
@@ -25,15 +27,23 @@ impl SourceRange {
     }
 }
 
-/// One NAL unit of a byte stream: where it lies, and its first bytes.
+/// One NAL unit of a byte stream, from its header byte to its last byte that is not a trailing zero. The start code
+/// belongs to no unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NalUnit<'a> {
-    /// Where in the source its header byte lies, in bytes.
+    /// Its header byte, counted from the start of the source.
     pub offset: u64,
-    /// Its bytes, without start code and trailing zeros; at least 1.
+    /// Bytes of the whole unit, emulation prevention included.
     pub len: u32,
-    /// Its first bytes: all of it, or at least 64 KiB.
+    /// Its first bytes: all of them, or at least 64 KiB.
     pub head: &'a [u8],
+}
+
+impl NalUnit<'_> {
+    /// The bytes of the source that it takes.
+    pub const fn range(&self) -> SourceRange {
+        SourceRange { offset: self.offset, len: self.len }
+    }
 }
 
 /// What a scan left out of the samples, by kind: the whole list. Everything else of the input is in the output.

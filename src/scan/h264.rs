@@ -1,0 +1,279 @@
+//! NAL units in stream order ► access units (H.264 7.4.1.2.3, 7.4.1.2.4), each of which becomes one sample.
+//!
+//! A state machine that is pushed one NAL unit after the other and holds only ranges. What samples do not carry is
+//! dropped and counted: access unit delimiters, filler data, ends of sequence and stream, and the parameter sets that the
+//! sample entry holds. Everything else stays, in order, whatever its type.
+//!
+//! A unit that can only stand in front of a picture (SEI, prefix NAL units …) starts an access unit by the standard's
+//! letter, but prefix NAL units stand between the slices of one picture too (G.7.4.1.2.3, H.7.4.1.2.3). Such units are
+//! held until the next slice says which picture it belongs to.
+
+mod fuzz;
+#[cfg(test)]
+mod tests;
+
+#[doc(hidden)]
+pub use fuzz::fuzz_access_units;
+
+use crate::codec::PictureOrder;
+use crate::codec::h264::{NalHeader, NalUnitType, OrderCounter, ParameterSets, SliceHeader};
+use crate::error::{Error, Result};
+
+use super::{Dropped, NalUnit, SourceRange};
+
+/// One coded picture with everything that belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessUnit<'a> {
+    /// Its NAL units in stream order, without those that samples do not carry.
+    pub units: &'a [SourceRange],
+    /// Byte offset of its first slice.
+    pub offset: u64,
+    /// An IDR picture: decoding can start here.
+    pub idr: bool,
+    /// Every slice of the primary coded picture is I or SI: it needs no other picture.
+    pub intra: bool,
+    /// Other pictures may need it (`nal_ref_idc` is not 0).
+    pub reference: bool,
+    /// Where it stands in presentation order.
+    pub order: PictureOrder,
+}
+
+/// Groups NAL units into access units.
+#[derive(Clone, Debug, Default)]
+pub struct AccessUnitBuilder {
+    drop_leading: bool,
+    sets: ParameterSets,
+    counter: OrderCounter,
+    dropped: Dropped,
+    /// The picture that slices are being added to.
+    picture: Option<Picture>,
+    /// Units of `picture`, …
+    units: Vec<SourceRange>,
+    /// … units that belong to it or to the next one, which the next slice decides, …
+    held: Vec<SourceRange>,
+    /// … and those of the access unit last given out.
+    done: Vec<SourceRange>,
+    /// A unit that stands in front of a picture has come since the last slice.
+    in_front: bool,
+    /// A delimiter or an end has come since the last slice: the next one starts a picture.
+    boundary: bool,
+    seen_idr: bool,
+    finished: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Picture {
+    /// Header of its first slice.
+    first: SliceHeader,
+    offset: u64,
+    intra: bool,
+    /// `None` for a picture in front of the first IDR picture, which is dropped.
+    order: Option<PictureOrder>,
+}
+
+impl AccessUnitBuilder {
+    /// Starts a stream. With `drop_leading` pictures before the first IDR picture are dropped and counted; without, they
+    /// are an error.
+    pub fn new(drop_leading: bool) -> Self {
+        Self { drop_leading, ..Self::default() }
+    }
+
+    /// Takes the next NAL unit; gives the access unit that it shows to be complete, which is not the one it belongs to.
+    ///
+    /// Errors have the byte offset in the source; after one the builder is as before. They are: a unit without a
+    /// header byte (7.3.1 reads one, and a start code with only zeros behind it is what overwritten data looks like), a
+    /// header or parameter set that breaks a rule or is cut off, a parameter set that is missing or changes, field
+    /// pictures, a picture format that changes, and pictures before the first IDR picture.
+    pub fn push(&mut self, nal: NalUnit<'_>) -> Result<Option<AccessUnit<'_>>> {
+        debug_assert!(!self.finished, "the stream was finished");
+        let header = NalHeader::read(nal.head).map_err(|error| error.shift(nal.offset))?;
+        let bytes = u64::from(nal.len);
+        match header.unit_type {
+            NalUnitType::Slice | NalUnitType::IdrSlice | NalUnitType::PartitionA => return self.slice(nal),
+            NalUnitType::PartitionBC => {
+                self.join(nal, "a slice data partition B or C without its partition A")?;
+            }
+            NalUnitType::Sps | NalUnitType::Pps | NalUnitType::SpsExtension => {
+                self.sets.insert(nal.head, nal.offset)?;
+                self.dropped.parameter_sets.add(bytes);
+                self.in_front = true;
+            }
+            NalUnitType::AccessUnitDelimiter => {
+                self.dropped.access_unit_delimiters.add(bytes);
+                self.end_picture();
+            }
+            NalUnitType::EndOfSequence => {
+                self.dropped.ends_of_sequence.add(bytes);
+                self.end_picture();
+            }
+            NalUnitType::EndOfStream => {
+                self.dropped.ends_of_stream.add(bytes);
+                self.end_picture();
+            }
+            NalUnitType::Filler => self.dropped.filler.add(bytes),
+            NalUnitType::Sei | NalUnitType::Leading(_) => {
+                self.held.push(nal.range());
+                self.in_front = true;
+            }
+            NalUnitType::Trailing(_) => {
+                let behind_picture = self.picture.is_some() && !self.in_front;
+                if behind_picture { &mut self.units } else { &mut self.held }.push(nal.range());
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends the stream and gives its last access unit, with all units behind its last slice. A second call gives `None`.
+    ///
+    /// A stream without a coded picture, or without an IDR picture, is an error.
+    pub fn finish(&mut self) -> Result<Option<AccessUnit<'_>>> {
+        if std::mem::replace(&mut self.finished, true) {
+            return Ok(None);
+        }
+        if self.picture.is_none() {
+            return Err(Error::malformed(
+                "the stream has no coded picture",
+                "H.264 7.4.1.2.3",
+                "give an H.264 byte stream (Annex B) with at least one picture",
+            ));
+        }
+        self.units.append(&mut self.held);
+        let last = self.take_picture();
+        if !self.seen_idr {
+            let pictures = self.dropped.leading_pictures.units;
+            return Err(Error::malformed(
+                format!("the stream has no sync sample: none of its {pictures} pictures is an IDR picture"),
+                "H.264 7.4.1.2.2",
+                "encode it with IDR pictures (closed groups of pictures); recovery points are not enough",
+            ));
+        }
+        Ok(last.map(|(picture, order)| self.access_unit(picture, order)))
+    }
+
+    /// The parameter sets that have come so far; all of the track once it is finished.
+    pub fn parameter_sets(&self) -> &ParameterSets {
+        &self.sets
+    }
+
+    /// What was left out so far.
+    pub fn dropped(&self) -> &Dropped {
+        &self.dropped
+    }
+
+    fn slice(&mut self, nal: NalUnit<'_>) -> Result<Option<AccessUnit<'_>>> {
+        let header = self.read_slice(nal)?;
+        if header.redundant_pic_cnt > 0 {
+            self.join(nal, "a slice of a redundant coded picture without its primary coded picture")?;
+            return Ok(None);
+        }
+        if let Some(picture) = &mut self.picture
+            && !self.boundary
+            && !header.starts_new_picture(&picture.first)
+        {
+            if header.resets_order != picture.first.resets_order {
+                return Err(Error::malformed(
+                    "slices of one picture disagree on memory_management_control_operation 5",
+                    "H.264 7.4.3.3",
+                    "the stream is damaged here",
+                )
+                .at(nal.offset));
+            }
+            picture.intra &= header.start.slice_type.is_intra();
+            self.join(nal, "a slice")?;
+            return Ok(None);
+        }
+
+        let leading = !header.idr && !self.seen_idr;
+        let order = if leading { None } else { Some(self.order(&header, nal.offset)?) };
+        let complete = self.take_picture();
+        self.picture = Some(Picture {
+            first: header,
+            offset: nal.offset,
+            intra: header.start.slice_type.is_intra(),
+            order,
+        });
+        self.seen_idr |= header.idr;
+        self.add(nal);
+        Ok(complete.map(|(picture, order)| self.access_unit(picture, order)))
+    }
+
+    fn read_slice(&self, nal: NalUnit<'_>) -> Result<SliceHeader> {
+        let result = SliceHeader::read(nal.head, &self.sets);
+        if self.seen_idr {
+            return result.map_err(|error| error.shift(nal.offset));
+        }
+        // A stream that starts in the middle may lack the parameter sets of its first pictures.
+        let start =
+            SliceHeader::read_without_parameter_sets(nal.head).map_err(|error| error.shift(nal.offset))?;
+        if start.idr || (self.drop_leading && self.sets.for_slice(start.start.pps_id).is_ok()) {
+            return result.map_err(|error| error.shift(nal.offset));
+        }
+        if self.drop_leading {
+            return Ok(start);
+        }
+        Err(Error::malformed(
+            "the stream starts with a picture that is not an IDR picture",
+            "H.264 7.4.1.2.2",
+            "cut it to start at an IDR picture, or drop the pictures before the first one with --drop-leading",
+        )
+        .at(nal.offset))
+    }
+
+    /// Order of the picture that starts with this slice. Either both the counter and the sets move on, or neither does.
+    fn order(&mut self, header: &SliceHeader, offset: u64) -> Result<PictureOrder> {
+        let mut counter = self.counter;
+        let (_, sps) = self.sets.for_slice(header.start.pps_id).map_err(|error| error.at(offset))?;
+        let order = counter.next(header, sps).map_err(|error| error.at(offset))?;
+        self.sets.activate(header.start.pps_id, header.idr, offset)?;
+        self.counter = counter;
+        Ok(order)
+    }
+
+    /// Adds a slice to the picture that is open; without one it is an error, which says `what` came. Ahead of the first
+    /// IDR picture it is what remains of a picture whose start is missing, and dropped with the others when asked.
+    fn join(&mut self, nal: NalUnit<'_>, what: &'static str) -> Result<()> {
+        if self.picture.is_some() && !self.boundary {
+            self.add(nal);
+            return Ok(());
+        }
+        if self.drop_leading && !self.seen_idr {
+            self.dropped.leading_pictures.bytes += u64::from(nal.len);
+            return Ok(());
+        }
+        Err(Error::malformed(what, "H.264 7.4.1.2.5", "the stream lacks data here").at(nal.offset))
+    }
+
+    /// Appends a slice, and what was held for it, to the open picture.
+    fn add(&mut self, nal: NalUnit<'_>) {
+        self.units.append(&mut self.held);
+        self.units.push(nal.range());
+        (self.in_front, self.boundary) = (false, false);
+    }
+
+    fn end_picture(&mut self) {
+        (self.in_front, self.boundary) = (true, true);
+    }
+
+    /// Closes the open picture, and moves its units to `done`. A leading picture is dropped and counted.
+    fn take_picture(&mut self) -> Option<(Picture, PictureOrder)> {
+        let picture = self.picture.take()?;
+        std::mem::swap(&mut self.units, &mut self.done);
+        self.units.clear();
+        if picture.order.is_none() {
+            let bytes = self.done.iter().map(|unit| u64::from(unit.len)).sum();
+            self.dropped.leading_pictures.add(bytes);
+        }
+        picture.order.map(|order| (picture, order))
+    }
+
+    fn access_unit(&self, picture: Picture, order: PictureOrder) -> AccessUnit<'_> {
+        AccessUnit {
+            units: &self.done,
+            offset: picture.offset,
+            idr: picture.first.idr,
+            intra: picture.intra,
+            reference: picture.first.reference,
+            order,
+        }
+    }
+}
