@@ -8,6 +8,7 @@ use crate::scan::SourceRange;
 use crate::time::CompositionOffset;
 
 pub mod header;
+pub mod timeline;
 
 /// `sample_flags` (ISO/IEC 14496-12 8.8.3.1): what a reader may know of a sample without decoding it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,0 +1,181 @@
+//! Order counts ► composition offsets. Pictures are presented in the order of their epochs, and within an epoch in the
+//! order of their counts; each lasts as long as every other, so only ranks matter and gaps between counts create no time.
+//!
+//! Decode times are the presentation times of the group of pictures, sorted: the decode time of sample `k` is `k` frame
+//! durations, and in every group that starts with an epoch the earliest presentation time is its first decode time. The
+//! offset is presentation minus decode time, negative where a picture waits in the decoder for one that precedes it.
+
+use std::num::NonZeroU32;
+
+use crate::codec::PictureOrder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::CompositionOffset;
+
+/// Composition offsets of the samples with these `orders`, in decode order, `frame_duration` ticks each.
+///
+/// The first picture starts an epoch whether it says so or not. Two pictures of one epoch with the same count are an error
+/// that names the places of both, which `offset_of` gives (byte offset of the sample with this index); so is an
+/// offset beyond 32 bits.
+pub fn composition_offsets(
+    orders: &[PictureOrder],
+    frame_duration: NonZeroU32,
+    offset_of: impl Fn(usize) -> u64,
+) -> Result<Vec<CompositionOffset>> {
+    let mut offsets = vec![CompositionOffset(0); orders.len()];
+    let mut by_count = Vec::new();
+    let mut start = 0;
+    while start < orders.len() {
+        let behind = &orders[start + 1..];
+        let len = 1 + behind.iter().position(|order| order.epoch_start).unwrap_or(behind.len());
+        // In order already, as without B pictures: every offset is 0, and equal counts cannot hide.
+        let epoch = &orders[start..start + len];
+        if !epoch.is_sorted_by(|a, b| a.count < b.count) {
+            by_count.clear();
+            by_count.extend(epoch.iter().zip(start..).map(|(order, index)| (order.count, index)));
+            by_count.sort_unstable();
+            for (&(count, index), rank) in by_count.iter().zip(start..) {
+                offsets[index] = offset(index, rank, frame_duration).map_err(|e| e.at(offset_of(index)))?;
+                if rank > start && by_count[rank - start - 1].0 == count {
+                    let first = by_count[rank - start - 1].1;
+                    return Err(same_count(count, offset_of(first), offset_of(index)));
+                }
+            }
+        }
+        start += len;
+    }
+    Ok(offsets)
+}
+
+/// Presentation minus decode time of the sample with this `index` in decode order and `rank` in presentation order.
+fn offset(index: usize, rank: usize, frame_duration: NonZeroU32) -> Result<CompositionOffset> {
+    let frames = rank as i128 - index as i128;
+    let ticks = frames * i128::from(frame_duration.get());
+    i32::try_from(ticks).map(CompositionOffset).map_err(|_| {
+        Error::new(ErrorKind::TooLarge {
+            what: format!(
+                "the distance of {} frames between decoding and presentation",
+                frames.unsigned_abs()
+            )
+            .into(),
+            value: u64::try_from(ticks.unsigned_abs()).unwrap_or(u64::MAX),
+            limit: i32::MAX as u64,
+            clause: "ISO/IEC 14496-12 8.8.8",
+            remedy: "the stream's picture order counts are damaged".into(),
+        })
+    })
+}
+
+fn same_count(count: i32, first: u64, second: u64) -> Error {
+    Error::malformed(
+        format!("two pictures, here and at {first:#x}, have the same picture order count {count}"),
+        "H.264 8.2.1",
+        "the stream is damaged, or parts of two streams were joined without an IDR picture between them",
+    )
+    .at(second)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DURATION: NonZeroU32 = NonZeroU32::new(1001).unwrap();
+
+    fn orders(counts: &[(i32, bool)]) -> Vec<PictureOrder> {
+        counts.iter().map(|&(count, epoch_start)| PictureOrder { count, epoch_start }).collect()
+    }
+
+    /// Offsets in frames.
+    fn frames(counts: &[(i32, bool)]) -> Vec<i32> {
+        let offsets = composition_offsets(&orders(counts), DURATION, |_| 0).unwrap();
+        offsets.iter().map(|offset| offset.0 / 1001).collect()
+    }
+
+    #[test]
+    fn pictures_in_order_have_no_offset() {
+        assert_eq!(frames(&[(0, true), (2, false), (4, false), (0, true), (2, false)]), [0; 5]);
+        assert_eq!(frames(&[]), []);
+    }
+
+    #[test]
+    fn reordered_pictures_have_signed_offsets() {
+        // I0 P3 B1 B2 is presented I B B P.
+        assert_eq!(frames(&[(0, true), (6, false), (2, false), (4, false)]), [0, 2, -1, -1]);
+    }
+
+    #[test]
+    fn gaps_between_counts_create_no_time() {
+        assert_eq!(frames(&[(0, true), (1000, false), (7, false)]), [0, 1, -1]);
+    }
+
+    #[test]
+    fn epochs_do_not_mix() {
+        // The second epoch starts with the picture that resets the counts; one behind it is presented before it.
+        assert_eq!(frames(&[(0, true), (8, false), (4, false), (0, true), (-4, false)]), [0, 1, -1, 1, -1]);
+    }
+
+    #[test]
+    fn offsets_are_in_ticks() {
+        let offsets = composition_offsets(&orders(&[(0, true), (4, false), (2, false)]), DURATION, |_| 0);
+        assert_eq!(offsets.unwrap(), [0, 1001, -1001].map(CompositionOffset));
+    }
+
+    #[test]
+    fn equal_counts_in_one_epoch_name_both_pictures() {
+        let error = composition_offsets(
+            &orders(&[(0, true), (4, false), (2, false), (4, false)]),
+            DURATION,
+            |index| 0x100 * index as u64,
+        )
+        .unwrap_err();
+        assert_eq!(error.offset(), Some(0x300));
+        assert!(error.to_string().contains("at 0x100, have the same picture order count 4"), "{error}");
+        // Also where every count but the equal ones rises.
+        assert!(composition_offsets(&orders(&[(0, true), (0, false)]), DURATION, |_| 0).is_err());
+    }
+
+    #[test]
+    fn offset_beyond_32_bits_is_refused() {
+        let counts = orders(&[(2, true), (0, false), (1, false)]);
+        let fits = NonZeroU32::new(i32::MAX as u32 / 2).unwrap();
+        assert!(composition_offsets(&counts, fits, |_| 0).is_ok());
+        let error = composition_offsets(&counts, fits.checked_add(1).unwrap(), |_| 9).unwrap_err();
+        assert!(error.to_string().contains("2 frames between decoding and presentation"), "{error}");
+        assert_eq!(error.offset(), Some(9));
+    }
+
+    /// Groups of pictures, each with different counts in any order.
+    fn groups() -> impl Strategy<Value = Vec<Vec<i32>>> {
+        let group = proptest::collection::hash_set(-50i32..50, 1..12);
+        let shuffled = group.prop_map(|set| set.into_iter().collect::<Vec<_>>()).prop_shuffle();
+        proptest::collection::vec(shuffled, 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn presentation_is_a_permutation_that_sorts_counts_and_starts_every_group_at_its_decode_time(
+            groups in groups(),
+        ) {
+            let counts: Vec<(i32, bool)> = groups
+                .iter()
+                .flat_map(|group| group.iter().enumerate().map(|(i, &count)| (count, i == 0)))
+                .collect();
+            let presented: Vec<i64> =
+                frames(&counts).iter().zip(0i64..).map(|(&offset, k)| k + i64::from(offset)).collect();
+            let mut start = 0usize;
+            for group in &groups {
+                let times = &presented[start..start + group.len()];
+                prop_assert_eq!(times.iter().min(), Some(&(start as i64)));
+                // The slow twin: a picture's rank is the number of pictures with smaller counts.
+                for (&time, &count) in times.iter().zip(group) {
+                    let rank = group.iter().filter(|&&other| other < count).count();
+                    prop_assert_eq!(time, (start + rank) as i64);
+                }
+                start += group.len();
+            }
+            let mut sorted = presented;
+            sorted.sort_unstable();
+            prop_assert!(sorted.iter().copied().eq(0..counts.len() as i64));
+        }
+    }
+}
