@@ -177,6 +177,17 @@ impl<'a> Fragment<'a> {
         &self.header
     }
 
+    /// Bytes of the whole segment. `scratch` is memory for the header, used again from call to call.
+    ///
+    /// # Errors
+    /// Those of [`Header::write`].
+    pub fn byte_len(&self, scratch: &mut Vec<u8>) -> Result<u64> {
+        scratch.clear();
+        self.header.write(scratch)?;
+        let payload: u64 = self.header.samples.iter().map(|sample| u64::from(sample.size)).sum();
+        Ok(scratch.len() as u64 + payload)
+    }
+
     /// The whole segment.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub mod error;
 pub mod fragment;
 pub mod io;
 pub mod manifest;
+pub mod package;
 pub mod plan;
 pub mod presentation;
 pub mod scan;

@@ -1,13 +1,14 @@
 //! The words on the command line as values: subcommands, options, their help, and the checks that need no file.
 
 use std::ffi::OsString;
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use fragmint::plan::SegmentDuration;
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 
@@ -66,7 +67,7 @@ pub struct PackageArgs {
     pub output: PathBuf,
 
     /// Length of a segment, aimed at; cuts fall on key frames
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = SegmentDuration::parse)]
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = SegmentDuration::from_str)]
     #[arg(help_heading = "Packaging", allow_negative_numbers = true)]
     pub segment_duration: SegmentDuration,
 
@@ -158,71 +159,6 @@ Examples:
   fragmint play out
   fragmint play out --port 9000 --hls-js node_modules/hls.js/dist/hls.min.js";
 
-/// The length that segments aim at, in seconds: a reduced fraction above 0 and up to 3600.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SegmentDuration {
-    numerator: u64,
-    denominator: u64,
-}
-
-impl SegmentDuration {
-    /// The longest, in seconds.
-    pub const MAX: u64 = 3600;
-
-    /// Reads `4`, `2.002` or `1001/500`.
-    pub fn parse(text: &str) -> Result<Self> {
-        Self::exact(text).ok_or_else(|| {
-            Error::conflict(
-                format!("'{text}' is not a segment duration"),
-                "give seconds above 0 and up to 3600, such as 4, 2.002 or 1001/500",
-            )
-        })
-    }
-
-    /// Numerator of the reduced fraction, in seconds.
-    pub const fn numerator(self) -> u64 {
-        self.numerator
-    }
-
-    /// Denominator of the reduced fraction, never 0.
-    pub const fn denominator(self) -> u64 {
-        self.denominator
-    }
-
-    fn exact(text: &str) -> Option<Self> {
-        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit()).then(|| s.parse::<u64>().ok()).flatten();
-        let (numerator, denominator) = match text.split_once('/') {
-            Some((numerator, denominator)) => (digits(numerator)?, digits(denominator)?),
-            None => {
-                let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-                let denominator = 10u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-                (digits(whole)?.checked_mul(denominator)?.checked_add(digits(fraction)?)?, denominator)
-            }
-        };
-        let in_range = numerator > 0
-            && denominator > 0
-            && u128::from(numerator) <= u128::from(Self::MAX) * u128::from(denominator);
-        let divisor = gcd(numerator, denominator);
-        in_range.then(|| Self { numerator: numerator / divisor, denominator: denominator / divisor })
-    }
-}
-
-impl fmt::Display for SegmentDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.denominator {
-            1 => write!(f, "{}", self.numerator),
-            denominator => write!(f, "{}/{denominator}", self.numerator),
-        }
-    }
-}
-
-fn gcd(mut a: u64, mut b: u64) -> u64 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a.max(1)
-}
-
 /// A directory's name, which the shell may have made empty (`-o "$UNSET"`).
 fn directory(text: OsString) -> Result<PathBuf> {
     if text.is_empty() {
@@ -289,22 +225,6 @@ mod tests {
         assert_eq!((args.threads, args.io), (NonZeroUsize::new(3), IoWay::Gather));
         assert!(args.dry_run && args.json && args.quiet && args.force && args.drop_leading);
         assert!(args.drop_incomplete);
-    }
-
-    #[test]
-    fn segment_durations_are_exact_or_refused() {
-        let of = |text: &str| SegmentDuration::parse(text).ok().map(|d| (d.numerator(), d.denominator()));
-        assert_eq!(of("4"), Some((4, 1)));
-        assert_eq!(of("2.002"), Some((1001, 500)));
-        assert_eq!(of("0.5"), Some((1, 2)));
-        assert_eq!(of("1001/500"), Some((1001, 500)));
-        assert_eq!(of("3600"), Some((3600, 1)));
-        for bad in ["", "0", "0.0", "-1", "3600.001", "1e3", ".", "4.", "4/0", "4s", "inf", "1/", "/2", "+4"]
-        {
-            assert_eq!(of(bad), None, "{bad}");
-        }
-        assert_eq!(of("0.00000000000000000001"), None, "more places than 64 bits hold");
-        assert_eq!(of("99999999999999999999"), None);
     }
 
     #[test]

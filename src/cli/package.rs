@@ -1,11 +1,175 @@
 //! `fragmint package`: from the arguments to the library's request, and from its report to what is printed.
 
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use fragmint::package::report::{MediaReport, RenditionReport, Report};
+use fragmint::package::{self, InputRequest, IoChoice, Request};
+use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 
-use super::args::PackageArgs;
+use super::args::{IoWay, PackageArgs};
+use super::input_arg::InputArg;
+use super::plan::{PlanView, SetView, TrackView, bytes};
+use super::print_notice;
+use super::progress::Progress;
+use super::table::{self, RenditionRow, RowFormat};
 
 /// Packages `args.inputs` into `args.output`.
 pub fn run(args: &PackageArgs) -> Result<()> {
-    let error = Error::unsupported("packaging", "it is not part of this build");
-    Err(error.in_file(&args.output))
+    let threads = args.threads.map_or(0, |threads| threads.get());
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .map_err(|error| Error::io("start the threads", std::io::Error::other(error)))?;
+    let report = pool.install(|| package(args))?;
+    print_report(args, &report)
+}
+
+fn package(args: &PackageArgs) -> Result<Report> {
+    let request = request(args);
+    let progress = Progress::new(!args.quiet && !args.json);
+    let add = |bytes| progress.add(bytes);
+    // Only for the length of the bar: an input that cannot be opened is told of by the run.
+    let input_bytes = |input: &InputRequest| std::fs::metadata(&input.path).map_or(0, |file| file.len());
+    progress.phase("scan", request.inputs.iter().map(input_bytes).sum());
+    let plan = package::run::plan(&request, &add)?;
+    if args.dry_run {
+        return Ok(package::run::preview(&request, &plan));
+    }
+    progress.phase("write", plan.segment_bytes());
+    package::run::write(&request, &plan, &add)
+}
+
+fn request(args: &PackageArgs) -> Request {
+    let input = |input: &InputArg| InputRequest {
+        path: input.path.clone(),
+        frame_rate: input.fps,
+        language: input.language.clone(),
+        name: input.name.clone(),
+        role: input.role.clone(),
+        default: input.default.unwrap_or(false),
+    };
+    Request {
+        segment_duration: args.segment_duration,
+        frame_rate: args.fps,
+        io: match args.io {
+            IoWay::Auto => IoChoice::Auto,
+            IoWay::Mapped => IoChoice::Mapped,
+            IoWay::Gather => IoChoice::Gather,
+        },
+        force: args.force,
+        drop_leading: args.drop_leading,
+        drop_incomplete: args.drop_incomplete,
+        ..Request::new(args.inputs.iter().map(input).collect(), &args.output)
+    }
+}
+
+/// The report as JSON, or notices, table and a last line for people; with `--quiet` nothing.
+fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
+    if args.json {
+        let json = serde_json::to_string_pretty(report)
+            .map_err(|error| Error::io("make the report", std::io::Error::other(error)))?;
+        return print(&(json + "\n"));
+    }
+    if args.quiet {
+        return Ok(());
+    }
+    if args.dry_run {
+        return print(&plan_view(report).render());
+    }
+    for notice in &report.notices {
+        print_notice(&format!("{}: {}", notice.about, notice.message));
+    }
+    let rows: Vec<_> = report.renditions.iter().map(row).collect();
+    let play = args.output.display();
+    print(&format!(
+        "{}\n{} in {} files in {play}. Watch it: fragmint play {play}\n",
+        table::render(&rows),
+        bytes(report.bytes),
+        report.files
+    ))
+}
+
+/// Prints to stdout; a reader that went away is an error like a full disk, not a panic.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    printed.map_err(|error| Error::io("print the report", error))
+}
+
+fn row(rendition: &RenditionReport) -> RenditionRow {
+    RenditionRow {
+        name: short_name(rendition).to_owned(),
+        codec: rendition.codec.clone(),
+        format: format(&rendition.media),
+        duration: seconds(rendition.duration, rendition.timescale),
+        segments: rendition.segments.len() as u64,
+        average_bps: rendition.average_bit_rate,
+        peak_bps: rendition.peak_bit_rate,
+    }
+}
+
+/// The last part of a rendition's directory.
+fn short_name(rendition: &RenditionReport) -> &str {
+    rendition.directory.rsplit('/').next().unwrap_or(&rendition.directory)
+}
+
+fn format(media: &MediaReport) -> RowFormat {
+    match media {
+        MediaReport::Video { width, height, frame_rate } => RowFormat::Video {
+            size: (u32::from(*width), u32::from(*height)),
+            frame_rate: frame_rate.as_deref().and_then(|rate| FrameRate::parse(rate).ok()),
+        },
+        MediaReport::Audio { channels, sample_rate } => {
+            RowFormat::Audio { channels: u32::from(*channels), sample_rate: *sample_rate }
+        }
+    }
+}
+
+/// Ticks as seconds with three decimals, to nearest.
+fn seconds(ticks: u64, timescale: u32) -> String {
+    let (ticks, timescale) = (u128::from(ticks), u128::from(timescale));
+    let milliseconds = (ticks * 1000 + timescale / 2) / timescale;
+    format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)
+}
+
+fn plan_view(report: &Report) -> PlanView {
+    let set = |indices: &Vec<usize>| {
+        let renditions: Vec<_> = indices.iter().map(|&index| &report.renditions[index]).collect();
+        let first = renditions[0];
+        let title = match first.media {
+            MediaReport::Video { .. } => "video, H.264",
+            MediaReport::Audio { .. } => "audio, AAC",
+        };
+        let starts = first.segments.iter().map(|segment| seconds(segment.start, first.timescale));
+        SetView {
+            title: title.to_owned(),
+            tracks: renditions.iter().map(|rendition| track_view(rendition)).collect(),
+            cuts: starts.chain([seconds(first.duration, first.timescale)]).collect(),
+        }
+    };
+    PlanView {
+        output: PathBuf::from(&report.output),
+        sets: report.switching_sets.iter().map(set).collect(),
+        files: report.files,
+        bytes: report.bytes,
+        notices: report
+            .notices
+            .iter()
+            .map(|notice| format!("{}: {}", notice.about, notice.message))
+            .collect(),
+    }
+}
+
+fn track_view(rendition: &RenditionReport) -> TrackView {
+    TrackView {
+        input: PathBuf::from(&rendition.input.path),
+        directory: rendition.directory.clone(),
+        codec: rendition.codec.clone(),
+        format: format(&rendition.media),
+        samples: rendition.samples,
+        duration: seconds(rendition.duration, rendition.timescale),
+        bytes: rendition.bytes,
+    }
 }

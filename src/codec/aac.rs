@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 /// Audio samples of one channel in a frame (`frameLengthFlag` 0; ADTS has no other).
 pub const SAMPLES_PER_FRAME: u32 = 1024;
 
+/// `objectTypeIndication` of MPEG-4 audio in `esds` (ISO/IEC 14496-1 Table 5, from memory, unverified) and in codec strings.
+pub const OBJECT_TYPE_INDICATION: u8 = 0x40;
+
 /// `samplingFrequencyIndex` ► Hz, ISO/IEC 14496-3 Table 1.18. 13 and 14 are reserved, 15 escapes to an explicit rate.
 const SAMPLING_FREQUENCIES: [u32; 13] =
     [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000, 7_350];

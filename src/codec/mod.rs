@@ -2,10 +2,9 @@
 //! the rest needs (is it a sync sample, where is it in presentation order). No module here knows of files or boxes.
 
 pub mod aac;
+pub mod h264;
 
 use crate::time::FrameRate;
-
-pub mod h264;
 
 /// Where a picture stands in presentation order, as its bitstream says it.
 ///

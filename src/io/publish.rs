@@ -108,10 +108,9 @@ impl Run {
         Ok(run)
     }
 
-    /// The way that suits the file system of the directory, and which file system that is.
-    pub fn auto_way(&self) -> (Way, FileSystem) {
-        let file_system = FileSystem::of(&self.top.fd);
-        (file_system.auto_way(), file_system)
+    /// The file system that holds the directory.
+    pub fn file_system(&self) -> FileSystem {
+        FileSystem::of(&self.top.fd)
     }
 
     /// Publishes a segment.

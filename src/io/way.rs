@@ -1,7 +1,9 @@
 //! The two ways to fill a segment file, and which of them a file system's record asks for.
 
 use std::fmt;
+use std::fs::File;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 /// How payload gets from the input into a segment file. Both give the same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize)]
@@ -51,6 +53,12 @@ impl FileSystem {
             Ok(0x794c_7630) => Self::Overlay,
             _ => Self::Other,
         }
+    }
+
+    /// The kind that would hold an output directory, which need not exist yet: that of its nearest parent that does.
+    pub fn for_output(directory: &Path) -> Self {
+        let Ok(absolute) = std::path::absolute(directory) else { return Self::Other };
+        absolute.ancestors().find_map(|path| File::open(path).ok()).map_or(Self::Other, Self::of)
     }
 
     /// The way that `--io auto` takes: mapped where the record shows at most 1.10 × the wall time of gather.

@@ -6,10 +6,9 @@
 pub mod adts;
 pub mod annexb;
 mod detect;
+pub mod h264;
 
 pub use detect::{ElementaryFormat, detect};
-
-pub mod h264;
 
 /// Bytes of a source: a file, or a buffer of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -17,6 +17,7 @@ pub struct AvcConfiguration {
     profile_idc: u8,
     constraint_flags: u8,
     level_idc: u8,
+    progressive: bool,
     chroma: ChromaFormat,
     sps: Vec<Vec<u8>>,
     pps: Vec<Vec<u8>>,
@@ -63,6 +64,7 @@ impl AvcConfiguration {
                 .map(|sps| sps.level_idc)
                 .max_by_key(|&level| level_rank(level))
                 .unwrap_or(0),
+            progressive: all.iter().all(|sps| sps.frame_mbs_only),
             chroma,
             sps: sets.all_sps().map(|stored| stored.bytes.clone()).collect(),
             pps: sets.all_pps().map(|stored| stored.bytes.clone()).collect(),
@@ -117,6 +119,11 @@ impl AvcConfiguration {
     /// `AVCLevelIndication`: ten times the level; 9, or 11 with `constraint_set3_flag`, is level 1b.
     pub fn level_idc(&self) -> u8 {
         self.level_idc
+    }
+
+    /// Whether no sequence parameter set allows fields or field macroblocks (`frame_mbs_only_flag` 1).
+    pub fn progressive(&self) -> bool {
+        self.progressive
     }
 
     /// Chroma sampling and bit depths.

@@ -1,0 +1,97 @@
+//! A whole package: [`Request`] ► [`Plan`] ► files ► [`Report`].
+//!
+//! [`ingest`] reads each input once and keeps where its coded units lie; [`plan`] is pure and settles everything else:
+//! names, timescales, cuts, init segments, sizes and playlists to the byte; [`run`] moves the payload, checks what it
+//! wrote, and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
+
+mod bit_rate;
+pub mod ingest;
+pub mod plan;
+pub mod receipt;
+pub mod report;
+pub mod run;
+mod timing;
+
+use std::path::PathBuf;
+
+use crate::plan::SegmentDuration;
+use crate::time::FrameRate;
+
+pub use plan::Plan;
+pub use report::Report;
+
+/// What to package, and how.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Elementary streams, recognised by content. Their order is the order of the output.
+    pub inputs: Vec<InputRequest>,
+    /// Directory for the package. It must not exist, be empty, or hold an older run and `force` be set.
+    pub output: PathBuf,
+    /// Segments aim at this duration.
+    pub segment_duration: SegmentDuration,
+    /// Frame rate of every video input that gives none of its own.
+    pub frame_rate: Option<FrameRate>,
+    /// How segment files are filled.
+    pub io: IoChoice,
+    /// Replace the package, or the interrupted run, that is in `output`.
+    pub force: bool,
+    /// Drop, and count, pictures in front of the first that decoding can start with.
+    pub drop_leading: bool,
+    /// Drop, and count, an incomplete frame at the end of an audio stream.
+    pub drop_incomplete: bool,
+}
+
+/// One input, with the settings that the stream itself cannot tell.
+#[derive(Clone, Debug, Default)]
+pub struct InputRequest {
+    /// A regular file.
+    pub path: PathBuf,
+    /// Frame rate; wins over the request's and the bitstream's.
+    pub frame_rate: Option<FrameRate>,
+    /// BCP 47 language tag.
+    pub language: Option<String>,
+    /// Name for people, and for the directory.
+    pub name: Option<String>,
+    /// Role in the DASH role scheme (`urn:mpeg:dash:role:2011`).
+    pub role: Option<String>,
+    /// The audio that plays when the viewer chose none.
+    pub default: bool,
+}
+
+impl InputRequest {
+    /// `path` without settings.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..Self::default() }
+    }
+}
+
+impl Request {
+    /// Packages `inputs` into `output` with every other setting at its default.
+    pub fn new(inputs: Vec<InputRequest>, output: impl Into<PathBuf>) -> Self {
+        Self {
+            inputs,
+            output: output.into(),
+            segment_duration: SegmentDuration::default(),
+            frame_rate: None,
+            io: IoChoice::Auto,
+            force: false,
+            drop_leading: false,
+            drop_incomplete: false,
+        }
+    }
+}
+
+/// How segment files are filled. Every way gives the same bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum IoChoice {
+    /// What the record shows to be faster on the output's file system.
+    #[default]
+    Auto,
+    /// Through a mapping of the segment file.
+    Mapped,
+    /// By gathering writes out of the input.
+    Gather,
+}
+
+/// Receives how many more bytes of work are done, from any thread.
+pub type Progress<'a> = &'a (dyn Fn(u64) + Sync);

@@ -1,0 +1,399 @@
+//! Inputs as they were read ► everything about the package but its bytes on disk. Pure.
+//!
+//! Frame rates and timescales, times, cuts, names, init segments, segment sizes, playlists: each is settled here, so the
+//! plan can be shown, and running it has nothing left to decide.
+
+use std::num::NonZeroU32;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::Request;
+use super::ingest::{SourceKind, SourceTrack};
+use super::receipt::Receipt;
+use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
+use super::timing::{self, TimedTrack};
+use crate::error::{Error, Result};
+use crate::fragment::Fragment;
+use crate::io::publish::WrittenFile;
+use crate::manifest::hls;
+use crate::plan::{AudioTimes, Cuts, RenditionTimes, SegmentDuration, plan_audio_cuts, plan_cuts};
+use crate::presentation::names::{TrackName, audio_name, unique_names, video_name};
+use crate::presentation::{PackagedTrack, Presentation, Segment};
+use crate::time::{DecodeTime, FrameRate, Ticks, Timescale};
+use crate::track::Samples;
+use crate::track::header::write_init_segment;
+
+/// A package that is settled to the byte and not written yet.
+#[derive(Debug)]
+pub struct Plan {
+    /// The renditions, video first, in input order.
+    pub renditions: Vec<RenditionPlan>,
+    /// Groups of renditions that a player may switch between, by index into `renditions`.
+    pub switching_sets: Vec<Vec<usize>>,
+    /// The playlists by path below the output directory, the multivariant playlist last.
+    pub playlists: Vec<(String, String)>,
+    /// `EXT-X-TARGETDURATION` of every playlist, in seconds.
+    pub target_duration: u64,
+    /// What a person should know although it stopped nothing.
+    pub notices: Vec<Notice>,
+}
+
+/// One rendition of a plan.
+#[derive(Debug)]
+pub struct RenditionPlan {
+    /// Where its payload is.
+    pub source: SourceTrack,
+    /// Rate of its pictures; `None` for audio.
+    pub frame_rate: Option<FrameRate>,
+    /// What playlists say of it.
+    pub packaged: PackagedTrack,
+    /// The init segment.
+    pub init: Vec<u8>,
+    /// Which samples each media segment holds.
+    pub segments: Vec<SegmentPlan>,
+}
+
+/// One media segment of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentPlan {
+    /// Its number, from 1: that of the file and of `mfhd`.
+    pub number: NonZeroU32,
+    /// Decode time of its first sample.
+    pub base_decode_time: DecodeTime,
+    /// Sum of its samples' durations.
+    pub duration: Ticks,
+    /// Indices of its samples.
+    pub samples: Range<usize>,
+}
+
+impl SegmentPlan {
+    /// The segment's fragment; `samples` are those of the whole track.
+    pub fn fragment<'a>(&self, samples: &'a Samples) -> Result<Fragment<'a>> {
+        Fragment::new(
+            self.number,
+            self.base_decode_time,
+            &samples.samples[self.samples.clone()],
+            &samples.ranges,
+            samples.framing,
+        )
+    }
+}
+
+impl Plan {
+    /// Settles the package of `request` over its inputs as they were read, in the request's order.
+    ///
+    /// # Errors
+    /// When a frame rate is missing, renditions do not align, names collide, settings do not fit the input, or a number
+    /// does not fit its field; each names the input or rendition.
+    pub fn new(request: &Request, sources: Vec<SourceTrack>) -> Result<Self> {
+        let mut notices = Vec::new();
+        let tracks = timing::time_tracks(request, sources, &mut notices)?;
+        check_settings(&tracks)?;
+        let starts = cut(request, &tracks, &mut notices)?;
+        let names = name_tracks(&tracks)?;
+        let renditions = tracks
+            .into_par_iter()
+            .zip(starts)
+            .zip(names)
+            .map(|((track, starts), name)| rendition(track, &starts, &name))
+            .collect::<Result<Vec<_>>>()?;
+
+        let (video, audio): (Vec<_>, Vec<_>) =
+            renditions.iter().map(|r| r.packaged.clone()).partition(|track| track.media().is_video());
+        let switching_sets = switching_sets(&renditions);
+        let presentation = Presentation::new(video, audio)?;
+        let target_duration = hls::target_duration(&presentation);
+        let mut playlists = Vec::new();
+        for track in presentation.tracks() {
+            let playlist = hls::write_media(track, target_duration)?;
+            playlists.push((format!("{}/playlist.m3u8", track.directory()), playlist));
+        }
+        playlists.push(("master.m3u8".to_owned(), hls::write_master(&presentation)?));
+        Ok(Self { renditions, switching_sets, playlists, target_duration, notices })
+    }
+
+    /// Every file of the package but the receipt.
+    pub fn files(&self) -> Vec<WrittenFile> {
+        let file = |path, bytes| WrittenFile { path, bytes: Some(bytes) };
+        let mut files = Vec::new();
+        for rendition in &self.renditions {
+            files.push(file(rendition.init_path(), rendition.init.len() as u64));
+            let segments = rendition.segments.iter().zip(rendition.packaged.segments());
+            files.extend(segments.map(|(plan, listed)| file(rendition.segment_path(plan), listed.bytes)));
+        }
+        files.extend(self.playlists.iter().map(|(path, text)| file(path.clone(), text.len() as u64)));
+        files
+    }
+
+    /// The receipt's bytes.
+    pub fn receipt(&self) -> Vec<u8> {
+        Receipt::new(self.files()).to_json()
+    }
+
+    /// Bytes of all media segments.
+    pub fn segment_bytes(&self) -> u64 {
+        self.renditions.iter().map(|rendition| rendition.packaged.total_bytes()).sum()
+    }
+
+    /// The report of this plan, `written` or not.
+    pub fn report(&self, request: &Request, io: IoReport, written: bool) -> Report {
+        let files = self.files();
+        Report {
+            fragmint: env!("CARGO_PKG_VERSION").to_owned(),
+            output: request.output.display().to_string(),
+            written,
+            io,
+            target_duration: self.target_duration,
+            renditions: self.renditions.iter().map(|r| r.report(self.target_duration)).collect(),
+            switching_sets: self.switching_sets.clone(),
+            notices: self.notices.clone(),
+            files: files.len() as u64 + 1,
+            bytes: files.iter().filter_map(|file| file.bytes).sum::<u64>() + self.receipt().len() as u64,
+        }
+    }
+}
+
+impl RenditionPlan {
+    /// Path of the init segment below the output directory.
+    pub fn init_path(&self) -> String {
+        format!("{}/{}", self.packaged.directory(), self.packaged.init())
+    }
+
+    /// Path of a media segment below the output directory.
+    pub fn segment_path(&self, segment: &SegmentPlan) -> String {
+        // Segments are listed in order from number 1.
+        let uri = &self.packaged.segments()[segment.number.get() as usize - 1].uri;
+        format!("{}/{uri}", self.packaged.directory())
+    }
+
+    fn report(&self, target_duration: u64) -> RenditionReport {
+        let track = &self.packaged;
+        let input = &self.source.input;
+        RenditionReport {
+            input: InputReport {
+                path: input.path().display().to_string(),
+                bytes: input.identity().size,
+                scan_parts: self.source.scan_parts,
+                dropped: self.source.dropped,
+            },
+            name: track.name.clone(),
+            directory: track.directory().to_owned(),
+            codec: track.codec().to_owned(),
+            media: match (&self.source.kind, self.frame_rate) {
+                (SourceKind::Avc { configuration, .. }, rate) => MediaReport::Video {
+                    width: configuration.video_format().width,
+                    height: configuration.video_format().height,
+                    frame_rate: rate.map(|rate| rate.to_string()),
+                },
+                (SourceKind::Aac(config), _) => {
+                    MediaReport::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
+                }
+            },
+            language: track.language.clone(),
+            timescale: track.timescale().get(),
+            duration: track.duration().0,
+            samples: self.source.samples.samples.len() as u64,
+            bytes: track.total_bytes() + self.init.len() as u64,
+            average_bit_rate: track.average_bit_rate().ceil(),
+            peak_bit_rate: track.peak_bit_rate(target_duration).ceil(),
+            segments: track
+                .segments()
+                .iter()
+                .map(|segment| SegmentReport {
+                    number: segment.number.get(),
+                    start: segment.base_decode_time.0,
+                    duration: segment.duration.0,
+                    bytes: segment.bytes,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Settings that contradict the kind of input they stand at, or each other.
+fn check_settings(tracks: &[TimedTrack<'_>]) -> Result<()> {
+    let mut default: Option<&TimedTrack<'_>> = None;
+    for track in tracks {
+        let refuse = |what: String, remedy: &'static str| {
+            Err(Error::conflict(what, remedy).in_file(&track.input.path))
+        };
+        if track.is_video() && track.input.default {
+            return refuse(
+                "default=yes stands at video, where players choose by bandwidth".into(),
+                "set it at audio",
+            );
+        }
+        if !track.is_video() && track.input.frame_rate.is_some() {
+            return refuse("fps= stands at audio, whose timing is in the stream".into(), "leave it out");
+        }
+        if !track.input.default {
+            continue;
+        }
+        if let Some(first) = default.replace(track) {
+            let what = format!("default=yes stands here and at {}", first.input.path.display());
+            return refuse(what, "set it at one audio input");
+        }
+    }
+    Ok(())
+}
+
+/// The index of each segment's first sample, for each track.
+fn cut(request: &Request, tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Result<Vec<Vec<usize>>> {
+    let target = request.segment_duration;
+    let video: Vec<_> = tracks.iter().filter(|track| track.is_video()).collect();
+    let cuts = if video.is_empty() { None } else { Some(cut_video(&video, target, notices)?) };
+    tracks
+        .iter()
+        .map(|track| match (&cuts, track.is_video()) {
+            (Some(cuts), true) => Ok(video_starts(track, cuts)),
+            (cuts, _) => {
+                let starts = plan_audio_cuts(&audio_times(track), cuts.as_ref(), target)
+                    .map_err(|error| error.in_file(&track.input.path))?;
+                notice_ends(track, cuts.as_ref(), notices);
+                // Sample indices of a track in memory.
+                Ok(starts.into_iter().map(|start| start as usize).collect())
+            }
+        })
+        .collect()
+}
+
+/// Cuts the switching set of all H.264 renditions.
+fn cut_video(tracks: &[&TimedTrack<'_>], target: SegmentDuration, notices: &mut Vec<Notice>) -> Result<Cuts> {
+    let names: Vec<String> = tracks.iter().map(|track| track.input.path.display().to_string()).collect();
+    let sync_times: Vec<Vec<Ticks>> = tracks.iter().map(|track| track.sync_times()).collect();
+    let times = |((track, name), sync_times): ((&&TimedTrack<'_>, _), _)| RenditionTimes {
+        name,
+        sync_times,
+        frame_duration: Ticks(u64::from(track.source.samples.samples[0].duration)),
+        end: track.duration(),
+    };
+    let times: Vec<RenditionTimes<'_>> = tracks
+        .iter()
+        .zip(&names)
+        .zip(&sync_times)
+        .map(|((track, name), sync_times)| times(((track, name.as_str()), sync_times.as_slice())))
+        .collect();
+    let mut cuts = plan_cuts(&times, tracks[0].timescale, target)?;
+    let about = || "video".to_owned();
+    notices.extend(cuts.notices.drain(..).map(|message| Notice { about: about(), message }));
+    Ok(cuts)
+}
+
+/// Which samples of a video track stand at the cuts. A cut is a sync sample's presentation time, and the decode time of
+/// a sync sample equals its presentation time.
+fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
+    let mut starts = cuts.starts.iter().peekable();
+    let mut time = 0;
+    let mut found = Vec::with_capacity(cuts.starts.len());
+    for (index, sample) in track.source.samples.samples.iter().enumerate() {
+        if starts.next_if(|start| start.0 <= time).is_some() {
+            found.push(index);
+        }
+        time += u64::from(sample.duration);
+    }
+    found
+}
+
+fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
+    let samples = &track.source.samples.samples;
+    AudioTimes {
+        timescale: track.timescale,
+        samples: samples.len() as u64,
+        sample_duration: samples
+            .first()
+            .and_then(|sample| NonZeroU32::new(sample.duration))
+            .unwrap_or(NonZeroU32::MIN),
+        priming: Ticks(0),
+    }
+}
+
+/// Says so where audio and video end more than a video segment's worth of listening apart.
+fn notice_ends(track: &TimedTrack<'_>, video: Option<&Cuts>, notices: &mut Vec<Notice>) {
+    let Some(video) = video else { return };
+    let seconds = |timescale: Timescale, ticks| timescale.seconds(ticks);
+    let (audio_end, video_end) =
+        (seconds(track.timescale, track.duration()), seconds(video.timescale, video.end));
+    if (audio_end - video_end).abs() > 0.5 {
+        notices.push(Notice {
+            about: track.input.path.display().to_string(),
+            message: format!("the audio ends at {audio_end:.3} s, the video at {video_end:.3} s"),
+        });
+    }
+}
+
+/// The directory of each track. Video and audio have parents of their own, so a name may stand in both.
+fn name_tracks(tracks: &[TimedTrack<'_>]) -> Result<Vec<String>> {
+    let mut directories = Vec::with_capacity(tracks.len());
+    // Tracks of a kind stand together.
+    for group in tracks.chunk_by(|a, b| a.is_video() == b.is_video()) {
+        let kind = if group[0].is_video() { "video" } else { "audio" };
+        let names = unique_names(&group.iter().map(track_name).collect::<Vec<_>>())?;
+        directories.extend(names.iter().map(|name| format!("{kind}/{name}")));
+    }
+    Ok(directories)
+}
+
+fn track_name(track: &TimedTrack<'_>) -> TrackName {
+    match &track.input.name {
+        Some(name) => TrackName::Given(name.clone()),
+        None if track.is_video() => {
+            TrackName::Generated(video_name(u32::from(track.height()), track.average_bit_rate()))
+        }
+        None => TrackName::Generated(audio_name(track.input.language.as_deref(), track.average_bit_rate())),
+    }
+}
+
+/// Settles one rendition: init segment, and the size of each media segment.
+fn rendition(track: TimedTrack<'_>, starts: &[usize], directory: &str) -> Result<RenditionPlan> {
+    let in_file = |error: Error| error.in_file(&track.input.path);
+    let samples = &track.source.samples;
+    let segments = segments(samples, starts);
+    let mut scratch = Vec::new();
+    let listed = segments
+        .iter()
+        .map(|segment| {
+            let bytes = segment.fragment(samples)?.byte_len(&mut scratch)?;
+            Ok(Segment::new(segment.number, bytes, segment.duration, segment.base_decode_time))
+        })
+        .collect::<Result<Vec<_>>>()
+        .map_err(in_file)?;
+    let init = write_init_segment(&track.header()).map_err(in_file)?;
+    let mut packaged =
+        PackagedTrack::new(directory, track.codec_string(), track.media(), track.timescale, listed)?;
+    packaged.language.clone_from(&track.input.language);
+    packaged.name.clone_from(&track.input.name);
+    packaged.role.clone_from(&track.input.role);
+    packaged.default = track.input.default;
+    Ok(RenditionPlan { frame_rate: track.frame_rate, source: track.source, packaged, init, segments })
+}
+
+/// The media segments that start at the samples `starts`, ascending from 0.
+fn segments(samples: &Samples, starts: &[usize]) -> Vec<SegmentPlan> {
+    let ends = starts.iter().skip(1).copied().chain([samples.samples.len()]);
+    let mut time = 0;
+    starts
+        .iter()
+        .zip(ends)
+        .zip(1..)
+        .map(|((&start, end), number)| {
+            let duration = samples.samples[start..end].iter().map(|sample| u64::from(sample.duration)).sum();
+            let base_decode_time = DecodeTime(time);
+            time += duration;
+            SegmentPlan {
+                number: NonZeroU32::new(number).expect("numbers ascend from 1"),
+                base_decode_time,
+                duration: Ticks(duration),
+                samples: start..end,
+            }
+        })
+        .collect()
+}
+
+/// One switching set for all H.264 renditions; each audio rendition is a choice of its own.
+fn switching_sets(renditions: &[RenditionPlan]) -> Vec<Vec<usize>> {
+    let (video, audio): (Vec<usize>, Vec<usize>) =
+        (0..renditions.len()).partition(|&index| renditions[index].packaged.media().is_video());
+    let video = if video.is_empty() { None } else { Some(video) };
+    video.into_iter().chain(audio.into_iter().map(|index| vec![index])).collect()
+}

@@ -1,0 +1,131 @@
+//! What a run did, or a plan would do, for people and programs: `fragmint package --json` prints it.
+//!
+//! The JSON schema is in `docs/report.md`. A report is a function of inputs and settings: it holds no time of day, and
+//! thread counts do not change it.
+
+use serde::Serialize;
+
+use crate::scan::Dropped;
+
+/// The report of one package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of the program.
+    pub fragmint: String,
+    /// The output directory, as it was given.
+    pub output: String,
+    /// Whether files were written; false for a plan.
+    pub written: bool,
+    /// How segment files are filled.
+    pub io: IoReport,
+    /// `EXT-X-TARGETDURATION` of every playlist, in seconds.
+    pub target_duration: u64,
+    /// The renditions, video first, in input order.
+    pub renditions: Vec<RenditionReport>,
+    /// Groups of renditions that a player may switch between, by index into `renditions`.
+    pub switching_sets: Vec<Vec<usize>>,
+    /// What a person should know although it stopped nothing.
+    pub notices: Vec<Notice>,
+    /// Files of the package, the receipt included.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// How segment files are filled, and why so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct IoReport {
+    /// `mapped` or `gather`.
+    pub way: String,
+    /// Why this way.
+    pub reason: String,
+}
+
+/// One rendition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RenditionReport {
+    /// The input it came from.
+    pub input: InputReport,
+    /// Name for people, where one was given.
+    pub name: Option<String>,
+    /// Its directory below the output directory.
+    pub directory: String,
+    /// RFC 6381 codec string.
+    pub codec: String,
+    /// What it holds.
+    #[serde(flatten)]
+    pub media: MediaReport,
+    /// Language tag, where one was given.
+    pub language: Option<String>,
+    /// Ticks per second of every time below.
+    pub timescale: u32,
+    /// Duration in ticks.
+    pub duration: u64,
+    /// Number of samples: pictures, or audio frames.
+    pub samples: u64,
+    /// Bytes of the init segment and all media segments.
+    pub bytes: u64,
+    /// Average bit rate of the media segments in bit/s, rounded up.
+    pub average_bit_rate: u64,
+    /// Peak bit rate in bit/s by the rule for `BANDWIDTH` (RFC 8216bis 4.4.6.2).
+    pub peak_bit_rate: u64,
+    /// The media segments in order.
+    pub segments: Vec<SegmentReport>,
+}
+
+/// What kind of media, with the figures of that kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "media", rename_all = "lowercase")]
+pub enum MediaReport {
+    /// Pictures.
+    Video {
+        /// Coded width after cropping.
+        width: u16,
+        /// Coded height after cropping.
+        height: u16,
+        /// Pictures per second, as a fraction.
+        frame_rate: Option<String>,
+    },
+    /// Sound.
+    Audio {
+        /// Number of channels.
+        channels: u16,
+        /// Samples per second.
+        sample_rate: u32,
+    },
+}
+
+/// How an input was read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct InputReport {
+    /// Its path, as it was given.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// In how many parts it was scanned; threads share the parts.
+    pub scan_parts: u64,
+    /// What the samples do not hold: the whole list.
+    pub dropped: Dropped,
+}
+
+/// One media segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SegmentReport {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Decode time of its first sample in ticks.
+    pub start: u64,
+    /// Duration in ticks.
+    pub duration: u64,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// Something a person should know although it stopped nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// The input or rendition that it is about.
+    pub about: String,
+    /// What was noticed, and what was done.
+    pub message: String,
+}

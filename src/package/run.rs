@@ -1,0 +1,80 @@
+//! A plan ► files. Payload is moved here and nowhere else, once, and every file is read back before a playlist names it.
+
+use rayon::prelude::*;
+
+use super::plan::Plan;
+use super::report::{IoReport, Report};
+use super::{IoChoice, Progress, Request, ingest};
+use crate::error::{Error, Result};
+use crate::io::publish::Run;
+use crate::io::way::{FileSystem, Way};
+
+/// Reads the inputs of `request` and settles the package, without writing anything. `progress` is told of bytes read.
+///
+/// # Errors
+/// What is wrong with an input or with the settings; see [`Plan::new`].
+pub fn plan(request: &Request, progress: Progress<'_>) -> Result<Plan> {
+    Plan::new(request, ingest::read_inputs(request, progress)?)
+}
+
+/// What [`write`] would report, without writing anything.
+pub fn preview(request: &Request, plan: &Plan) -> Report {
+    let (_, io) = choose_way(request.io, FileSystem::for_output(&request.output));
+    plan.report(request, io, false)
+}
+
+/// Writes the package into the output directory of `request`. `progress` is told of bytes written.
+///
+/// Segments are written and read back on all threads of the current rayon pool; playlists follow when everything they
+/// name is there and checked, the receipt comes last. On an error, what this run created is removed.
+///
+/// # Errors
+/// When the directory may not be used, the system refuses, an input has changed since it was read, or a file read back
+/// differs from the plan.
+pub fn write(request: &Request, plan: &Plan, progress: Progress<'_>) -> Result<Report> {
+    let inputs: Vec<_> = plan.renditions.iter().map(|rendition| rendition.source.input.identity()).collect();
+    let run = Run::claim(&request.output, request.force, plan.files(), &inputs)?;
+    let (way, io) = choose_way(request.io, run.file_system());
+
+    for rendition in &plan.renditions {
+        publish(&run, &rendition.init_path(), &rendition.init)?;
+    }
+    let segments: Vec<_> = plan
+        .renditions
+        .iter()
+        .flat_map(|rendition| rendition.segments.iter().map(move |segment| (rendition, segment)))
+        .collect();
+    segments.into_par_iter().try_for_each(|(rendition, segment)| {
+        let list = segment.fragment(&rendition.source.samples)?.piece_list()?;
+        let path = rendition.segment_path(segment);
+        let input = &rendition.source.input;
+        run.write_segment(&path, &list, input, way)?;
+        run.verify(&path, &list, input)?;
+        progress(list.len());
+        Ok::<_, Error>(())
+    })?;
+    for rendition in &plan.renditions {
+        rendition.source.input.check_unchanged()?;
+    }
+    for (path, playlist) in &plan.playlists {
+        publish(&run, path, playlist.as_bytes())?;
+    }
+    run.finish(&plan.receipt())?;
+    Ok(plan.report(request, io, true))
+}
+
+/// Publishes a small file and reads it back.
+fn publish(run: &Run, path: &str, bytes: &[u8]) -> Result<()> {
+    run.publish_bytes(path, bytes)?;
+    run.verify_bytes(path, bytes)
+}
+
+/// The way that was asked for, or that the file system's record recommends, and why.
+fn choose_way(choice: IoChoice, file_system: FileSystem) -> (Way, IoReport) {
+    let (way, reason) = match choice {
+        IoChoice::Mapped => (Way::Mapped, "asked for".to_owned()),
+        IoChoice::Gather => (Way::Gather, "asked for".to_owned()),
+        IoChoice::Auto => (file_system.auto_way(), format!("the record of {file_system}")),
+    };
+    (way, IoReport { way: way.to_string(), reason })
+}

@@ -1,0 +1,242 @@
+//! Clocks: the frame rate of each input, the timescale of its switching set, and with them the time of every sample.
+
+use std::num::NonZeroU32;
+
+use super::bit_rate::bit_rate;
+use super::ingest::{SourceKind, SourceTrack};
+use super::report::Notice;
+use super::{InputRequest, Request};
+use crate::codec::h264::AvcConfiguration;
+use crate::codec::{PictureOrder, aac};
+use crate::error::{Error, Result};
+use crate::presentation::Media;
+use crate::time::{FrameRate, Ticks, Timescale};
+use crate::track::header::{BitRate, SampleEntry, TrackHeader};
+use crate::track::{Samples, timeline};
+
+/// A track whose samples have their times.
+#[derive(Debug)]
+pub struct TimedTrack<'a> {
+    /// What was asked for.
+    pub input: &'a InputRequest,
+    /// The track, timed.
+    pub source: SourceTrack,
+    /// Rate of the pictures; `None` for audio.
+    pub frame_rate: Option<FrameRate>,
+    /// Of all its times.
+    pub timescale: Timescale,
+}
+
+/// Times all tracks, video first, both in the request's order.
+pub fn time_tracks<'a>(
+    request: &'a Request,
+    sources: Vec<SourceTrack>,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<TimedTrack<'a>>> {
+    let mut video = Vec::new();
+    let mut audio = Vec::new();
+    for (input, source) in request.inputs.iter().zip(sources) {
+        match &source.kind {
+            SourceKind::Avc { configuration, .. } => {
+                let rate = frame_rate(request, input, configuration, notices)?;
+                video.push((input, source, rate));
+            }
+            SourceKind::Aac(config) => {
+                if config.may_have_implicit_sbr() {
+                    notices.push(notice(
+                        input,
+                        format!(
+                            "AAC LC at {} Hz may hide HE-AAC, which ADTS cannot tell: it is declared as LC, and players that do not \
+                             look for SBR play it at half its bandwidth",
+                            config.sample_rate()
+                        ),
+                    ));
+                }
+                let rate = NonZeroU32::new(config.sample_rate()).expect("the table of rates has no 0");
+                audio.push(TimedTrack { input, source, frame_rate: None, timescale: Timescale::new(rate) });
+            }
+        }
+    }
+    let mut tracks = Vec::with_capacity(video.len() + audio.len());
+    if let Some((first, ..)) = video.first() {
+        let timescale =
+            Timescale::for_frame_rates(video.iter().map(|&(_, _, rate)| rate)).ok_or_else(|| {
+                Error::unsupported(
+                    "no 32-bit timescale counts the frames of all renditions in whole ticks",
+                    "give renditions of one switching set the same frame rate, or rates with common factors",
+                )
+                .in_file(&first.path)
+            })?;
+        for (input, mut source, rate) in video {
+            // The order has done its work then: it is not kept.
+            let orders = source.kind.take_orders();
+            tracks.push(time_pictures(input, source, &orders, rate, timescale)?);
+        }
+    }
+    tracks.extend(audio);
+    Ok(tracks)
+}
+
+fn notice(input: &InputRequest, message: String) -> Notice {
+    Notice { about: input.path.display().to_string(), message }
+}
+
+/// The caller's rate, else the bitstream's, else an error: never a guess.
+fn frame_rate(
+    request: &Request,
+    input: &InputRequest,
+    configuration: &AvcConfiguration,
+    notices: &mut Vec<Notice>,
+) -> Result<FrameRate> {
+    let given = input.frame_rate.or(request.frame_rate);
+    let told = match configuration.bitstream_rate() {
+        // Timing fields that make no sense do no harm to a caller who knows better.
+        Err(_) if given.is_some() => None,
+        told => told.map_err(|error| error.in_file(&input.path))?,
+    };
+    match (given, told) {
+        (Some(given), told) => {
+            if let Some(told) = told.filter(|told| told.rate != given) {
+                notices.push(notice(
+                    input,
+                    format!("the frame rate given, {given}, is used; the stream says {}", told.rate),
+                ));
+            }
+            Ok(given)
+        }
+        (None, Some(told)) => {
+            if !told.fixed {
+                notices.push(notice(
+                    input,
+                    format!(
+                        "the stream says {} frames per second without promising that it is constant \
+                         (fixed_frame_rate_flag 0): taken as constant",
+                        told.rate
+                    ),
+                ));
+            }
+            Ok(told.rate)
+        }
+        (None, None) => Err(Error::conflict(
+            "the stream does not say its frame rate (no timing in its VUI parameters)",
+            "give it: fps=25 behind a comma, or --fps 25 for all inputs",
+        )
+        .in_file(&input.path)),
+    }
+}
+
+/// Gives pictures their durations and composition offsets.
+fn time_pictures<'a>(
+    input: &'a InputRequest,
+    mut source: SourceTrack,
+    orders: &[PictureOrder],
+    rate: FrameRate,
+    timescale: Timescale,
+) -> Result<TimedTrack<'a>> {
+    let duration = rate.frame_duration(timescale).and_then(NonZeroU32::new).ok_or_else(|| {
+        Error::unsupported(
+            format!("one picture at {rate} per second is no whole number of ticks of 1/{timescale} s"),
+            "give renditions of one switching set frame rates with common factors",
+        )
+        .in_file(&input.path)
+    })?;
+    let Samples { samples, ranges, .. } = &mut source.samples;
+    let place = |index: usize| ranges[samples[index].ranges.start as usize].offset;
+    let offsets =
+        timeline::composition_offsets(orders, duration, place).map_err(|e| e.in_file(&input.path))?;
+    for (sample, offset) in samples.iter_mut().zip(offsets) {
+        sample.duration = duration.get();
+        sample.composition_offset = offset;
+    }
+    Ok(TimedTrack { input, source, frame_rate: Some(rate), timescale })
+}
+
+impl TimedTrack<'_> {
+    /// Whether it is video.
+    pub fn is_video(&self) -> bool {
+        matches!(self.source.kind, SourceKind::Avc { .. })
+    }
+
+    /// Lines of a picture after cropping; 0 for audio.
+    pub fn height(&self) -> u16 {
+        match &self.source.kind {
+            SourceKind::Avc { configuration, .. } => configuration.video_format().height,
+            SourceKind::Aac(_) => 0,
+        }
+    }
+
+    /// Bits per second of the samples, without boxes.
+    pub fn average_bit_rate(&self) -> u64 {
+        u64::from(self.bit_rate().average)
+    }
+
+    fn bit_rate(&self) -> BitRate {
+        bit_rate(&self.source.samples.samples, self.timescale)
+    }
+
+    /// Sum of the samples' durations.
+    pub fn duration(&self) -> Ticks {
+        Ticks(self.source.samples.samples.iter().map(|sample| u64::from(sample.duration)).sum())
+    }
+
+    /// Presentation times of the sync samples, which are their decode times too: a sync sample starts an epoch.
+    pub fn sync_times(&self) -> Vec<Ticks> {
+        let mut time = 0;
+        let mut times = Vec::new();
+        for sample in &self.source.samples.samples {
+            if sample.flags.is_sync() {
+                times.push(Ticks(time));
+            }
+            time += u64::from(sample.duration);
+        }
+        times
+    }
+
+    /// RFC 6381 codec string.
+    pub fn codec_string(&self) -> String {
+        match &self.source.kind {
+            SourceKind::Avc { configuration, .. } => configuration.codec_string(),
+            SourceKind::Aac(config) => config.codec_string(),
+        }
+    }
+
+    /// What playlists say of it.
+    pub fn media(&self) -> Media {
+        match &self.source.kind {
+            SourceKind::Avc { configuration, .. } => {
+                let format = configuration.video_format();
+                let (width, height) = format.display_size();
+                Media::Video { width, height, frame_rate: self.frame_rate, colour: format.colour }
+            }
+            SourceKind::Aac(config) => {
+                Media::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
+            }
+        }
+    }
+
+    /// What its init segment says.
+    pub fn header(&self) -> TrackHeader {
+        let entry = match &self.source.kind {
+            SourceKind::Avc { configuration, .. } => SampleEntry::Avc1 {
+                format: configuration.video_format(),
+                frame_rate: self.frame_rate,
+                progressive: configuration.progressive(),
+                configuration_record: configuration.record(),
+            },
+            SourceKind::Aac(config) => SampleEntry::Mp4a {
+                audio_specific_config: config.audio_specific_config().to_vec(),
+                object_type_indication: aac::OBJECT_TYPE_INDICATION,
+                channels: config.channels(),
+                sample_rate: config.sample_rate(),
+            },
+        };
+        TrackHeader {
+            timescale: self.timescale,
+            entry,
+            language: self.input.language.clone(),
+            role: self.input.role.clone(),
+            duration: Some(self.duration()),
+            bit_rate: Some(self.bit_rate()),
+        }
+    }
+}
