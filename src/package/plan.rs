@@ -308,16 +308,21 @@ fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
     }
 }
 
-/// Says so where audio and video end more than a video segment's worth of listening apart.
+/// Says so where audio and video end more than half a second apart.
 fn notice_ends(track: &TimedTrack<'_>, video: Option<&Cuts>, notices: &mut Vec<Notice>) {
     let Some(video) = video else { return };
-    let seconds = |timescale: Timescale, ticks| timescale.seconds(ticks);
-    let (audio_end, video_end) =
-        (seconds(track.timescale, track.duration()), seconds(video.timescale, video.end));
-    if (audio_end - video_end).abs() > 0.5 {
+    let scale = |ticks: Ticks, timescale: Timescale| u128::from(ticks.0) * u128::from(timescale.get());
+    let audio_end = track.duration();
+    // Both ends in units of a second divided by both timescales.
+    let apart = scale(audio_end, video.timescale).abs_diff(scale(video.end, track.timescale));
+    if apart * 2 > u128::from(track.timescale.get()) * u128::from(video.timescale.get()) {
         notices.push(Notice {
             about: track.input.path.display().to_string(),
-            message: format!("the audio ends at {audio_end:.3} s, the video at {video_end:.3} s"),
+            message: format!(
+                "the audio ends at {:.3} s, the video at {:.3} s",
+                track.timescale.seconds(audio_end),
+                video.timescale.seconds(video.end)
+            ),
         });
     }
 }

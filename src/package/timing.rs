@@ -2,7 +2,6 @@
 
 use std::num::NonZeroU32;
 
-use super::bit_rate::bit_rate;
 use super::ingest::{SourceKind, SourceTrack};
 use super::report::Notice;
 use super::{InputRequest, Request};
@@ -171,7 +170,7 @@ impl TimedTrack<'_> {
     }
 
     fn bit_rate(&self) -> BitRate {
-        bit_rate(&self.source.samples.samples, self.timescale)
+        BitRate::of(&self.source.samples.samples, self.timescale)
     }
 
     /// Sum of the samples' durations.

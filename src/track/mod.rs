@@ -7,6 +7,7 @@ use std::ops::Range;
 use crate::scan::SourceRange;
 use crate::time::CompositionOffset;
 
+mod bit_rate;
 pub mod header;
 pub mod timeline;
 
