@@ -1,7 +1,7 @@
 //! Annex B byte stream ► NAL units (H.264 B.1; H.265 B.2 has the same syntax). Pure; copies no payload.
 //!
-//! [`NalUnits`] walks one whole buffer. A long source is read in parts: [`PartScan`] finds the start codes of one part and
-//! knows nothing of its neighbours, [`UnitJoiner`] takes the parts in order and makes units of them, so that the parts can
+//! [`NalUnits`] walks one whole buffer. A long source is read in parts: `PartScan` finds the start codes of one part and
+//! knows nothing of its neighbours, `UnitJoiner` takes the parts in order and makes units of them, so that the parts can
 //! be searched at the same time and the result does not depend on where the source was cut.
 //!
 //! A unit ends where its trailing zero bytes begin, and the first zero of a four-byte start code belongs to neither side.
@@ -98,19 +98,16 @@ impl PartScan {
         debug_assert!(part.len() <= Self::MAX_LEN, "the caller cuts parts to at most MAX_LEN");
         self.len = part.len();
         self.gaps.clear();
-        // Behind the last gap: zeros are counted back to here at most, so that no byte is looked at by two counts.
-        let mut behind = 0;
         // A start code that begins in the part before ends here with `01` or `00 01`.
         if let Some(one @ (0 | 1)) = part.iter().position(|&b| b != 0).filter(|&at| part[at] == 1) {
-            behind = one + 1;
-            self.gaps.push(Gap { from: 0, to: behind as u32 });
+            self.gaps.push(Gap { from: 0, to: one as u32 + 1 });
         }
+        // Zeros are counted back to the start code before at most, whose `01` is none: the work stays linear.
         for at in FINDER.find_iter(part) {
-            let from = at - trailing_zeros(&part[behind..at]);
-            behind = at + START_CODE.len();
-            self.gaps.push(Gap { from: from as u32, to: behind as u32 });
+            let from = at - trailing_zeros(&part[..at]);
+            self.gaps.push(Gap { from: from as u32, to: (at + START_CODE.len()) as u32 });
         }
-        self.trailing_zeros = trailing_zeros(&part[behind..]);
+        self.trailing_zeros = trailing_zeros(part);
     }
 }
 
