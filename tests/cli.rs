@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 fn fragmint<S: AsRef<OsStr>>(words: &[S]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_fragmint")).args(words).stdin(Stdio::null()).output().expect("it starts")
@@ -33,7 +34,7 @@ fn help_has_examples_and_fits_the_terminal() {
         let help = text(&fragmint(words).stdout);
         assert!(help.contains("Examples:"), "{words:?}");
         for line in help.lines() {
-            assert!(line.chars().count() <= 100, "{words:?}: {line}");
+            assert!(line.chars().count() <= 100 && line.trim_end() == line, "{words:?}: {line}");
         }
     }
 }
@@ -113,6 +114,7 @@ impl Server {
     /// Sends `bytes` as they are and reads until the server closes.
     fn raw(&self, bytes: &[u8]) -> Answer {
         let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream.write_all(bytes).unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
@@ -308,8 +310,8 @@ fn the_page_may_load_only_from_here_and_the_one_cdn_file() {
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     let body = text(&page.body);
     assert!(body.contains("data-integrity=\"sha384-") && body.contains("/hls.js@"), "{body}");
-    for own in ["/.fragmint/page.css", "/.fragmint/page.js"] {
-        assert!(body.contains(own));
+    assert!(body.contains("/.fragmint/page.css") && body.contains("/.fragmint/page.js"));
+    for own in ["/.fragmint/page.css", "/.fragmint/page.js", "/.fragmint/playlists.js"] {
         assert_eq!(server.get(own).status, 200, "{own}");
     }
     assert_eq!(server.get("/.fragmint/hls.js").status, 404);

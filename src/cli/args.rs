@@ -14,11 +14,9 @@ use fragmint::{Error, Result};
 
 use super::input_arg::{self, InputArg};
 
-/// Turns encoded H.264 and AAC streams into CMAF segments and HLS playlists.
-///
-/// Nothing is encoded again: every frame comes out as it went in, with its exact time.
+/// Turns encoded H.264 and AAC streams into CMAF segments and HLS playlists
 #[derive(Debug, Parser)]
-#[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_EXAMPLES)]
+#[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_NOTES)]
 #[command(subcommand_help_heading = "Commands", disable_help_subcommand = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
@@ -34,31 +32,22 @@ pub enum Command {
     Play(PlayArgs),
 }
 
-const TOP_EXAMPLES: &str = "\
+const TOP_NOTES: &str = "\
+Nothing is encoded again: every frame comes out as it went in, with its exact
+time. What cannot be represented is an error, never a guess.
+
 Examples:
   fragmint package 1080p.h264 720p.h264 en.aac,lang=en,name=English -o out
   fragmint play out
 
 'fragmint package --help' explains inputs and options.";
 
-/// Package streams into a directory
-///
-/// Takes H.264 byte streams (Annex B) and AAC (ADTS), any number of each, recognised by their content. Video streams of
-/// one picture in several sizes become renditions that a player switches between; they need key frames at the same
-/// times. Writes master.m3u8, a directory for each rendition, and fragmint.json, the list of what was written.
+/// What `fragmint package` is asked to do.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = PACKAGE_EXAMPLES, override_usage = "fragmint package [OPTIONS] -o DIR INPUT[,KEY=VALUE…]…")]
+#[command(after_help = PACKAGE_NOTES, override_usage = "fragmint package [OPTIONS] -o DIR INPUT[,KEY=VALUE…]…")]
 pub struct PackageArgs {
-    /// Streams to package, each with settings of its own after commas
-    ///
-    /// fps=30000/1001  frame rate, where the stream does not tell (fractions for NTSC rates).
-    /// lang=en  language (BCP 47).
-    /// name=English  name in playlists and of the directory.
-    /// role=main  role (DASH: main, alternate, commentary, dub, description …).
-    /// default=yes  chosen when the viewer has no preference.
-    ///
-    /// A comma that belongs to a path or a value is written '\,' (and '\' before a comma '\\').
-    #[arg(value_name = "INPUT[,KEY=VALUE…]", required = true, verbatim_doc_comment)]
+    /// Stream to package, with settings of its own after commas
+    #[arg(value_name = "INPUT", required = true)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| InputArg::parse(&text)))]
     pub inputs: Vec<InputArg>,
 
@@ -104,20 +93,40 @@ pub struct PackageArgs {
     #[arg(long, value_name = "N", help_heading = "Speed", allow_negative_numbers = true)]
     pub threads: Option<NonZeroUsize>,
 
-    /// How segment files are filled; the bytes are the same
-    #[arg(long, value_name = "WAY", value_enum, default_value_t = IoWay::Auto, help_heading = "Speed")]
+    /// How segment files are filled, to the same bytes: auto, mapped or gather
+    #[arg(long, value_name = "WAY", value_enum, default_value_t = IoWay::Auto)]
+    #[arg(hide_possible_values = true, help_heading = "Speed")]
     pub io: IoWay,
 }
 
-const PACKAGE_EXAMPLES: &str = "\
+// At most 78 columns, so that a common terminal does not wrap what is to be copied.
+const PACKAGE_NOTES: &str = r"Inputs:
+  H.264 byte streams (Annex B) and AAC (ADTS), any number, recognised by what
+  is in them. Video inputs become renditions that a player switches between;
+  they need key frames at the same times.
+
+  Settings of an input:
+    fps=30000/1001   frame rate, if the stream does not tell
+    lang=en          language (BCP 47)
+    name=English     name in playlists, and of the directory
+    role=main        role (DASH): main, alternate, commentary, dub …
+    default=yes      the one to play when the viewer has no preference
+
+  A comma that belongs to a path or a value is written '\,', as in 'a\,b=c.aac'.
+
+Output:
+  DIR/master.m3u8, a directory for each rendition below DIR/video and DIR/audio,
+  and DIR/fragmint.json, which lists what was written.
+
 Examples:
-  A ladder of three sizes with English sound:
-    fragmint package 1080p.h264 720p.h264 360p.h264 en.aac,lang=en,name=English -o out
+  Two sizes and English sound:
+    fragmint package 1080p.h264 720p.h264 en.aac,lang=en,name=English -o out
 
-  Two languages, 6 second segments:
-    fragmint package v.h264 en.aac,lang=en,default=yes de.aac,lang=de --segment-duration 6 -o out
+  Two languages, segments of 6 seconds:
+    fragmint package v.h264 en.aac,lang=en,default=yes de.aac,lang=de \
+      --segment-duration 6 -o out
 
-  A stream that does not tell its frame rate, at 29.97 frames per second:
+  A stream that does not tell its frame rate:
     fragmint package v.h264 --fps 30000/1001 -o out
 
   Only look:
@@ -134,12 +143,9 @@ pub enum IoWay {
     Gather,
 }
 
-/// Watch a packaged directory in the browser
-///
-/// Serves the directory to this machine only, with a page that plays it, until Ctrl-C. Safari plays HLS by itself; for
-/// other browsers the page loads hls.js from a public CDN, checked by its hash, or from the file that --hls-js names.
+/// What `fragmint play` is asked to do.
 #[derive(Clone, Debug, Args)]
-#[command(after_help = PLAY_EXAMPLES)]
+#[command(after_help = PLAY_NOTES)]
 pub struct PlayArgs {
     /// Directory that 'fragmint package' wrote
     #[arg(value_name = "DIR", value_parser = OsStringValueParser::new().try_map(directory))]
@@ -154,7 +160,11 @@ pub struct PlayArgs {
     pub hls_js: Option<PathBuf>,
 }
 
-const PLAY_EXAMPLES: &str = "\
+const PLAY_NOTES: &str = "\
+Serves the directory to this machine only, with a page that plays it. Browsers
+that play HLS themselves need nothing else. For the others the page loads hls.js
+from a public CDN, checked by its hash, or uses the file of --hls-js.
+
 Examples:
   fragmint play out
   fragmint play out --port 9000 --hls-js node_modules/hls.js/dist/hls.min.js";

@@ -226,11 +226,11 @@ notice: en.aac: something to know
         let cuts: Vec<String> = (0..1351).map(|index| format!("{}.000", index * 4)).collect();
         let mut text = String::new();
         push_cuts(&mut text, &cuts);
-        let expected = "  \
-  cuts at 0.000, 4.000, 8.000, 12.000, 16.000, 20.000, 24.000, 28.000, 32.000,
-          36.000, 40.000, 44.000 … 5392.000, 5396.000, 5400.000 s
-";
-        assert_eq!(text, expected.trim_start_matches("  ").to_owned().replacen("cuts", "  cuts", 1));
+        let expected = [
+            "  cuts at 0.000, 4.000, 8.000, 12.000, 16.000, 20.000, 24.000, 28.000, 32.000,",
+            "          36.000, 40.000, 44.000 … 5392.000, 5396.000, 5400.000 s",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -72,8 +72,7 @@ impl Drop for Progress {
 }
 
 fn style() -> ProgressStyle {
-    let template =
-        "{msg:>6} [{bar:30}] {percent:>3}%  {bytes:>10} of {total_bytes}  {bytes_per_sec}  {eta} left";
+    let template = "{msg:>6} [{bar:30}] {percent:>3}%  {decimal_bytes:>9} of {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left";
     ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("=> ")
 }
 

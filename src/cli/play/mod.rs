@@ -34,7 +34,9 @@ const HLS_JS_INTEGRITY: &str = "sha384-p9vgU/7IYJWd3I4STrtqxqR/2cAQlhIX7D/HrTnIM
 /// Paths of the page's own files. A package has no such directory.
 const STYLE_PATH: &str = "/.fragmint/page.css";
 const SCRIPT_PATH: &str = "/.fragmint/page.js";
+const PLAYLISTS_PATH: &str = "/.fragmint/playlists.js";
 const HLS_JS_PATH: &str = "/.fragmint/hls.js";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// Serves until the process is ended. Returns only with an error.
 pub fn run(args: &PlayArgs) -> Result<()> {
@@ -177,9 +179,10 @@ impl Site {
         let mut response = match request.path.as_str() {
             "/" => Response::bytes("text/html; charset=utf-8", self.page.clone().into_bytes()),
             STYLE_PATH => own("text/css; charset=utf-8", include_str!("../player/page.css")),
-            SCRIPT_PATH => own("text/javascript; charset=utf-8", include_str!("../player/page.js")),
+            SCRIPT_PATH => own(JAVASCRIPT, include_str!("../player/page.js")),
+            PLAYLISTS_PATH => own(JAVASCRIPT, include_str!("../player/playlists.js")),
             HLS_JS_PATH => match &self.hls_js {
-                Some(script) => Response::bytes("text/javascript; charset=utf-8", script.clone()),
+                Some(script) => Response::bytes(JAVASCRIPT, script.clone()),
                 None => Response::text(Status::NotFound, "fragmint play was started without --hls-js."),
             },
             path => match self.root.find(path) {

@@ -1,6 +1,6 @@
 // The page of `fragmint play`: plays /master.m3u8, shows what is in it and what the player does with it.
 // Two engines: the browser's own HLS, or hls.js, loaded from where the server says. Both share everything else.
-"use strict";
+import { loadPresentation, shortPath } from "./playlists.js";
 
 const MASTER = "/master.m3u8";
 const LOG_LIMIT = 500;
@@ -13,79 +13,7 @@ const isLocalHlsJs = hlsJs.src.startsWith("/");
 let engine = null;
 let presentation = null;
 
-// ---------------------------------------------------------------------------------------------- playlists (RFC 8216)
-
-/** `A=1,B="x,y"` as an object. */
-function attributes(text) {
-  const result = {};
-  for (const [, key, value] of text.matchAll(/([A-Z0-9-]+)=("[^"]*"|[^,]*)/g)) {
-    result[key] = value.startsWith('"') ? value.slice(1, -1) : value;
-  }
-  return result;
-}
-
-/** Lines of a playlist; throws a sentence when it cannot be had. */
-async function playlistLines(url) {
-  let response;
-  try {
-    response = await fetch(url);
-  } catch {
-    throw new Error(`${shortPath(url)} cannot be loaded: the server does not answer. Is fragmint play still running?`);
-  }
-  if (!response.ok) {
-    throw new Error(`${shortPath(url)} cannot be loaded: ${response.status} ${response.statusText}.`);
-  }
-  const lines = (await response.text()).split(/\r?\n/).map((line) => line.trim());
-  if (lines[0] !== "#EXTM3U") {
-    throw new Error(`${shortPath(url)} is not an HLS playlist: its first line is not #EXTM3U.`);
-  }
-  return lines;
-}
-
-/** The multivariant playlist with every media playlist that it names. */
-async function loadPresentation(url) {
-  const base = new URL(url, location.href);
-  const variants = [];
-  const audio = [];
-  let pending = null;
-  for (const line of await playlistLines(base)) {
-    if (line.startsWith("#EXT-X-STREAM-INF:")) {
-      pending = attributes(line.slice(line.indexOf(":") + 1));
-    } else if (line.startsWith("#EXT-X-MEDIA:")) {
-      const media = attributes(line.slice(line.indexOf(":") + 1));
-      if (media.TYPE === "AUDIO") {
-        audio.push({ ...media, url: media.URI && new URL(media.URI, base).href });
-      }
-    } else if (line && !line.startsWith("#") && pending) {
-      variants.push({ ...pending, url: new URL(line, base).href });
-      pending = null;
-    }
-  }
-  if (variants.length === 0) {
-    throw new Error("master.m3u8 names no rendition.");
-  }
-  const tracks = [...variants, ...audio].filter((track) => track.url);
-  await Promise.all(tracks.map(async (track) => (track.segments = await loadSegments(track.url))));
-  return { variants, audio };
-}
-
-/** Start and duration of each segment of a media playlist, in seconds. */
-async function loadSegments(url) {
-  const segments = [];
-  let start = 0;
-  for (const line of await playlistLines(url)) {
-    if (line.startsWith("#EXTINF:")) {
-      const duration = parseFloat(line.slice(8)) || 0;
-      segments.push({ start, duration, loaded: false });
-      start += duration;
-    }
-  }
-  return segments;
-}
-
 // ------------------------------------------------------------------------------------------------------------- words
-
-const shortPath = (url) => decodeURIComponent(new URL(url, location.href).pathname.slice(1));
 
 /** The directory of a media playlist names the rendition. */
 function trackName(url) {
@@ -104,6 +32,8 @@ function clock(seconds) {
   const pad = (n) => String(n).padStart(2, "0");
   return h > 0 ? `${h}:${pad(m)}:${pad(s)}` : `${m}:${pad(s)}`;
 }
+
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
 function languageName(tag) {
   if (!tag) return "–";
@@ -125,6 +55,7 @@ function element(name, text, className) {
 // --------------------------------------------------------------------------------------------------- messages, events
 
 let eventCount = 0;
+let problemCount = 0;
 
 function logEvent(text, isProblem = false) {
   const item = element("li", undefined, isProblem ? "problem" : "");
@@ -132,6 +63,7 @@ function logEvent(text, isProblem = false) {
   $("events").prepend(item);
   if (++eventCount > LOG_LIMIT) $("events").lastChild.remove();
   $("event-count").textContent = `(${eventCount})`;
+  if (isProblem) $("problem-count").textContent = plural(++problemCount, "problem");
 }
 
 /** Says what failed and, where there is one, what to do. */
@@ -324,6 +256,7 @@ async function startEngine(name) {
   for (const button of $("players").children) {
     button.setAttribute("aria-pressed", String(button.dataset.player === name));
   }
+  showForced();
   if (name === "hls.js" && !(await requireHlsJs())) return;
   const next = name === "hls.js" ? new HlsJsEngine() : new NativeEngine();
   next.start();
@@ -395,7 +328,6 @@ function showTables() {
 
   document.body.classList.toggle("audio-only", pictures.length === 0);
   const seconds = Math.max(...variants.map(totalDuration));
-  const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
   const parts = [pictures.length && plural(pictures.length, "rendition"), tracks.length && plural(tracks.length, "audio track")];
   $("summary").textContent = [clock(seconds), ...parts.filter(Boolean)].join(" · ");
 }
@@ -413,6 +345,7 @@ function force(variant) {
 }
 
 function showForced() {
+  document.body.dataset.player = engine?.name || "";
   const single = presentation.variants.length < 2;
   const forced = engine?.canForce ? engine.forcedVariant() : null;
   for (const variant of presentation.variants) {
@@ -439,19 +372,19 @@ function bufferAhead() {
 }
 
 function showStats() {
-  if (!presentation || !engine) return;
-  const variant = engine.currentVariant();
-  const media = engine.currentAudio();
+  if (!presentation) return;
+  const variant = engine?.currentVariant() ?? null;
+  const media = engine?.currentAudio() ?? null;
   for (const each of presentation.variants) each.row?.classList.toggle("current", each === variant);
   for (const each of presentation.audio) {
     each.row?.classList.toggle("current", each === media);
-    each.row?.classList.toggle("fixed", !engine.canChooseAudio());
+    each.row?.classList.toggle("fixed", !engine?.canChooseAudio());
   }
   const quality = video.getVideoPlaybackQuality?.();
   $("now").textContent = variant ? trackName(variant.url) : "–";
   $("picture").textContent = video.videoWidth ? `${video.videoWidth} × ${video.videoHeight}` : "–";
   $("declared").textContent = variant ? bits(parseInt(variant["AVERAGE-BANDWIDTH"] || variant.BANDWIDTH, 10)) : "–";
-  $("connection").textContent = engine.hls ? bits(engine.hls.bandwidthEstimate) : "–";
+  $("connection").textContent = engine?.hls ? bits(engine.hls.bandwidthEstimate) : "–";
   $("buffer").textContent = `${bufferAhead().toFixed(1)} s`;
   $("dropped").textContent = quality?.totalVideoFrames
     ? `${quality.droppedVideoFrames} of ${quality.totalVideoFrames}`
