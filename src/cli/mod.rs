@@ -3,17 +3,12 @@
 //! Exit codes: 0 done, 1 the input or the work failed, 2 the words on the command line are wrong. The only place
 //! with colour, a progress bar or a terminal's width.
 
-#[allow(dead_code, reason = "package reads the rest")]
 mod args;
-#[allow(dead_code, reason = "package reads the rest")]
 mod input_arg;
 mod package;
-#[allow(dead_code, reason = "for package")]
 mod plan;
 mod play;
-#[allow(dead_code, reason = "for package")]
 mod progress;
-#[allow(dead_code, reason = "for package")]
 mod table;
 
 use std::fmt::Display;
@@ -51,7 +46,6 @@ fn print_error(error: &dyn Display) {
     print_labelled("error", AnsiColor::Red, error);
 }
 
-#[allow(dead_code, reason = "for package")]
 /// One line on stderr about something the user should know though the work goes on.
 pub(crate) fn print_notice(notice: &dyn Display) {
     print_labelled("notice", AnsiColor::Yellow, notice);

@@ -78,8 +78,8 @@ fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
     if args.dry_run {
         return print(&plan_view(report).render());
     }
-    for notice in &report.notices {
-        print_notice(&format!("{}: {}", notice.about, notice.message));
+    for notice in notices(report) {
+        print_notice(&notice);
     }
     let rows: Vec<_> = report.renditions.iter().map(row).collect();
     let play = args.output.display();
@@ -89,6 +89,18 @@ fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
         bytes(report.bytes),
         report.files
     ))
+}
+
+/// The notices as lines, the same message about several inputs as one.
+fn notices(report: &Report) -> Vec<String> {
+    let mut grouped: Vec<(&str, Vec<&str>)> = Vec::new();
+    for notice in &report.notices {
+        match grouped.iter_mut().find(|(message, _)| *message == notice.message) {
+            Some((_, about)) => about.push(&notice.about),
+            None => grouped.push((&notice.message, vec![&notice.about])),
+        }
+    }
+    grouped.into_iter().map(|(message, about)| format!("{}: {message}", about.join(", "))).collect()
 }
 
 /// Prints to stdout; a reader that went away is an error like a full disk, not a panic.

@@ -108,8 +108,8 @@ fn frame_rate(
                 notices.push(notice(
                     input,
                     format!(
-                        "the stream says {} frames per second without promising that it is constant \
-                         (fixed_frame_rate_flag 0): taken as constant",
+                        "{} frames per second, as the stream says without promising that it is constant \
+                         (fixed_frame_rate_flag 0)",
                         told.rate
                     ),
                 ));
