@@ -2,7 +2,8 @@
 //!
 //! A state machine that is pushed one NAL unit after the other and holds only ranges. What samples do not carry is
 //! dropped and counted: access unit delimiters, filler data, ends of sequence and stream, and the parameter sets that the
-//! sample entry holds. Everything else stays, in order, whatever its type.
+//! sample entry holds. Everything else stays, in order, whatever its type. Parameter sets kept in band stay too, and
+//! every IDR access unit gets those that hold and that it lacks put in front, so that decoding can start there.
 //!
 //! A unit that can only stand in front of a picture (SEI, prefix NAL units …) starts an access unit by the standard's
 //! letter, but prefix NAL units stand between the slices of one picture too (G.7.4.1.2.3, H.7.4.1.2.3). Such units are
@@ -16,7 +17,9 @@ mod tests;
 pub use fuzz::fuzz_access_units;
 
 use crate::codec::PictureOrder;
-use crate::codec::h264::{NalHeader, NalUnitType, OrderCounter, ParameterSets, SliceHeader};
+use crate::codec::h264::{
+    NalHeader, NalUnitType, OrderCounter, ParameterSetPlacement, ParameterSets, SetPlace, SliceHeader,
+};
 use crate::error::{Error, Result};
 
 use super::{Dropped, NalUnit, SourceRange};
@@ -24,7 +27,8 @@ use super::{Dropped, NalUnit, SourceRange};
 /// One coded picture with everything that belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessUnit<'a> {
-    /// Its NAL units in stream order, without those that samples do not carry.
+    /// Its NAL units in stream order, without those that samples do not carry; with parameter sets in band, in front of
+    /// an IDR picture, also sets from further up in the stream.
     pub units: &'a [SourceRange],
     /// Byte offset of its first slice.
     pub offset: u64,
@@ -36,6 +40,15 @@ pub struct AccessUnit<'a> {
     pub reference: bool,
     /// Where it stands in presentation order.
     pub order: PictureOrder,
+}
+
+/// How to group NAL units.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccessUnitOptions {
+    /// Drop and count pictures before the first IDR picture, instead of refusing them.
+    pub drop_leading: bool,
+    /// Where parameter sets go.
+    pub parameter_sets: ParameterSetPlacement,
 }
 
 /// Groups NAL units into access units.
@@ -72,10 +85,10 @@ struct Picture {
 }
 
 impl AccessUnitBuilder {
-    /// Starts a stream. With `drop_leading` pictures before the first IDR picture are dropped and counted; without, they
-    /// are an error.
-    pub fn new(drop_leading: bool) -> Self {
-        Self { drop_leading, ..Self::default() }
+    /// Starts a stream.
+    pub fn new(options: AccessUnitOptions) -> Self {
+        let AccessUnitOptions { drop_leading, parameter_sets } = options;
+        Self { drop_leading, sets: ParameterSets::new(parameter_sets), ..Self::default() }
     }
 
     /// Takes the next NAL unit; gives the access unit that it shows to be complete, which is not the one it belongs to.
@@ -95,7 +108,10 @@ impl AccessUnitBuilder {
             }
             NalUnitType::Sps | NalUnitType::Pps | NalUnitType::SpsExtension => {
                 self.sets.insert(nal.head, nal.offset)?;
-                self.dropped.parameter_sets.add(bytes);
+                match self.sets.placement() {
+                    ParameterSetPlacement::SampleEntry => self.dropped.parameter_sets.add(bytes),
+                    ParameterSetPlacement::InBand => self.held.push(nal.range()),
+                }
                 self.in_front = true;
             }
             NalUnitType::AccessUnitDelimiter => {
@@ -193,6 +209,9 @@ impl AccessUnitBuilder {
             order,
         });
         self.seen_idr |= header.idr;
+        if header.idr && self.sets.placement() == ParameterSetPlacement::InBand {
+            self.add_missing_sets();
+        }
         self.add(nal);
         Ok(complete.map(|(picture, order)| self.access_unit(picture, order)))
     }
@@ -248,6 +267,19 @@ impl AccessUnitBuilder {
         self.units.append(&mut self.held);
         self.units.push(nal.range());
         (self.in_front, self.boundary) = (false, false);
+    }
+
+    /// Starts an access unit with the sets that hold and are not among those held for it, extensions behind their sets.
+    fn add_missing_sets(&mut self) {
+        // All that came since the last slice is held, in order: what came earlier is missing.
+        let held_from = self.held.first().map_or(u64::MAX, |unit| unit.offset);
+        let range = |place: SetPlace| SourceRange { offset: place.offset, len: place.len };
+        let missing = |place: &SetPlace| place.offset < held_from;
+        for (sps, extension) in self.sets.sps_places().filter(|(sps, _)| missing(sps)) {
+            self.units.push(range(sps));
+            self.units.extend(extension.filter(missing).map(range));
+        }
+        self.units.extend(self.sets.pps_places().filter(missing).map(range));
     }
 
     fn end_picture(&mut self) {

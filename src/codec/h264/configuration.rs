@@ -1,19 +1,22 @@
 //! Parameter sets of a whole track ► `AVCDecoderConfigurationRecord` (the body of `avcC`, ISO/IEC 14496-15 5.3.3.1),
 //! codec string, picture format, frame rate.
 
+use std::collections::BTreeSet;
+
 use crate::codec::{BitstreamRate, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::FrameRate;
 
-use super::{ChromaFormat, ParameterSets, SequenceParameterSet, Timing};
+use super::{ChromaFormat, ParameterSetPlacement, ParameterSets, Timing};
 
 /// What the sample entry says of an H.264 track.
 ///
-/// Profile, constraint flags and level cover every sequence parameter set in the record: with several, the profile is the
+/// Profile, constraint flags and level cover every sequence parameter set of the track: with several, the profile is the
 /// lowest whose decoders must decode them all (A.2), a constraint flag is set where all set it, and the level is the
 /// highest (ISO/IEC 14496-15 5.3.3.1.2, from memory, unverified).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvcConfiguration {
+    placement: ParameterSetPlacement,
     profile_idc: u8,
     constraint_flags: u8,
     level_idc: u8,
@@ -36,17 +39,16 @@ const MAX_PPS: usize = 255;
 
 impl AvcConfiguration {
     pub(super) fn new(sets: &ParameterSets) -> Result<Self> {
-        let first = sets.used_sps().next().ok_or_else(|| {
+        let first = sets.first_used().ok_or_else(|| {
             Error::malformed(
                 "no picture uses a parameter set",
                 "H.264 7.4.1.2.1",
                 "give a stream with at least one coded picture",
             )
         })?;
-        let all: Vec<&SequenceParameterSet> = sets.all_sps().map(|stored| &stored.value).collect();
-        let profile_idc = common_profile(&all)?;
+        let levels = sets.levels();
         let chroma = first.chroma;
-        if let Some(other) = all.iter().find(|sps| sps.chroma != chroma) {
+        if let Some(other) = sets.all_sps().map(|stored| &stored.value).find(|sps| sps.chroma != chroma) {
             return Err(Error::unsupported(
                 format!(
                     "sequence parameter sets {} and {} have different sample formats, and one configuration record \
@@ -57,11 +59,12 @@ impl AvcConfiguration {
             ));
         }
         let configuration = Self {
-            profile_idc,
-            constraint_flags: all.iter().fold(0xff, |flags, sps| flags & sps.constraint_flags),
-            level_idc: all
+            placement: sets.placement(),
+            profile_idc: common_profile(levels)?,
+            constraint_flags: levels.iter().fold(0xff, |all, &(_, flags, _)| all & flags),
+            level_idc: levels
                 .iter()
-                .map(|sps| sps.level_idc)
+                .map(|&(_, _, level)| level)
                 .max_by_key(|&level| level_rank(level))
                 .unwrap_or(0),
             progressive: all.iter().all(|sps| sps.frame_mbs_only),
@@ -70,7 +73,7 @@ impl AvcConfiguration {
             pps: sets.all_pps().map(|stored| stored.bytes.clone()).collect(),
             sps_extensions: sets.all_sps_extensions().map(|stored| stored.bytes.clone()).collect(),
             format: first.video_format(),
-            timings: sets.used_sps().map(|sps| sps.vui.timing).collect(),
+            timings: sets.timings().iter().copied().collect(),
         };
         configuration.check_record()?;
         Ok(configuration)
@@ -96,9 +99,18 @@ impl AvcConfiguration {
         record
     }
 
-    /// The `codecs` parameter `avc1.PPCCLL` (RFC 6381 3.3): the three bytes of the record in hexadecimal.
+    /// The `codecs` parameter, `avc1.PPCCLL` or `avc3.PPCCLL` (RFC 6381 3.3): the three bytes of the record in hexadecimal.
     pub fn codec_string(&self) -> String {
-        format!("avc1.{:02X}{:02X}{:02X}", self.profile_idc, self.constraint_flags, self.level_idc)
+        let sample_entry = match self.placement {
+            ParameterSetPlacement::SampleEntry => "avc1",
+            ParameterSetPlacement::InBand => "avc3",
+        };
+        format!("{sample_entry}.{:02X}{:02X}{:02X}", self.profile_idc, self.constraint_flags, self.level_idc)
+    }
+
+    /// Where the parameter sets are: `avc1` or `avc3`. With `avc3` the record holds each set as it first came.
+    pub fn placement(&self) -> ParameterSetPlacement {
+        self.placement
     }
 
     /// Size, sample shape and colour of the pictures.
@@ -214,25 +226,27 @@ fn push_sets(record: &mut Vec<u8>, reserved: u8, sets: &[Vec<u8>]) {
 }
 
 /// The profile of all sets, or the lowest one whose decoders must decode them all.
-fn common_profile(sets: &[&SequenceParameterSet]) -> Result<u8> {
-    let first = sets.first().map_or(0, |sps| sps.profile_idc);
-    let Some(other) = sets.iter().find(|sps| sps.profile_idc != first) else { return Ok(first) };
-    let covering = PROFILES.into_iter().find(|&profile| sets.iter().all(|sps| covers(profile, sps)));
+fn common_profile(levels: &BTreeSet<(u8, u8, u8)>) -> Result<u8> {
+    let first = levels.first().map_or(0, |&(profile, ..)| profile);
+    let Some((other, ..)) = levels.iter().find(|&&(profile, ..)| profile != first) else { return Ok(first) };
+    let covering = PROFILES
+        .into_iter()
+        .find(|&profile| levels.iter().all(|&(profile_idc, flags, _)| covers(profile, profile_idc, flags)));
     covering.ok_or_else(|| {
         Error::unsupported(
             format!(
-                "sequence parameter sets with profile_idc {first} and {}, which no one profile covers",
-                other.profile_idc
+                "sequence parameter sets with profile_idc {first} and {other}, which no one profile covers"
             ),
             "package the parts of the stream separately, or encode them in one profile",
         )
     })
 }
 
-/// Whether decoders of `profile` must decode a stream with `sps`, level aside (A.2.1 to A.2.7).
-fn covers(profile: u8, sps: &SequenceParameterSet) -> bool {
-    let set = |flag: u8| sps.constraint_flags & 0x80 >> flag != 0;
-    let idc = sps.profile_idc;
+/// Whether decoders of `profile` must decode a stream with these `profile_idc` and constraint flags, level aside (A.2.1
+/// to A.2.7).
+fn covers(profile: u8, profile_idc: u8, constraint_flags: u8) -> bool {
+    let set = |flag: u8| constraint_flags & 0x80 >> flag != 0;
+    let idc = profile_idc;
     match profile {
         66 => idc == 66 || set(0),
         77 => idc == 77 || set(1),
@@ -404,6 +418,6 @@ mod tests {
         let error = rate(&[Some((1, 50, true)), Some((1, 60, true))]).unwrap_err().to_string();
         assert!(error.contains("one says 25, another 30"), "{error}");
         let error = rate(&[Some((1, 50, true)), None]).unwrap_err().to_string();
-        assert!(error.contains("another nothing"), "{error}");
+        assert!(error.contains("one says nothing, another 25"), "{error}");
     }
 }

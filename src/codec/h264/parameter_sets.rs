@@ -2,46 +2,97 @@
 //! sequence parameter sets pictures really used.
 //!
 //! `avc1` keeps parameter sets in the sample entry alone, one per id for the whole track (ISO/IEC 14496-15), so a set
-//! that is sent again must be the same, and the pictures must keep one format.
+//! that is sent again must be the same. With `avc3` they stay in the samples and may change. The pictures must keep one
+//! format either way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::bits::BitReader;
 use crate::error::{Error, ErrorKind, Result};
 
-use super::{AvcConfiguration, NalHeader, NalUnitType, PictureParameterSet, SequenceParameterSet};
-use crate::bits::BitReader;
+use super::{AvcConfiguration, NalHeader, NalUnitType, PictureParameterSet, SequenceParameterSet, Timing};
+
+/// Where the parameter sets of a track are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ParameterSetPlacement {
+    /// In the sample entry alone (`avc1`): one set for each id.
+    #[default]
+    SampleEntry,
+    /// In the samples too (`avc3`): a set may change under its id, as the stream has it.
+    InBand,
+}
 
 /// The parameter sets that have come so far.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
+    placement: ParameterSetPlacement,
     sps: BTreeMap<u8, Stored<SequenceParameterSet>>,
     pps: BTreeMap<u8, Stored<PictureParameterSet>>,
     sps_extensions: BTreeMap<u8, Stored<()>>,
-    /// Ids of the sequence parameter sets in use, the first use first; each once.
-    used: Vec<u8>,
-    /// The one in use now.
-    active: Option<u8>,
+    /// Profile, constraint flags and level of every sequence parameter set that came, replaced ones too.
+    levels: BTreeSet<(u8, u8, u8)>,
+    /// The sequence parameter set of the first picture.
+    first_used: Option<SequenceParameterSet>,
+    /// Timing of every sequence parameter set that pictures used.
+    timings: BTreeSet<Option<Timing>>,
+    /// Id and place of the sequence parameter set in use now.
+    active: Option<(u8, u64)>,
 }
 
 /// A set as it came.
 #[derive(Clone, Debug)]
 pub(super) struct Stored<T> {
-    /// The NAL unit, trailing zeros trimmed.
+    /// The NAL unit, trailing zeros trimmed, as it first came under this id.
     pub(super) bytes: Vec<u8>,
-    /// Where it first stood in the source.
+    /// The NAL unit that replaced it last.
+    replaced_by: Option<Vec<u8>>,
+    /// Where the set that holds now first stood in the source, …
     offset: u64,
+    /// … and where it was last sent again.
+    last: u64,
     pub(super) value: T,
+}
+
+/// Where a set that holds now was last sent: its NAL unit in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SetPlace {
+    /// Byte offset of its header byte.
+    pub(crate) offset: u64,
+    /// Bytes, at most 65535.
+    pub(crate) len: u32,
+}
+
+impl<T> Stored<T> {
+    /// The NAL unit that holds now.
+    fn current(&self) -> &[u8] {
+        self.replaced_by.as_ref().unwrap_or(&self.bytes)
+    }
+
+    fn place(&self) -> SetPlace {
+        let len = u32::try_from(self.current().len()).expect("ParameterSets::insert limits it to 65535");
+        SetPlace { offset: self.last, len }
+    }
 }
 
 /// `sequenceParameterSetLength` and `pictureParameterSetLength` have 16 bits (ISO/IEC 14496-15 5.3.3.1.2).
 const MAX_SET_LEN: usize = 65535;
 
 impl ParameterSets {
+    /// No sets yet, for a track that keeps them there.
+    pub fn new(placement: ParameterSetPlacement) -> Self {
+        Self { placement, ..Self::default() }
+    }
+
+    /// Where the track keeps them.
+    pub fn placement(&self) -> ParameterSetPlacement {
+        self.placement
+    }
+
     /// Takes in a sequence parameter set, its extension, or a picture parameter set: `nal` is the whole NAL unit,
     /// `offset` its place in the source.
     ///
-    /// A set that came before under the same id must have the same bytes; another is an error that names both places.
-    /// When it fails, nothing is taken in.
+    /// A set that came before under the same id must have the same bytes; another is an error that names both places,
+    /// but replaces it where sets are kept in band. When it fails, nothing is taken in.
     pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
         let nal = trim_zeros(nal);
         let unit_type = NalHeader::read(nal).map_err(|error| error.shift(offset))?.unit_type;
@@ -56,20 +107,24 @@ impl ParameterSets {
             .at(offset));
         }
         let moved = |error: Error| error.shift(offset);
+        let came = Came { nal, offset, placement: self.placement };
         match unit_type {
             NalUnitType::Sps => {
                 let set = SequenceParameterSet::read(nal).map_err(moved)?;
-                store(&mut self.sps, set.id, "sequence parameter set", nal, offset, set)
+                let levels = (set.profile_idc, set.constraint_flags, set.level_idc);
+                store(&mut self.sps, set.id, "sequence parameter set", came, set)?;
+                self.levels.insert(levels);
+                Ok(())
             }
             NalUnitType::Pps => {
                 let set = PictureParameterSet::read(nal).map_err(moved)?;
-                store(&mut self.pps, set.id, "picture parameter set", nal, offset, set)
+                store(&mut self.pps, set.id, "picture parameter set", came, set)
             }
             NalUnitType::SpsExtension => {
                 let mut r = BitReader::new(&nal[1..], "H.264 7.4.2.1.2");
                 let id = super::ue_u8(&mut r, 31, "seq_parameter_set_id", "0..=31")
                     .map_err(|error| error.shift(1).shift(offset))?;
-                store(&mut self.sps_extensions, id, "sequence parameter set extension", nal, offset, ())
+                store(&mut self.sps_extensions, id, "sequence parameter set extension", came, ())
             }
             _ => Err(Error::malformed(
                 "this NAL unit holds no parameter set",
@@ -109,24 +164,25 @@ impl ParameterSets {
     pub fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
         let (pps, sps) = self.for_slice(pps_id).map_err(|error| error.at(offset))?;
         let id = pps.sps_id;
-        if self.active == Some(id) {
+        let next = (id, self.sps.get(&id).map_or(offset, |stored| stored.offset));
+        if self.active == Some(next) {
             return Ok(());
         }
-        if let Some(active) = self.active.filter(|_| !idr) {
+        if let Some((active, _)) = self.active.filter(|_| !idr) {
             return Err(Error::malformed(
-                format!("a picture that is not IDR changes from sequence parameter set {active} to {id}"),
+                format!("a picture that is not IDR changes from sequence parameter set {active} to {id} or its content"),
                 "H.264 7.4.1.2.1",
                 "the stream is damaged or lacks an IDR picture here",
             )
             .at(offset));
         }
-        if let Some(first) = self.used.first().and_then(|id| self.sps.get(id)) {
-            check_same_format(&first.value, sps).map_err(|error| error.at(offset))?;
+        if let Some(first) = &self.first_used {
+            check_same_format(first, sps).map_err(|error| error.at(offset))?;
         }
-        if !self.used.contains(&id) {
-            self.used.push(id);
-        }
-        self.active = Some(id);
+        let sps = sps.clone();
+        self.timings.insert(sps.vui.timing);
+        self.first_used.get_or_insert(sps);
+        self.active = Some(next);
         Ok(())
     }
 
@@ -151,9 +207,29 @@ impl ParameterSets {
         self.sps_extensions.values()
     }
 
-    /// Sequence parameter sets that pictures used, in order of first use.
-    pub(super) fn used_sps(&self) -> impl Iterator<Item = &SequenceParameterSet> {
-        self.used.iter().filter_map(|id| self.sps.get(id)).map(|stored| &stored.value)
+    /// Profile, constraint flags and level of every sequence parameter set that came.
+    pub(super) fn levels(&self) -> &BTreeSet<(u8, u8, u8)> {
+        &self.levels
+    }
+
+    /// The sequence parameter set of the first picture.
+    pub(super) fn first_used(&self) -> Option<&SequenceParameterSet> {
+        self.first_used.as_ref()
+    }
+
+    /// Timing of every sequence parameter set that pictures used.
+    pub(super) fn timings(&self) -> &BTreeSet<Option<Timing>> {
+        &self.timings
+    }
+
+    /// Places of the sequence parameter sets that hold now, each with its extension, in id order.
+    pub(crate) fn sps_places(&self) -> impl Iterator<Item = (SetPlace, Option<SetPlace>)> {
+        self.sps.iter().map(|(id, sps)| (sps.place(), self.sps_extensions.get(id).map(Stored::place)))
+    }
+
+    /// Places of the picture parameter sets that hold now, in id order.
+    pub(crate) fn pps_places(&self) -> impl Iterator<Item = SetPlace> {
+        self.pps.values().map(Stored::place)
     }
 }
 
@@ -163,24 +239,36 @@ fn trim_zeros(nal: &[u8]) -> &[u8] {
     &nal[..len]
 }
 
-fn store<T>(
-    sets: &mut BTreeMap<u8, Stored<T>>,
-    id: u8,
-    kind: &str,
-    nal: &[u8],
+/// A set that came, where, and for what track.
+#[derive(Clone, Copy)]
+struct Came<'a> {
+    nal: &'a [u8],
     offset: u64,
-    value: T,
-) -> Result<()> {
-    let stored = sets.entry(id).or_insert_with(|| Stored { bytes: nal.to_vec(), offset, value });
-    if stored.bytes == nal {
+    placement: ParameterSetPlacement,
+}
+
+fn store<T>(sets: &mut BTreeMap<u8, Stored<T>>, id: u8, kind: &str, came: Came<'_>, value: T) -> Result<()> {
+    let Came { nal, offset, placement } = came;
+    let Some(stored) = sets.get_mut(&id) else {
+        let bytes = nal.to_vec();
+        sets.insert(id, Stored { bytes, replaced_by: None, offset, last: offset, value });
         return Ok(());
+    };
+    if stored.current() != nal {
+        if placement == ParameterSetPlacement::SampleEntry {
+            return Err(Error::unsupported(
+                format!("{kind} {id} differs from the one with the same id at {:#x}", stored.offset),
+                "an avc1 sample entry holds one set for each id: keep the sets in band (avc3), or package the parts \
+                 of the stream separately",
+            )
+            .at(offset));
+        }
+        stored.replaced_by = Some(nal.to_vec());
+        stored.value = value;
+        stored.offset = offset;
     }
-    Err(Error::unsupported(
-        format!("{kind} {id} differs from the one with the same id at {:#x}", stored.offset),
-        "an avc1 sample entry holds one set for each id: package the parts of the stream separately, or give the \
-         sets different ids when encoding",
-    )
-    .at(offset))
+    stored.last = offset;
+    Ok(())
 }
 
 /// Whether pictures of `next` fit the sample entry made for those of `first`.
@@ -295,7 +383,7 @@ mod tests {
             let error = sets.activate(1, true, 300).unwrap_err();
             assert!(error.to_string().starts_with("@ 0x12c: "), "{error}");
             assert!(error.to_string().contains(message), "{error}");
-            assert_eq!((sets.active, &sets.used[..]), (Some(0), &[0][..]));
+            assert_eq!(sets.active, Some((0, 0)));
         }
     }
 
@@ -306,7 +394,46 @@ mod tests {
         let error = sets.activate(1, false, 300).unwrap_err();
         assert!(error.to_string().contains("not IDR changes from sequence parameter set 0 to 1"), "{error}");
         sets.activate(1, true, 400).unwrap();
+        assert_eq!(sets.active, Some((1, 50)));
         sets.activate(0, true, 500).unwrap();
-        assert_eq!(sets.used_sps().map(|sps| sps.id).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(sets.first_used.as_ref().map(|sps| sps.level_idc), Some(30));
+    }
+
+    #[test]
+    fn sets_in_band_may_change_and_the_record_keeps_the_first_and_covers_all() {
+        let mut sets = ParameterSets::new(ParameterSetPlacement::InBand);
+        let (sps, pps) = (Sps::default(), Pps::default());
+        sets.insert(&sps.nal(), 10).unwrap();
+        sets.insert(&pps.nal(), 30).unwrap();
+        sets.activate(0, true, 50).unwrap();
+        let other = Pps { num_ref_idx_minus1: (2, 0), ..pps.clone() };
+        sets.insert(&other.nal(), 100).unwrap();
+        assert_eq!(sets.for_slice(0).unwrap().0.num_ref_idx_default_minus1, [2, 0]);
+        sets.activate(0, false, 120).unwrap();
+        // The sequence parameter set in use may change in front of an IDR picture only.
+        let higher = Sps { level_idc: 51, ..sps.clone() };
+        sets.insert(&higher.nal(), 200).unwrap();
+        assert!(sets.activate(0, false, 220).unwrap_err().to_string().contains("or its content"));
+        sets.activate(0, true, 220).unwrap();
+        sets.insert(&higher.nal(), 300).unwrap();
+        sets.activate(0, false, 320).unwrap();
+        let configuration = sets.configuration().unwrap();
+        assert_eq!(configuration.codec_string(), "avc3.4D0033");
+        let record = configuration.record();
+        assert!(record.windows(sps.nal().len()).any(|w| w == sps.nal()), "{record:02x?}");
+        assert!(record.ends_with(&pps.nal()), "{record:02x?}");
+        let place = |offset, nal: Vec<u8>| SetPlace { offset, len: nal.len() as u32 };
+        assert_eq!(sets.sps_places().collect::<Vec<_>>(), [(place(300, higher.nal()), None)]);
+        assert_eq!(sets.pps_places().collect::<Vec<_>>(), [place(100, other.nal())]);
+    }
+
+    #[test]
+    fn format_may_not_change_in_band_either() {
+        let mut sets = ParameterSets::new(ParameterSetPlacement::InBand);
+        sets.insert(&Sps::default().nal(), 10).unwrap();
+        sets.insert(&Pps::default().nal(), 30).unwrap();
+        sets.activate(0, true, 50).unwrap();
+        sets.insert(&Sps { size_minus1: (5, 5), ..Default::default() }.nal(), 100).unwrap();
+        assert!(sets.activate(0, true, 120).unwrap_err().to_string().contains("resolution changes"));
     }
 }

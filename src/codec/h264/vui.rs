@@ -19,7 +19,7 @@ pub struct Vui {
 }
 
 /// Timing fields as they are in the stream (E.2.1); zeros, though forbidden, are kept for whoever uses them to judge.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timing {
     /// Time units a field takes, in units of `1 / time_scale` seconds.
     pub num_units_in_tick: u32,

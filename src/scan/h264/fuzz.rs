@@ -1,18 +1,23 @@
 //! What fuzzing asserts of access units, on any bytes.
 
+use crate::codec::h264::ParameterSetPlacement;
 use crate::scan::{Dropped, NalUnit, SourceRange};
 
-use super::AccessUnitBuilder;
+use super::{AccessUnitBuilder, AccessUnitOptions};
 
 /// Splits `data` at three-byte start codes in the plainest way and builds access units, with and without dropping
-/// leading pictures. Every byte of every unit is in one access unit or counted as dropped, in order; a refused
-/// unit is refused again, for it changed nothing; and a second run gives the same.
+/// leading pictures, with parameter sets in the sample entry and in band. Every byte of every unit is in one access unit
+/// or counted as dropped, in order, sets repeated in band aside; a refused unit is refused again, for it changed
+/// nothing; and a second run gives the same.
 #[doc(hidden)]
 pub fn fuzz_access_units(data: &[u8]) {
     let units = split(data);
-    for drop_leading in [false, true] {
-        let outcome = build(data, &units, drop_leading);
-        assert_eq!(outcome, build(data, &units, drop_leading), "a second run differs");
+    for parameter_sets in [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand] {
+        for drop_leading in [false, true] {
+            let options = AccessUnitOptions { drop_leading, parameter_sets };
+            let outcome = build(data, &units, options);
+            assert_eq!(outcome, build(data, &units, options), "a second run differs");
+        }
     }
 }
 
@@ -36,8 +41,8 @@ pub(super) fn split(data: &[u8]) -> Vec<SourceRange> {
 /// Everything that one run gave: units of all access units, what was dropped, and the error that ended it.
 type Outcome = (Vec<SourceRange>, Dropped, Option<String>);
 
-fn build(data: &[u8], units: &[SourceRange], drop_leading: bool) -> Outcome {
-    let mut builder = AccessUnitBuilder::new(drop_leading);
+fn build(data: &[u8], units: &[SourceRange], options: AccessUnitOptions) -> Outcome {
+    let mut builder = AccessUnitBuilder::new(options);
     let mut kept = Vec::new();
     let mut pushed = 0;
     for &range in units {
@@ -69,9 +74,22 @@ fn build(data: &[u8], units: &[SourceRange], drop_leading: bool) -> Outcome {
     };
     let dropped = *builder.dropped();
     if error.is_none() {
+        let in_band = options.parameter_sets == ParameterSetPlacement::InBand;
+        let set_in_band =
+            |unit: &SourceRange| in_band && matches!(data[unit.offset as usize] & 31, 7 | 8 | 13);
+        let mut once = kept.clone();
+        // A set may stand again in front of each IDR picture; its first place is as good as the others.
+        once.sort_by_key(|unit| unit.offset);
+        once.dedup();
+        let sets = once.iter().filter(|unit| set_in_band(unit)).count();
+        kept.retain(|unit| !set_in_band(unit));
         assert!(kept.is_sorted_by(|a, b| a.end() <= b.offset), "units are in order, each once");
-        let bytes: u64 = kept.iter().map(|unit| u64::from(unit.len)).sum();
-        assert_eq!(bytes + dropped_bytes(&dropped), pushed, "every byte is kept or counted");
+        assert_eq!(kept.len() + sets, once.len(), "only sets are repeated");
+        let bytes: u64 = once.iter().map(|unit| u64::from(unit.len)).sum();
+        // Sets between leading pictures count as dropped with them, and come back in front of the IDR picture.
+        let came_back = in_band && dropped.leading_pictures.bytes > 0;
+        assert!(came_back || bytes + dropped_bytes(&dropped) == pushed, "every byte is kept or counted");
+        assert!(bytes + dropped_bytes(&dropped) >= pushed, "no byte is lost");
         builder.parameter_sets().configuration().map_or_else(drop, |configuration| {
             assert!(!configuration.record().is_empty());
         });

@@ -48,7 +48,11 @@ impl Stream {
     }
 
     fn run(&self, drop_leading: bool) -> Result<(Vec<Picture>, Vec<PictureOrder>, Dropped)> {
-        let mut builder = AccessUnitBuilder::new(drop_leading);
+        self.run_with(AccessUnitOptions { drop_leading, ..Default::default() })
+    }
+
+    fn run_with(&self, options: AccessUnitOptions) -> Result<(Vec<Picture>, Vec<PictureOrder>, Dropped)> {
+        let mut builder = AccessUnitBuilder::new(options);
         let (mut pictures, mut orders) = (Vec::new(), Vec::new());
         let mut take = |unit: Option<AccessUnit<'_>>| {
             if let Some(unit) = unit {
@@ -105,7 +109,7 @@ fn intra_needs_every_slice_and_reference_follows_nal_ref_idc() {
         Slice { slice_type: 4, ..Slice::b(2, 2) }.nal(),
     ];
     let stream = Stream::with_sets(nals);
-    let mut builder = AccessUnitBuilder::new(false);
+    let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
     let mut facts = Vec::new();
     for (nal, &offset) in stream.nals.iter().zip(&stream.offsets) {
         let nal = NalUnit { offset, len: nal.len() as u32, head: nal };
@@ -180,7 +184,7 @@ fn redundant_slices_belong_to_the_primary_picture() {
     ];
     let stream = Stream::new(nals);
     assert_eq!(stream.pictures(), [vec![2, 3, 4], vec![5, 6], vec![7, 8]]);
-    let mut builder = AccessUnitBuilder::new(false);
+    let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
     for (nal, &offset) in stream.nals.iter().zip(&stream.offsets) {
         builder.push(NalUnit { offset, len: nal.len() as u32, head: nal }).unwrap();
     }
@@ -391,9 +395,48 @@ fn changed_parameter_set_and_changed_resolution_are_refused() {
 }
 
 #[test]
+fn sets_in_band_stay_and_every_idr_picture_has_all_of_them() {
+    let (sps, pps) = (Sps::default().nal(), Pps::default().nal());
+    let other = Pps { qp: 3, ..Default::default() }.nal();
+    let second = Pps { id: 1, ..Default::default() }.nal();
+    let extension = [0x6d, 0xd0];
+    let idr = |idr_pic_id| Slice { idr_pic_id, ..Slice::idr() }.nal();
+    let nals: [&[u8]; 12] = [
+        &sps,
+        &extension,
+        &pps,
+        &idr(0), // 0 to 3
+        &other,
+        SEI,
+        &Slice::p(1, 4).nal(), // 4 to 6: a set that changes
+        SEI,
+        &idr(1), // 7, 8: without sets
+        &second,
+        &pps,
+        &idr(2), // 9 to 11: with some, one of them back to what it was
+    ];
+    let stream = Stream::new(nals);
+    let options = AccessUnitOptions { parameter_sets: ParameterSetPlacement::InBand, ..Default::default() };
+    let (pictures, _, dropped) = stream.run_with(options).unwrap();
+    let expected = [
+        (vec![0, 1, 2, 3], true),
+        (vec![4, 5, 6], false),
+        (vec![0, 1, 4, 7, 8], true),
+        (vec![0, 1, 9, 10, 11], true),
+    ];
+    assert_eq!(pictures, expected);
+    assert_eq!(dropped, Dropped::default());
+    // Sets that came with pictures that were dropped are not lost.
+    let nals: [&[u8]; 5] = [&sps, &pps, &Slice::p(1, 4).nal(), SEI, &idr(0)];
+    let (pictures, _, _) =
+        Stream::new(nals).run_with(AccessUnitOptions { drop_leading: true, ..options }).unwrap();
+    assert_eq!(pictures, [(vec![0, 1, 3, 4], true)]);
+}
+
+#[test]
 fn long_units_need_only_their_first_bytes() {
     let idr = Slice::idr().nal();
-    let mut builder = AccessUnitBuilder::new(false);
+    let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
     for (nal, offset) in [(Sps::default().nal(), 4), (Pps::default().nal(), 40)] {
         builder.push(NalUnit { offset, len: nal.len() as u32, head: &nal }).unwrap();
     }
