@@ -333,6 +333,16 @@ mod tests {
     }
 
     #[test]
+    fn three_profiles_have_no_tail() {
+        for (profile_idc, tail) in [(66, 0), (77, 0), (88, 0), (100, 4), (110, 4), (244, 4)] {
+            let sps = Sps { profile_idc, ..Default::default() }.nal();
+            let pps = Pps::default().nal();
+            let record = sets(&[sps.clone(), pps.clone()]).configuration().unwrap().record();
+            assert_eq!(record.len(), 6 + 2 + sps.len() + 1 + 2 + pps.len() + tail, "{profile_idc}");
+        }
+    }
+
+    #[test]
     fn extension_without_a_place_in_the_record_is_refused() {
         let error = sets(&[Sps::default().nal(), Pps::default().nal(), vec![0x6d, 0xd0]]).configuration();
         assert!(error.unwrap_err().to_string().contains("profile_idc 77"));

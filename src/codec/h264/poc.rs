@@ -209,10 +209,12 @@ mod tests {
             Slice { order: order(4, 0), frame_num: 1, ..Slice::default() },
             // Fields at 10 and 7: moved by 7, the top field is at 3, which is the new base.
             Slice { order: order(10, -3), frame_num: 2, marking: vec![vec![5]], ..Slice::default() },
+            // From 3 that is upwards; from 0 it would be downwards, to -6.
+            Slice { order: order(10, 0), frame_num: 1, ref_idc: 0, ..Slice::default() },
             Slice { order: order(12, 0), frame_num: 1, ref_idc: 0, ..Slice::default() },
             Slice { order: order(5, 0), frame_num: 1, ..Slice::default() },
         ];
-        let expected = [(0, true), (4, false), (0, true), (-4, false), (5, false)];
+        let expected = [(0, true), (4, false), (0, true), (10, false), (-4, false), (5, false)];
         assert_eq!(counts(&testing::Sps::default(), &pps, &slices), expected);
     }
 
