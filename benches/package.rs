@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fragmint::fragment::{Fragment, PieceList};
 use fragmint::package::{InputRequest, IoChoice, Request, run};
 use fragmint::scan::annexb::NalUnits;
-use fragmint::scan::h264::AccessUnitBuilder;
+use fragmint::scan::h264::{AccessUnitBuilder, AccessUnitOptions};
 use fragmint::scan::{NalUnit, SourceRange};
 use fragmint::time::{CompositionOffset, DecodeTime};
 use fragmint::track::{Framing, Sample, SampleFlags};
@@ -30,7 +30,7 @@ fn access_units(c: &mut Criterion) {
     group.throughput(Throughput::Elements(nals.len() as u64));
     group.bench_function("grouping_costs_a_fraction_of_a_microsecond_a_unit", |b| {
         b.iter(|| {
-            let mut builder = AccessUnitBuilder::new(false);
+            let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
             let mut pictures = 0;
             for nal in &nals {
                 pictures += usize::from(builder.push(*nal).expect("a sound stream").is_some());

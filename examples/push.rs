@@ -14,7 +14,7 @@ use fragmint::fragment::Fragment;
 use fragmint::plan::{AudioTimes, Cuts, RenditionTimes, SegmentDuration, plan_audio_cuts, plan_cuts};
 use fragmint::scan::SourceRange;
 use fragmint::scan::annexb::NalUnits;
-use fragmint::scan::h264::{AccessUnit, AccessUnitBuilder};
+use fragmint::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
 use fragmint::time::{CompositionOffset, DecodeTime, Ticks, Timescale};
 use fragmint::track::header::{BitRate, SampleEntry, TrackHeader, write_init_segment};
 use fragmint::track::{Framing, Sample, SampleFlags, Samples, timeline};
@@ -69,7 +69,7 @@ struct Track {
 
 /// Splits a byte stream into access units and times them.
 fn read_video(source: Vec<u8>) -> Result<Track> {
-    let mut builder = AccessUnitBuilder::new(false);
+    let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
     let mut samples = Samples { framing: Framing::LengthPrefixed, samples: Vec::new(), ranges: Vec::new() };
     let mut orders = Vec::new();
     let mut push = |unit: AccessUnit<'_>| {

@@ -12,7 +12,7 @@ use crate::codec::h264::AvcConfiguration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Input;
 use crate::io::windows::{self, AdtsOptions, ScanOptions};
-use crate::scan::h264::{AccessUnit, AccessUnitBuilder};
+use crate::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
 use crate::scan::{Dropped, ElementaryFormat, SourceRange};
 use crate::time::CompositionOffset;
 use crate::track::{Framing, Sample, SampleFlags, Samples};
@@ -88,7 +88,8 @@ fn read_input(
 fn read_h264(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
     let mut track = TrackBuilder::new(Framing::LengthPrefixed);
     let mut orders = Vec::new();
-    let mut builder = AccessUnitBuilder::new(request.drop_leading);
+    let units = AccessUnitOptions { drop_leading: request.drop_leading, ..AccessUnitOptions::default() };
+    let mut builder = AccessUnitBuilder::new(units);
     let options = ScanOptions { progress: Some(progress), ..ScanOptions::default() };
     let mut take = |track: &mut TrackBuilder, unit: AccessUnit<'_>| {
         orders.push(unit.order);

@@ -67,7 +67,7 @@ impl AvcConfiguration {
                 .map(|&(_, _, level)| level)
                 .max_by_key(|&level| level_rank(level))
                 .unwrap_or(0),
-            progressive: all.iter().all(|sps| sps.frame_mbs_only),
+            progressive: sets.all_sps().all(|stored| stored.value.frame_mbs_only),
             chroma,
             sps: sets.all_sps().map(|stored| stored.bytes.clone()).collect(),
             pps: sets.all_pps().map(|stored| stored.bytes.clone()).collect(),
