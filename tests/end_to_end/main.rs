@@ -1,0 +1,133 @@
+//! Packages `examples/ladder` with the command and has readers that nobody here wrote judge the result: `mp4-atom`,
+//! `m3u8-rs`, npm's `hls-parser`, FFmpeg, and hls.js in headless Chromium.
+//!
+//! The same checks then run on copies that were damaged on purpose, and must notice. `scripts/setup-tests.sh` installs
+//! what the tests need; without it they fail, they are never skipped.
+
+mod checks;
+mod damage;
+mod package;
+mod players;
+mod segment;
+mod source;
+mod tools;
+
+use checks::{Problems, boxes, bytes, decoded, payload, playlists, timing};
+use damage::Damage;
+use package::Package;
+
+type Check = fn(&Package) -> Problems;
+
+/// A test for each line: the check finds nothing wrong with the ladder's package.
+macro_rules! nothing_wrong {
+    ($($name:ident: $check:expr;)*) => {
+        mod nothing_is_wrong_with {
+            use super::*;
+            $(#[test] fn $name() {
+                assert_eq!($check(Package::good()), Problems::new());
+            })*
+        }
+    };
+}
+
+nothing_wrong! {
+    boxes: boxes::check;
+    timing: timing::check;
+    payload: payload::check;
+    pictures: decoded::pictures;
+    sound: decoded::sound;
+    segments_alone: decoded::alone;
+    playlists_by_m3u8_rs: playlists::m3u8_rs;
+    playlists_by_hls_parser: playlists::hls_parser;
+}
+
+/// A test for each line: after this damage each of these checks finds something wrong.
+macro_rules! noticed {
+    ($($damage:ident: $($check:path),+;)*) => {
+        mod is_noticed {
+            use super::*;
+            $(#[test] fn $damage() {
+                by_all(damage::$damage, &[$((stringify!($check), $check)),+]);
+            })*
+        }
+    };
+}
+
+fn by_all(damage: Damage, checks: &[(&str, Check)]) {
+    let (_directory, package) = Package::good().copy();
+    damage(&package);
+    let blind: Vec<_> =
+        checks.iter().filter(|(_, check)| check(&package).is_empty()).map(|(name, _)| name).collect();
+    assert!(blind.is_empty(), "not noticed by {blind:?}");
+}
+
+noticed! {
+    segment_missing: boxes::check, timing::check, payload::check, decoded::pictures, playlists::m3u8_rs,
+        playlists::hls_parser;
+    segments_swapped: boxes::check, timing::check, payload::check, decoded::pictures;
+    segment_cut_short: boxes::check, timing::check, payload::check, decoded::pictures, decoded::alone;
+    init_of_another_rendition: boxes::check, decoded::pictures, decoded::alone;
+    playlist_missing: playlists::m3u8_rs, playlists::hls_parser;
+    init_without_sync_table: boxes::check;
+    wrong_sequence_number: boxes::check;
+    moof_type_unknown: boxes::check, timing::check, payload::check, decoded::pictures;
+    data_offset_late: boxes::check, decoded::pictures;
+    tfdt_one_second_late: timing::check, decoded::pictures;
+    tfdt_one_tick_late: timing::check, decoded::pictures;
+    audio_tfdt_drifts: timing::check, decoded::sound;
+    last_sample_dropped: boxes::check, timing::check, payload::check, decoded::pictures, playlists::m3u8_rs,
+        playlists::hls_parser;
+    composition_offsets_zero: decoded::pictures;
+    first_sample_not_sync: timing::check;
+    picture_garbled: payload::check, decoded::pictures, decoded::alone;
+    sound_garbled: payload::check, decoded::sound;
+    one_byte_of_sei: payload::check;
+    extinf_of_all_longer: playlists::m3u8_rs, playlists::hls_parser;
+    extinf_of_one_two_microseconds_longer: playlists::hls_parser;
+    target_duration_too_short: playlists::m3u8_rs;
+    endlist_missing: playlists::m3u8_rs;
+    codec_string_wrong: playlists::m3u8_rs;
+    bandwidth_too_low: playlists::m3u8_rs;
+    attribute_unquoted: playlists::m3u8_rs;
+}
+
+#[test]
+fn two_second_segments_pass_every_check() {
+    let package = Package::make("two-seconds", &["--segment-duration", "2"]);
+    assert_eq!(package.segments(&package.tracks[0]).len(), 12, "one segment for each group of pictures");
+    let checks: [Check; 8] = [
+        boxes::check,
+        timing::check,
+        payload::check,
+        decoded::pictures,
+        decoded::sound,
+        decoded::alone,
+        playlists::m3u8_rs,
+        playlists::hls_parser,
+    ];
+    for check in checks {
+        assert_eq!(check(&package), Problems::new());
+    }
+}
+
+#[test]
+fn threads_and_ways_to_write_do_not_change_a_byte() {
+    let runs: [(&str, &[&str]); 5] = [
+        ("again", &[]),
+        ("one-thread", &["--threads", "1"]),
+        ("four-threads", &["--threads", "4"]),
+        ("mapped", &["--io", "mapped"]),
+        ("gather", &["--io", "gather"]),
+    ];
+    for (name, options) in runs {
+        let other = Package::make(name, options);
+        assert_eq!(bytes::differences(Package::good(), &other), Problems::new(), "{options:?}");
+    }
+}
+
+#[test]
+fn one_different_byte_is_a_difference() {
+    let (_directory, package) = Package::good().copy();
+    damage::one_byte_of_sei(&package);
+    assert_eq!(bytes::differences(Package::good(), &package).len(), 3, "the first segment of each video");
+}
