@@ -10,12 +10,16 @@ pub struct Init {
     pub kinds: Vec<FourCC>,
     pub brands: Vec<FourCC>,
     pub moov: Moov,
+    /// What `elng` says.
+    pub language: Option<String>,
 }
 
 impl Init {
     pub fn read(path: &Path) -> Result<Self, String> {
         let (mut brands, mut moov) = (Vec::new(), None);
-        let boxes = read_boxes(path)?;
+        let mut bytes = fs::read(path).map_err(|error| error.to_string())?;
+        let language = take_elng(&mut bytes)?;
+        let boxes = read_boxes(&bytes)?;
         let kinds = boxes.iter().map(|(_, _, any)| any.kind()).collect();
         for (_, _, any) in boxes {
             match any {
@@ -28,7 +32,7 @@ impl Init {
         if moov.trak.len() != 1 {
             return Err(format!("{} trak boxes", moov.trak.len()));
         }
-        Ok(Self { kinds, brands, moov })
+        Ok(Self { kinds, brands, moov, language })
     }
 
     pub fn timescale(&self) -> u64 {
@@ -73,7 +77,7 @@ pub struct Segment {
 
 impl Segment {
     pub fn read(path: &Path, init: &Init) -> Result<Self, String> {
-        let boxes = read_boxes(path)?;
+        let boxes = read_boxes(&fs::read(path).map_err(|error| error.to_string())?)?;
         let kinds = boxes.iter().map(|(_, _, any)| any.kind()).collect();
         let (mut moof, mut mdat) = (None, None);
         for (start, end, any) in boxes {
@@ -134,9 +138,8 @@ fn samples(moof: &Moof, init: &Init) -> Result<Vec<Sample>, String> {
 }
 
 /// The boxes of a file with where each starts and ends. Every byte must belong to one.
-fn read_boxes(path: &Path) -> Result<Vec<(usize, usize, Any)>, String> {
-    let bytes = fs::read(path).map_err(|error| error.to_string())?;
-    let mut rest = &bytes[..];
+fn read_boxes(bytes: &[u8]) -> Result<Vec<(usize, usize, Any)>, String> {
+    let mut rest = bytes;
     let mut boxes = Vec::new();
     while !rest.is_empty() {
         let start = bytes.len() - rest.len();
@@ -148,4 +151,40 @@ fn read_boxes(path: &Path) -> Result<Vec<(usize, usize, Any)>, String> {
         boxes.push((start, bytes.len() - rest.len(), any));
     }
     Ok(boxes)
+}
+
+/// Takes `elng` (ISO/IEC 14496-12 8.4.6) out of `mdia`, since strict `mp4-atom` does not know it, and gives what it says.
+fn take_elng(init: &mut Vec<u8>) -> Result<Option<String>, String> {
+    let size = |bytes: &[u8], at: usize| {
+        u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
+    };
+    let find = |bytes: &[u8], from: usize, end: usize, kind: &[u8]| {
+        let mut at = from;
+        while at + 8 <= end && size(bytes, at) >= 8 {
+            if &bytes[at + 4..at + 8] == kind {
+                return Some(at);
+            }
+            at += size(bytes, at);
+        }
+        None
+    };
+    let (mut from, mut end, mut parents) = (0, init.len(), Vec::new());
+    for kind in [b"moov", b"trak", b"mdia"] {
+        let at = find(init, from, end, kind).ok_or_else(|| format!("no {}", kind.escape_ascii()))?;
+        (from, end) = (at + 8, (at + size(init, at)).min(init.len()));
+        parents.push(at);
+    }
+    let Some(elng) = find(init, from, end, b"elng") else { return Ok(None) };
+    let len = size(init, elng);
+    let taken: Vec<u8> = init.drain(elng..elng + len).collect();
+    for parent in parents {
+        let shorter = u32::try_from(size(init, parent) - len).map_err(|error| error.to_string())?;
+        init[parent..parent + 4].copy_from_slice(&shorter.to_be_bytes());
+    }
+    match &taken[8..] {
+        [0, 0, 0, 0, text @ .., 0] => {
+            String::from_utf8(text.to_vec()).map(Some).map_err(|error| error.to_string())
+        }
+        body => Err(format!("elng holds {body:02x?}")),
+    }
 }

@@ -91,7 +91,9 @@ function problemsOf(report, sums, frames) {
   check(frames === undefined || report.frames.total === frames, `${report.frames.total} frames decoded, not ${frames}`);
   check(report.frames.corrupted === 0, `${report.frames.corrupted} corrupted frames`);
   check(!audio || report.audioBytes > 0, 'no audio was decoded');
-  check(show(report.sizes) === show(report.expectedSizes), `shown ${show(report.sizes)}, not ${show(report.expectedSizes)}`);
+  // A busy machine may make hls.js switch once more than it was told to; what it was told must be seen, in order.
+  const unseen = report.sizes.reduce((left, size) => (show(size) === show(left[0]) ? left.slice(1) : left), report.expectedSizes);
+  check(unseen.length === 0, `shown ${show(report.sizes)}, which lacks ${show(unseen)} of ${show(report.expectedSizes)}`);
   for (const { target, arrived, at } of report.seeks) check(arrived, `the seek to ${target} s ended at ${at} s`);
   for (const { name, heard } of report.languages) check(heard, `nothing is heard after the change to ${name}`);
   return problems;

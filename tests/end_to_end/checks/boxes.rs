@@ -64,6 +64,8 @@ fn init(track: &Track, init: &Init) -> Problems {
             expect(mp4a.audio.sample_rate.integer() == 48000, "the sample rate is not 48000");
             expect(mp4a.audio.channel_count == 2, "the channel count is not 2");
             expect(init.timescale() == 48000, "the timescale is not the sample rate");
+            let file = track.source.file_stem().unwrap_or_default().to_string_lossy();
+            expect(init.language.as_deref() == Some(&*file), "elng is not the language");
         }
         _ => expect(false, "has not the one sample entry of its codec"),
     }
