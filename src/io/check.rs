@@ -99,16 +99,6 @@ impl ReadAt for Output {
     }
 }
 
-impl<R: ReadAt + ?Sized> ReadAt for &R {
-    fn len(&self) -> u64 {
-        (**self).len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        (**self).read_at(offset, buffer)
-    }
-}
-
 /// Some bytes of a source that is mostly read forwards.
 struct Window<R> {
     source: R,

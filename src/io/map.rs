@@ -70,6 +70,7 @@ impl InputMap {
     ) -> Result<(), Errno> {
         let mut slices = Vec::with_capacity(parts.len());
         let mut touched: Option<Range<usize>> = None;
+        let mut bytes = 0_usize;
         for part in parts {
             slices.push(match *part {
                 Gathered::Bytes(bytes) => IoSlice::new(bytes),
@@ -78,9 +79,15 @@ impl InputMap {
                     touched = Some(
                         touched.map_or(range.clone(), |t| t.start.min(range.start)..t.end.max(range.end)),
                     );
+                    bytes = bytes.saturating_add(range.len());
                     self.io_slice(range)
                 }
             });
+        }
+        if let Some(range) = touched.clone().filter(|range| range.len() <= bytes.saturating_mul(2)) {
+            // One call instead of a fault for each 64 KiB: 0.25 s of CPU instead of 0.28 for 512 MiB whose page cache is in
+            // small folios (2 cores EPYC, Linux 6.18, ext4). What cannot be populated is left to `pwritev` to report.
+            let _ = self.map.advise_range(Advice::PopulateRead, range.start, range.len());
         }
         write_slices(&mut slices, offset, |slices, offset| rustix::io::pwritev(file, slices, offset))?;
         if let Some(range) = touched {
