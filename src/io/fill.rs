@@ -18,7 +18,7 @@ use super::{refused, retry};
 use crate::error::Result;
 use crate::fragment::{Piece, PieceList};
 
-/// Slices in one vectored call; Linux takes 1024 (`UIO_MAXIOV`).
+/// Slices in one vectored call; of more, Linux takes the first 1024 (`UIO_MAXIOV`).
 const SLICES: usize = 1024;
 
 /// Bytes in one gathered write: what of the input is mapped in at a time, per thread.

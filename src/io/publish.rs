@@ -307,6 +307,8 @@ impl Drop for Run {
             // The error that ended the run is on its way to the user; this one would hide it.
             let _ = self.take_back();
         }
+        // Closing does not unlock as long as a child process that is being started has a copy of the descriptor.
+        let _ = rustix::fs::flock(&self.top.fd, FlockOperation::Unlock);
     }
 }
 
