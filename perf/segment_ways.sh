@@ -20,8 +20,8 @@ program=${CARGO_TARGET_DIR:-target}/release/examples/segment_ways
     lscpu | grep -v -i vulnerab
     free -m
     echo "load average: $(cut -d' ' -f1-3 /proc/loadavg), nice $(nice)"
-    for directory in "$source" "$@"; do
-        findmnt -n -o FSTYPE,OPTIONS -T "$directory" 2>/dev/null || echo "not made yet"
+    for directory in "$(dirname "$source")" "$@"; do
+        findmnt -n -o FSTYPE,OPTIONS -T "$directory" 2>/dev/null | sed "s/dir=[^,]*/dir=…/g"
     done
 } > "$record/machine.txt"
 
