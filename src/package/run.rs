@@ -1,5 +1,7 @@
 //! A plan ► files. Payload is moved here and nowhere else, once, and every file is read back before a playlist names it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use rayon::prelude::*;
 
 use super::plan::Plan;
@@ -34,7 +36,8 @@ pub fn preview(request: &Request, plan: &Plan) -> Report {
 pub fn write(request: &Request, plan: &Plan, progress: Progress<'_>) -> Result<Report> {
     let inputs: Vec<_> = plan.renditions.iter().map(|rendition| rendition.source.input.identity()).collect();
     let run = Run::claim(&request.output, request.force, plan.files(), &inputs)?;
-    let (way, io) = choose_way(request.io, run.file_system());
+    let file_system = run.file_system();
+    let (way, mut io) = choose_way(request.io, file_system);
 
     for rendition in &plan.renditions {
         publish(&run, &rendition.init_path(), &rendition.init)?;
@@ -44,15 +47,22 @@ pub fn write(request: &Request, plan: &Plan, progress: Progress<'_>) -> Result<R
         .iter()
         .flat_map(|rendition| rendition.segments.iter().map(move |segment| (rendition, segment)))
         .collect();
+    let other_way = AtomicBool::new(false);
     segments.into_par_iter().try_for_each(|(rendition, segment)| {
         let list = segment.fragment(&rendition.source.samples)?.piece_list()?;
         let path = rendition.segment_path(segment);
         let input = &rendition.source.input;
-        run.write_segment(&path, &list, input, way)?;
+        if run.write_segment(&path, &list, input, way)?.way != way {
+            other_way.store(true, Ordering::Relaxed);
+        }
         run.verify(&path, &list, input)?;
         progress(list.len());
         Ok::<_, Error>(())
     })?;
+    if other_way.into_inner() {
+        let reason = format!("{way} cannot be done safely on {file_system}");
+        io = IoReport { way: Way::Gather.to_string(), reason };
+    }
     for rendition in &plan.renditions {
         rendition.source.input.check_unchanged()?;
     }
