@@ -1,0 +1,219 @@
+//! What a person meets when something is wrong: one line that names the file, the place, the fault and the remedy; the
+//! right exit code; and no trace in the output directory.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use fragmint::scan::annexb::NalUnits;
+
+/// A stream of one picture of 16x16, whose parameter sets have no VUI and so no frame rate.
+const NO_FRAME_RATE: [u8; 24] = [
+    // SPS: Baseline, level 1, order count type 2, 1x1 macroblocks, no cropping, no VUI.
+    0, 0, 0, 1, 0x67, 0x42, 0x00, 0x0a, 0xdd, 0xc4, // PPS 0.
+    0, 0, 1, 0x68, 0xce, 0x38, 0x80, // IDR slice of type 7 with two bytes that stand for its data.
+    0, 0, 1, 0x65, 0x88, 0x84, 0x9f,
+];
+
+struct Scene {
+    directory: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().expect("a temporary directory") }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        std::fs::write(self.path(name), bytes).expect("room for a small file");
+        self.path(name)
+    }
+
+    fn command(&self, words: &[&Path], output: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+        command.arg("package").args(words).arg("-o").arg(output).stdin(Stdio::null());
+        command
+    }
+
+    /// Packages `words` and expects an error of one line with every one of `parts`; nothing may be left.
+    fn fails(&self, words: &[&Path], parts: &[&str]) {
+        let output = self.path("out");
+        check(&self.command(words, &output).output().expect("the command starts"), 1, parts);
+        assert!(!output.exists(), "the output directory is there");
+    }
+}
+
+fn check(run: &Output, code: i32, parts: &[&str]) {
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(code), "{text}");
+    let line = text.strip_prefix("error: ").unwrap_or_else(|| panic!("no error: {text}"));
+    assert_eq!(line.trim_end().lines().count(), 1, "{text}");
+    for part in parts {
+        assert!(line.contains(part), "'{part}' is not in: {line}");
+    }
+    assert!(run.stdout.is_empty(), "{}", String::from_utf8_lossy(&run.stdout));
+}
+
+fn ladder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ladder").join(name)
+}
+
+/// The NAL units of one of the ladder's streams that `keep` keeps, each behind a start code.
+fn filtered(name: &str, mut keep: impl FnMut(&[u8]) -> bool) -> Vec<u8> {
+    let stream = std::fs::read(ladder(name)).expect("the example ladder is in the repository");
+    let mut kept = Vec::new();
+    for unit in NalUnits::new(&stream).expect("a byte stream") {
+        let unit = unit.expect("a sound stream").head;
+        if keep(unit) {
+            kept.extend([0, 0, 0, 1]);
+            kept.extend(unit);
+        }
+    }
+    kept
+}
+
+#[test]
+fn an_empty_file() {
+    let scene = Scene::new();
+    scene.fails(&[&scene.file("empty.h264", b"")], &["empty.h264: ", "empty", "H.264"]);
+}
+
+#[test]
+fn a_text_file() {
+    let scene = Scene::new();
+    scene.fails(&[&scene.file("notes.h264", b"just some words\n")], &["notes.h264: ", "text", "H.264"]);
+}
+
+#[test]
+fn a_missing_file() {
+    let scene = Scene::new();
+    scene.fails(&[&scene.path("nowhere.h264")], &["nowhere.h264: ", "No such file"]);
+}
+
+#[test]
+fn a_stream_cut_off_in_a_slice_header() {
+    let scene = Scene::new();
+    // The last unit keeps its header byte and one more.
+    let mut stream = filtered("720p.h264", |_| true);
+    let last = stream.windows(3).rposition(|window| window == [0, 0, 1]).expect("a start code") + 3;
+    stream.truncate(last + 2);
+    let place = format!("cut.h264 @ {:#x}: ", last + 2);
+    scene.fails(&[&scene.file("cut.h264", &stream)], &[&place, "runs past the end", "cut off"]);
+}
+
+#[test]
+fn a_stream_without_a_sync_sample() {
+    let scene = Scene::new();
+    let stream = filtered("720p.h264", |unit| unit[0] & 0x1f != 5);
+    let input = scene.file("tail.h264", &stream);
+    scene.fails(&[&input], &["tail.h264 @ 0x", "IDR"]);
+    scene.fails(&[&input, Path::new("--drop-leading")], &["tail.h264", "no sync sample", "IDR"]);
+}
+
+#[test]
+fn key_frames_that_do_not_align() {
+    let scene = Scene::new();
+    // Without one picture that no other refers to, every later key frame is one frame early.
+    let mut dropped = false;
+    let stream = filtered("234p.h264", |unit| {
+        let keep = dropped || unit[0] != 0x01;
+        dropped |= !keep;
+        keep
+    });
+    assert!(dropped, "the ladder has disposable pictures");
+    let input = scene.file("early.h264", &stream);
+    scene.fails(
+        &[&ladder("720p.h264"), &input],
+        &["do not align", "early.h264", "frame 100 (4.000 s)", "3.960 s", "in common: 0.000 s"],
+    );
+}
+
+#[test]
+fn ends_that_are_more_than_a_frame_apart() {
+    let scene = Scene::new();
+    let stream = filtered("234p.h264", |_| true);
+    let idr: Vec<usize> = stream
+        .windows(5)
+        .enumerate()
+        .filter(|(_, window)| window[..4] == [0, 0, 0, 1] && window[4] & 0x1f == 7)
+        .map(|(at, _)| at)
+        .collect();
+    let shorter = &stream[..*idr.last().expect("several groups of pictures")];
+    let input = scene.file("short.h264", shorter);
+    scene.fails(
+        &[&ladder("720p.h264"), &input],
+        &["short.h264", "22.000 s", "24.000 s", "more than one frame"],
+    );
+}
+
+#[test]
+fn a_missing_frame_rate() {
+    let scene = Scene::new();
+    let input = scene.file("still.h264", &NO_FRAME_RATE);
+    scene.fails(&[&input], &["still.h264: ", "frame rate", "--fps 25"]);
+    // With the remedy it works.
+    let output = scene.path("out");
+    let run = scene.command(&[&input, Path::new("--fps=25"), Path::new("-q")], &output).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert!(output.join("fragmint.json").exists());
+}
+
+#[test]
+fn a_pipe() {
+    let scene = Scene::new();
+    let output = scene.path("out");
+    let mut command = scene.command(&[Path::new("/dev/stdin")], &output);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let open = child.stdin.take();
+    check(&child.wait_with_output().expect("it ends while the pipe is open"), 1, &["pipe", "file"]);
+    drop(open);
+    assert!(!output.exists());
+}
+
+#[test]
+fn an_output_directory_that_cannot_be_written() {
+    let scene = Scene::new();
+    let obstacle = scene.file("file", b"");
+    let run = scene.command(&[&ladder("234p.h264")], &obstacle.join("out")).output().unwrap();
+    check(&run, 1, &["file/out", "cannot"]);
+    // A directory of the system in which not even root can make one.
+    let run = scene.command(&[&ladder("234p.h264")], Path::new("/proc/out")).output().unwrap();
+    check(&run, 1, &["/proc/out", "cannot"]);
+}
+
+#[test]
+fn an_output_directory_with_something_in_it() {
+    let scene = Scene::new();
+    let output = scene.path("out");
+    std::fs::create_dir(&output).unwrap();
+    std::fs::write(output.join("precious"), b"mine").unwrap();
+    for force in [false, true] {
+        let mut command = scene.command(&[&ladder("234p.h264")], &output);
+        if force {
+            command.arg("--force");
+        }
+        check(&command.output().unwrap(), 1, &["not empty", "precious"]);
+        assert_eq!(std::fs::read(output.join("precious")).unwrap(), b"mine");
+        assert_eq!(std::fs::read_dir(&output).unwrap().count(), 1);
+    }
+}
+
+#[test]
+fn the_same_output_name_twice_is_a_matter_of_words() {
+    let scene = Scene::new();
+    let output = scene.path("out");
+    let word = |stream: &str| PathBuf::from(format!("{},name=Main", ladder(stream).display()));
+    let run = scene.command(&[&word("720p.h264"), &word("360p.h264")], &output).output().unwrap();
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert_eq!(run.status.code(), Some(2), "{text}");
+    assert!(text.contains("720p.h264") && text.contains("360p.h264") && text.contains("Main"), "{text}");
+    assert!(!output.exists());
+}
