@@ -18,6 +18,10 @@ use rustix::io::Errno;
 
 use super::retry;
 
+/// A fault on a file's page maps the neighbours that are in the page cache too, within an aligned window of this size
+/// (Linux `fault_around_bytes`, 64 KiB by default).
+const FAULT_AROUND: usize = 64 << 10;
+
 /// Bytes that are populated ahead of a copy: large enough for few system calls, small enough that the zeroed pages are still
 /// in the second-level cache when they are filled.
 pub(super) const POPULATE_STEP: usize = 512 * 1024;
@@ -113,12 +117,14 @@ impl InputMap {
         IoSlice::new(bytes)
     }
 
-    /// Drops the page table entries of `range`; the pages stay in the page cache.
+    /// Drops the page table entries of `range` and of what the kernel mapped around it; the pages stay in the page cache.
     fn release(&self, range: Range<usize>) {
+        let start = range.start - range.start % FAULT_AROUND;
+        let end = range.end.next_multiple_of(FAULT_AROUND).min(self.map.len());
         // SAFETY: MADV_DONTNEED on a shared mapping of a file discards no data: the next access reads the same page of the
         // file again. The mapping is read-only, so there is nothing unwritten in it either.
         let released =
-            unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
+            unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, end - start) };
         // Advice that is not taken costs memory that the kernel can reclaim, nothing else.
         drop(released);
     }
