@@ -20,7 +20,8 @@ type Check = fn(&Package) -> Problems;
 
 /// A test for each line: the check finds nothing wrong with the ladder's package.
 macro_rules! nothing_wrong {
-    ($($name:ident: $check:expr;)*) => {
+    ($($name:ident: $check:path;)*) => {
+        const CHECKS: &[Check] = &[$($check),*];
         mod nothing_is_wrong_with {
             use super::*;
             $(#[test] fn $name() {
@@ -37,6 +38,7 @@ nothing_wrong! {
     pictures: decoded::pictures;
     sound: decoded::sound;
     segments_alone: decoded::alone;
+    receipt: bytes::receipt;
     playlists_by_m3u8_rs: playlists::m3u8_rs;
     playlists_by_hls_parser: playlists::hls_parser;
 }
@@ -63,9 +65,10 @@ fn by_all(damage: Damage, checks: &[(&str, Check)]) {
 
 noticed! {
     segment_missing: boxes::check, timing::check, payload::check, decoded::pictures, playlists::m3u8_rs,
-        playlists::hls_parser;
+        playlists::hls_parser, bytes::receipt;
     segments_swapped: boxes::check, timing::check, payload::check, decoded::pictures;
-    segment_cut_short: boxes::check, timing::check, payload::check, decoded::pictures, decoded::alone;
+    segment_cut_short: boxes::check, timing::check, payload::check, decoded::pictures, decoded::alone,
+        bytes::receipt;
     init_of_another_rendition: boxes::check, decoded::pictures, decoded::alone;
     playlist_missing: playlists::m3u8_rs, playlists::hls_parser;
     init_without_sync_table: boxes::check;
@@ -95,17 +98,7 @@ noticed! {
 fn two_second_segments_pass_every_check() {
     let package = Package::make("two-seconds", &["--segment-duration", "2"]);
     assert_eq!(package.segments(&package.tracks[0]).len(), 12, "one segment for each group of pictures");
-    let checks: [Check; 8] = [
-        boxes::check,
-        timing::check,
-        payload::check,
-        decoded::pictures,
-        decoded::sound,
-        decoded::alone,
-        playlists::m3u8_rs,
-        playlists::hls_parser,
-    ];
-    for check in checks {
+    for check in CHECKS {
         assert_eq!(check(&package), Problems::new());
     }
 }

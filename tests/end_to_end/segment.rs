@@ -7,7 +7,6 @@ use mp4_atom::{Any, Codec, DecodeMaybe, FourCC, Moof, Moov};
 
 /// An init segment.
 pub struct Init {
-    pub kinds: Vec<FourCC>,
     pub brands: Vec<FourCC>,
     pub moov: Moov,
     /// What `elng` says.
@@ -20,7 +19,6 @@ impl Init {
         let mut bytes = fs::read(path).map_err(|error| error.to_string())?;
         let language = take_elng(&mut bytes)?;
         let boxes = read_boxes(&bytes)?;
-        let kinds = boxes.iter().map(|(_, _, any)| any.kind()).collect();
         for (_, _, any) in boxes {
             match any {
                 Any::Ftyp(ftyp) => brands = ftyp.compatible_brands,
@@ -32,7 +30,7 @@ impl Init {
         if moov.trak.len() != 1 {
             return Err(format!("{} trak boxes", moov.trak.len()));
         }
-        Ok(Self { kinds, brands, moov, language })
+        Ok(Self { brands, moov, language })
     }
 
     pub fn timescale(&self) -> u64 {
@@ -65,7 +63,6 @@ impl Sample {
 
 /// A media segment of one chunk.
 pub struct Segment {
-    pub kinds: Vec<FourCC>,
     pub moof: Moof,
     /// Where `moof` and the payload of `mdat` begin in the file.
     pub moof_offset: usize,
@@ -78,7 +75,6 @@ pub struct Segment {
 impl Segment {
     pub fn read(path: &Path, init: &Init) -> Result<Self, String> {
         let boxes = read_boxes(&fs::read(path).map_err(|error| error.to_string())?)?;
-        let kinds = boxes.iter().map(|(_, _, any)| any.kind()).collect();
         let (mut moof, mut mdat) = (None, None);
         for (start, end, any) in boxes {
             match any {
@@ -93,7 +89,7 @@ impl Segment {
         let samples = samples(&moof, init)?;
         let tfdt = moof.traf[0].tfdt.as_ref().ok_or("no tfdt")?;
         let decode_time = tfdt.base_media_decode_time;
-        Ok(Self { kinds, moof_offset, mdat_offset, mdat, decode_time, samples, moof })
+        Ok(Self { moof_offset, mdat_offset, mdat, decode_time, samples, moof })
     }
 
     /// Ticks from the first sample's decode time to the end of the last sample.

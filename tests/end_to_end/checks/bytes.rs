@@ -1,8 +1,8 @@
-//! Sameness: two packages hold the same files with the same bytes.
+//! Files: two packages hold the same files with the same bytes, and the receipt names what is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
@@ -12,11 +12,27 @@ use crate::package::Package;
 /// Files that only one package has, or that differ.
 pub fn differences(one: &Package, other: &Package) -> Problems {
     let (a, b) = (hashes(one), hashes(other));
-    let names: std::collections::BTreeSet<_> = a.keys().chain(b.keys()).collect();
+    let names: BTreeSet<_> = a.keys().chain(b.keys()).collect();
     names
         .into_iter()
         .filter(|name| a.get(*name) != b.get(*name))
         .map(|name| format!("{} differs", name.display()))
+        .collect()
+}
+
+/// `fragmint.json` lists each other file of the package with its size.
+pub fn receipt(package: &Package) -> Problems {
+    const NAME: &str = "fragmint.json";
+    let text = fs::read_to_string(package.root.join(NAME)).expect("a package has a receipt");
+    let receipt: serde_json::Value = serde_json::from_str(&text).expect("the receipt is JSON");
+    let listed = receipt["files"].as_array().expect("a list of files").iter();
+    let listed: BTreeSet<_> = listed.map(|file| (file["path"].as_str(), file["bytes"].as_u64())).collect();
+    let names: Vec<_> = package.files().into_iter().filter(|name| name != Path::new(NAME)).collect();
+    let size = |name: &PathBuf| fs::metadata(package.root.join(name)).expect("it is there").len();
+    let there = names.iter().map(|name| (name.to_str(), Some(size(name)))).collect();
+    listed
+        .symmetric_difference(&there)
+        .map(|entry| format!("{entry:?} is listed or there, not both"))
         .collect()
 }
 
