@@ -1,0 +1,43 @@
+// Writes small seeds for each target from the example ladder: node fuzz/seeds.mjs
+// They go to fuzz/corpus, which is not committed; fuzzing also works without, only more slowly at first.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const ladder = (name) => readFileSync(path.join(here, '../examples/ladder', name));
+const videos = ['720p.h264', '360p.h264', '234p.h264'];
+
+function write(target, name, ...parts) {
+  const directory = path.join(here, 'corpus', target);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(path.join(directory, name), Buffer.concat(parts.map((part) => Buffer.from(part))));
+}
+
+/** NAL units of a stream's beginning, whole, without the zero byte of a four-byte start code behind them. */
+function nalUnits(stream) {
+  const starts = [];
+  for (let at = stream.indexOf('000001', 0, 'hex'); at >= 0; at = stream.indexOf('000001', at + 3, 'hex')) starts.push(at + 3);
+  const end = (next) => next - (stream[next - 4] === 0 ? 4 : 3);
+  return starts.slice(0, -1).map((start, i) => stream.subarray(start, end(starts[i + 1])));
+}
+
+for (const name of videos) {
+  const units = nalUnits(ladder(name).subarray(0, 100_000));
+  // Units cut to their headers keep the order of a real stream in few bytes.
+  const short = units.slice(0, 60).flatMap((unit) => [[0, 0, 0, 1], unit.subarray(0, 40)]);
+  write('access_units', name, ...short);
+  // Part size and head size, then the stream.
+  write('scan', name, [255, 40], ...short);
+  write('scan', `small-parts-${name}`, [16, 4], ...short);
+
+  const body = (type) => units.find((unit) => (unit[0] & 31) === type).subarray(1);
+  const [sps, pps, slice] = [body(7), body(8), body(5)].map((unit) => unit.subarray(0, 200));
+  write('parameter_sets', name, [sps.length, pps.length], sps, pps, slice.subarray(0, 40));
+}
+for (const name of ['en.aac', 'de.aac']) {
+  const stream = ladder(name);
+  // Options and window size, then frames: whole ones, and a last one that is cut off.
+  write('adts', name, [254], stream.subarray(0, 2000));
+  write('adts', `drop-incomplete-${name}`, [41], stream.subarray(0, 700));
+}

@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Installs what the tests need and is not there yet: FFmpeg, Chromium, Node.js 18 or later, and the packages of
+# tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+fail() {
+  echo "setup-tests: $*" >&2
+  exit 1
+}
+
+with_fuzz=no
+case "$*" in
+  '') ;;
+  --fuzz) with_fuzz=yes ;;
+  *) fail "usage: scripts/setup-tests.sh [--fuzz]" ;;
+esac
+
+has() { command -v "$1" >/dev/null; }
+has_node() { has npm && has node && node --eval 'process.exit(parseInt(process.versions.node) >= 18 ? 0 : 1)'; }
+
+missing=()
+has ffmpeg || missing+=(ffmpeg)
+[ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
+has_node || missing+=(nodejs npm)
+if [ "$with_fuzz" = yes ]; then
+  # libFuzzer is C++.
+  has c++ || missing+=(g++)
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  has apt-get || fail "install ${missing[*]} (or what they are called here) and run this again: there is no apt-get"
+  as_root=()
+  if [ "$(id -u)" -ne 0 ]; then
+    has sudo || fail "installing ${missing[*]} needs root: there is no sudo"
+    as_root=(sudo)
+  fi
+  echo "setup-tests: installing ${missing[*]}"
+  "${as_root[@]}" apt-get update -qq
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+  has_node || fail "Node.js here is older than 18, or npm is missing; install a later one"
+fi
+
+# npm leaves a copy of the lock file behind when it is done.
+players=tests/players
+if [ ! -f $players/node_modules/.package-lock.json ] || [ $players/package-lock.json -nt $players/node_modules/.package-lock.json ]; then
+  echo "setup-tests: installing the packages of $players"
+  npm ci --prefix $players --no-audit --no-fund
+fi
+
+if [ "$with_fuzz" = yes ] && ! has cargo-fuzz; then
+  cargo install cargo-fuzz --locked
+fi

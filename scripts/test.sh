@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Runs every test, after installing what is missing for them. Words behind it go to cargo test: scripts/test.sh players
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+scripts/setup-tests.sh
+exec cargo test --locked "$@"
