@@ -1,7 +1,6 @@
 //! The words on the command line as values: subcommands, options, their help, and the checks that need no file.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -89,9 +88,10 @@ pub struct PackageArgs {
     #[arg(short, long, help_heading = "Reporting")]
     pub quiet: bool,
 
-    /// Threads to use [default: one for each processor]
-    #[arg(long, value_name = "N", help_heading = "Speed", allow_negative_numbers = true)]
-    pub threads: Option<NonZeroUsize>,
+    /// Threads to use, up to 256 [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(help_heading = "Speed", allow_negative_numbers = true)]
+    pub threads: Option<u16>,
 
     /// How segment files are filled, to the same bytes: auto, mapped or gather
     #[arg(long, value_name = "WAY", value_enum, default_value_t = IoWay::Auto)]
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(args.inputs.len(), 2);
         assert_eq!(args.segment_duration.to_string(), "1001/500");
         assert_eq!(args.fps, FrameRate::new(30_000, 1001));
-        assert_eq!((args.threads, args.io), (NonZeroUsize::new(3), IoWay::Gather));
+        assert_eq!((args.threads, args.io), (Some(3), IoWay::Gather));
         assert!(args.dry_run && args.json && args.quiet && args.force && args.drop_leading);
         assert!(args.drop_incomplete);
     }
@@ -247,6 +247,7 @@ mod tests {
             "fragmint package a.h264 -o out --segment-duration -1",
             "fragmint package a.h264 -o out --fps 29.97",
             "fragmint package a.h264 -o out --threads 0",
+            "fragmint package a.h264 -o out --threads 257",
             "fragmint package a.h264 -o out --io fast",
             "fragmint package a.h264,langg=en -o out",
             "fragmint package a.aac,name=x b.aac,name=X -o out",

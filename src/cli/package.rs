@@ -17,7 +17,7 @@ use super::table::{self, RenditionRow, RowFormat};
 
 /// Packages `args.inputs` into `args.output`.
 pub fn run(args: &PackageArgs) -> Result<()> {
-    let threads = args.threads.map_or(0, |threads| threads.get());
+    let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
