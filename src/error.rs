@@ -69,6 +69,21 @@ pub enum ErrorKind {
         /// What a person can do.
         remedy: Text,
     },
+    /// A parameter set differs from the one with the same id, where a track can hold one alone (`avc1`).
+    #[error(
+        "{kind} {id} differs from the one with the same id at {first:#x}; an avc1 sample entry holds one set for each \
+         id: keep the sets in band (avc3), or package the parts of the stream separately"
+    )]
+    ParameterSetChanged {
+        /// Which kind of set.
+        kind: &'static str,
+        /// Its id, by which slices or other sets refer to it.
+        id: u8,
+        /// Byte offset of the set that came first.
+        first: u64,
+        /// Byte offset of the one that differs.
+        second: u64,
+    },
     /// The caller's words contradict the input or each other.
     #[error("{what}; {remedy}")]
     Conflict {

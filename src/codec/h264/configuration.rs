@@ -7,6 +7,7 @@ use crate::codec::{BitstreamRate, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::FrameRate;
 
+use super::parameter_sets::Demand;
 use super::{ChromaFormat, ParameterSetPlacement, ParameterSets, Timing};
 
 /// What the sample entry says of an H.264 track.
@@ -46,9 +47,9 @@ impl AvcConfiguration {
                 "give a stream with at least one coded picture",
             )
         })?;
-        let levels = sets.levels();
+        let demands = sets.demands();
         let chroma = first.chroma;
-        if let Some(other) = sets.all_sps().map(|stored| &stored.value).find(|sps| sps.chroma != chroma) {
+        if let Some(other) = sets.first_sps().map(|set| &set.value).find(|sps| sps.chroma != chroma) {
             return Err(Error::unsupported(
                 format!(
                     "sequence parameter sets {} and {} have different sample formats, and one configuration record \
@@ -60,18 +61,18 @@ impl AvcConfiguration {
         }
         let configuration = Self {
             placement: sets.placement(),
-            profile_idc: common_profile(levels)?,
-            constraint_flags: levels.iter().fold(0xff, |all, &(_, flags, _)| all & flags),
-            level_idc: levels
+            profile_idc: common_profile(demands)?,
+            constraint_flags: demands.iter().fold(0xff, |all, demand| all & demand.constraint_flags),
+            level_idc: demands
                 .iter()
-                .map(|&(_, _, level)| level)
+                .map(|demand| demand.level_idc)
                 .max_by_key(|&level| level_rank(level))
                 .unwrap_or(0),
-            progressive: sets.all_sps().all(|stored| stored.value.frame_mbs_only),
+            progressive: demands.iter().all(|demand| demand.frame_mbs_only),
             chroma,
-            sps: sets.all_sps().map(|stored| stored.bytes.clone()).collect(),
-            pps: sets.all_pps().map(|stored| stored.bytes.clone()).collect(),
-            sps_extensions: sets.all_sps_extensions().map(|stored| stored.bytes.clone()).collect(),
+            sps: sets.first_sps().map(|set| set.bytes.clone()).collect(),
+            pps: sets.first_pps().map(|set| set.bytes.clone()).collect(),
+            sps_extensions: sets.first_sps_extensions().map(|set| set.bytes.clone()).collect(),
             format: first.video_format(),
             timings: sets.timings().iter().copied().collect(),
         };
@@ -101,11 +102,8 @@ impl AvcConfiguration {
 
     /// The `codecs` parameter, `avc1.PPCCLL` or `avc3.PPCCLL` (RFC 6381 3.3): the three bytes of the record in hexadecimal.
     pub fn codec_string(&self) -> String {
-        let sample_entry = match self.placement {
-            ParameterSetPlacement::SampleEntry => "avc1",
-            ParameterSetPlacement::InBand => "avc3",
-        };
-        format!("{sample_entry}.{:02X}{:02X}{:02X}", self.profile_idc, self.constraint_flags, self.level_idc)
+        let entry = self.placement.sample_entry_type().escape_ascii();
+        format!("{entry}.{:02X}{:02X}{:02X}", self.profile_idc, self.constraint_flags, self.level_idc)
     }
 
     /// Where the parameter sets are: `avc1` or `avc3`. With `avc3` the record holds each set as it first came.
@@ -226,12 +224,13 @@ fn push_sets(record: &mut Vec<u8>, reserved: u8, sets: &[Vec<u8>]) {
 }
 
 /// The profile of all sets, or the lowest one whose decoders must decode them all.
-fn common_profile(levels: &BTreeSet<(u8, u8, u8)>) -> Result<u8> {
-    let first = levels.first().map_or(0, |&(profile, ..)| profile);
-    let Some((other, ..)) = levels.iter().find(|&&(profile, ..)| profile != first) else { return Ok(first) };
-    let covering = PROFILES
-        .into_iter()
-        .find(|&profile| levels.iter().all(|&(profile_idc, flags, _)| covers(profile, profile_idc, flags)));
+fn common_profile(demands: &BTreeSet<Demand>) -> Result<u8> {
+    let first = demands.first().map_or(0, |demand| demand.profile_idc);
+    let Some(other) = demands.iter().map(|demand| demand.profile_idc).find(|&profile| profile != first)
+    else {
+        return Ok(first);
+    };
+    let covering = PROFILES.into_iter().find(|&profile| demands.iter().all(|demand| covers(profile, demand)));
     covering.ok_or_else(|| {
         Error::unsupported(
             format!(
@@ -242,11 +241,10 @@ fn common_profile(levels: &BTreeSet<(u8, u8, u8)>) -> Result<u8> {
     })
 }
 
-/// Whether decoders of `profile` must decode a stream with these `profile_idc` and constraint flags, level aside (A.2.1
-/// to A.2.7).
-fn covers(profile: u8, profile_idc: u8, constraint_flags: u8) -> bool {
-    let set = |flag: u8| constraint_flags & 0x80 >> flag != 0;
-    let idc = profile_idc;
+/// Whether decoders of `profile` must decode a stream that asks for this, level aside (A.2.1 to A.2.7).
+fn covers(profile: u8, demand: &Demand) -> bool {
+    let set = |flag: u8| demand.constraint_flags & 0x80 >> flag != 0;
+    let idc = demand.profile_idc;
     match profile {
         66 => idc == 66 || set(0),
         77 => idc == 77 || set(1),

@@ -22,6 +22,16 @@ pub enum ParameterSetPlacement {
     InBand,
 }
 
+impl ParameterSetPlacement {
+    /// Type of the sample entry, which the codec string starts with too.
+    pub const fn sample_entry_type(self) -> &'static [u8; 4] {
+        match self {
+            Self::SampleEntry => b"avc1",
+            Self::InBand => b"avc3",
+        }
+    }
+}
+
 /// The parameter sets that have come so far.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
@@ -29,8 +39,8 @@ pub struct ParameterSets {
     sps: BTreeMap<u8, Stored<SequenceParameterSet>>,
     pps: BTreeMap<u8, Stored<PictureParameterSet>>,
     sps_extensions: BTreeMap<u8, Stored<()>>,
-    /// Profile, constraint flags and level of every sequence parameter set that came, replaced ones too.
-    levels: BTreeSet<(u8, u8, u8)>,
+    /// Of every sequence parameter set that came, replaced ones too.
+    demands: BTreeSet<Demand>,
     /// The sequence parameter set of the first picture.
     first_used: Option<SequenceParameterSet>,
     /// Timing of every sequence parameter set that pictures used.
@@ -39,18 +49,55 @@ pub struct ParameterSets {
     active: Option<(u8, u64)>,
 }
 
+/// What a sequence parameter set asks of decoders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Demand {
+    pub(super) profile_idc: u8,
+    pub(super) constraint_flags: u8,
+    pub(super) level_idc: u8,
+    pub(super) frame_mbs_only: bool,
+}
+
+impl Demand {
+    fn of(sps: &SequenceParameterSet) -> Self {
+        Self {
+            profile_idc: sps.profile_idc,
+            constraint_flags: sps.constraint_flags,
+            level_idc: sps.level_idc,
+            frame_mbs_only: sps.frame_mbs_only,
+        }
+    }
+}
+
+/// What came under one id.
+#[derive(Clone, Debug)]
+struct Stored<T> {
+    first: Version<T>,
+    /// The one that holds now, where that is not the first.
+    replaced_by: Option<Version<T>>,
+    /// Where the one that holds now was last sent.
+    last: u64,
+}
+
 /// A set as it came.
 #[derive(Clone, Debug)]
-pub(super) struct Stored<T> {
-    /// The NAL unit, trailing zeros trimmed, as it first came under this id.
+pub(super) struct Version<T> {
+    /// The NAL unit, trailing zeros trimmed.
     pub(super) bytes: Vec<u8>,
-    /// The NAL unit that replaced it last.
-    replaced_by: Option<Vec<u8>>,
-    /// Where the set that holds now first stood in the source, …
+    /// Where it stood in the source.
     offset: u64,
-    /// … and where it was last sent again.
-    last: u64,
     pub(super) value: T,
+}
+
+impl<T> Stored<T> {
+    fn current(&self) -> &Version<T> {
+        self.replaced_by.as_ref().unwrap_or(&self.first)
+    }
+
+    fn place(&self) -> SetPlace {
+        let len = u32::try_from(self.current().bytes.len());
+        SetPlace { offset: self.last, len: len.expect("ParameterSets::insert limits it to 65535") }
+    }
 }
 
 /// Where a set that holds now was last sent: its NAL unit in the source.
@@ -60,18 +107,6 @@ pub(crate) struct SetPlace {
     pub(crate) offset: u64,
     /// Bytes, at most 65535.
     pub(crate) len: u32,
-}
-
-impl<T> Stored<T> {
-    /// The NAL unit that holds now.
-    fn current(&self) -> &[u8] {
-        self.replaced_by.as_ref().unwrap_or(&self.bytes)
-    }
-
-    fn place(&self) -> SetPlace {
-        let len = u32::try_from(self.current().len()).expect("ParameterSets::insert limits it to 65535");
-        SetPlace { offset: self.last, len }
-    }
 }
 
 /// `sequenceParameterSetLength` and `pictureParameterSetLength` have 16 bits (ISO/IEC 14496-15 5.3.3.1.2).
@@ -91,29 +126,22 @@ impl ParameterSets {
     /// Takes in a sequence parameter set, its extension, or a picture parameter set: `nal` is the whole NAL unit,
     /// `offset` its place in the source.
     ///
-    /// A set that came before under the same id must have the same bytes; another is an error that names both places,
-    /// but replaces it where sets are kept in band. When it fails, nothing is taken in.
+    /// A set that came before under the same id must have the same bytes; another is
+    /// [`ErrorKind::ParameterSetChanged`], but replaces it where sets are kept in band. When it fails, nothing is taken in.
     pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
         let nal = trim_zeros(nal);
         let unit_type = NalHeader::read(nal).map_err(|error| error.shift(offset))?.unit_type;
         if nal.len() > MAX_SET_LEN {
-            return Err(Error::new(ErrorKind::TooLarge {
-                what: "a parameter set's length".into(),
-                value: nal.len() as u64,
-                limit: MAX_SET_LEN as u64,
-                clause: "ISO/IEC 14496-15 5.3.3.1.2",
-                remedy: "the stream is damaged here".into(),
-            })
-            .at(offset));
+            return Err(too_long(nal.len() as u64).at(offset));
         }
         let moved = |error: Error| error.shift(offset);
         let came = Came { nal, offset, placement: self.placement };
         match unit_type {
             NalUnitType::Sps => {
                 let set = SequenceParameterSet::read(nal).map_err(moved)?;
-                let levels = (set.profile_idc, set.constraint_flags, set.level_idc);
+                let demand = Demand::of(&set);
                 store(&mut self.sps, set.id, "sequence parameter set", came, set)?;
-                self.levels.insert(levels);
+                self.demands.insert(demand);
                 Ok(())
             }
             NalUnitType::Pps => {
@@ -144,11 +172,11 @@ impl ParameterSets {
                 "the stream starts in the middle or lacks data; parameter sets must come before the slices that use them",
             )
         };
-        let pps = self.pps.get(&pps_id).ok_or_else(|| {
+        let pps = self.pps.get(&pps_id).map(Stored::current).ok_or_else(|| {
             missing(format!("the slice refers to picture parameter set {pps_id}, which has not come"))
         })?;
         let sps_id = pps.value.sps_id;
-        let sps = self.sps.get(&sps_id).ok_or_else(|| {
+        let sps = self.sps.get(&sps_id).map(Stored::current).ok_or_else(|| {
             missing(format!(
                 "the slice refers to sequence parameter set {sps_id} by picture parameter set {pps_id}, \
                  which has not come"
@@ -164,13 +192,17 @@ impl ParameterSets {
     pub fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
         let (pps, sps) = self.for_slice(pps_id).map_err(|error| error.at(offset))?;
         let id = pps.sps_id;
-        let next = (id, self.sps.get(&id).map_or(offset, |stored| stored.offset));
+        let next = (id, self.sps.get(&id).map_or(offset, |stored| stored.current().offset));
         if self.active == Some(next) {
             return Ok(());
         }
         if let Some((active, _)) = self.active.filter(|_| !idr) {
             return Err(Error::malformed(
-                format!("a picture that is not IDR changes from sequence parameter set {active} to {id} or its content"),
+                if active == id {
+                    format!("sequence parameter set {id} has changed in front of a picture that is not IDR")
+                } else {
+                    format!("a picture that is not IDR changes from sequence parameter set {active} to {id}")
+                },
                 "H.264 7.4.1.2.1",
                 "the stream is damaged or lacks an IDR picture here",
             )
@@ -192,24 +224,24 @@ impl ParameterSets {
         AvcConfiguration::new(self)
     }
 
-    /// Sequence parameter sets in id order.
-    pub(super) fn all_sps(&self) -> impl Iterator<Item = &Stored<SequenceParameterSet>> {
-        self.sps.values()
+    /// Sequence parameter sets as they first came, in id order.
+    pub(super) fn first_sps(&self) -> impl Iterator<Item = &Version<SequenceParameterSet>> {
+        self.sps.values().map(|stored| &stored.first)
     }
 
-    /// Picture parameter sets in id order.
-    pub(super) fn all_pps(&self) -> impl Iterator<Item = &Stored<PictureParameterSet>> {
-        self.pps.values()
+    /// Picture parameter sets as they first came, in id order.
+    pub(super) fn first_pps(&self) -> impl Iterator<Item = &Version<PictureParameterSet>> {
+        self.pps.values().map(|stored| &stored.first)
     }
 
-    /// Sequence parameter set extensions in id order.
-    pub(super) fn all_sps_extensions(&self) -> impl Iterator<Item = &Stored<()>> {
-        self.sps_extensions.values()
+    /// Sequence parameter set extensions as they first came, in id order.
+    pub(super) fn first_sps_extensions(&self) -> impl Iterator<Item = &Version<()>> {
+        self.sps_extensions.values().map(|stored| &stored.first)
     }
 
-    /// Profile, constraint flags and level of every sequence parameter set that came.
-    pub(super) fn levels(&self) -> &BTreeSet<(u8, u8, u8)> {
-        &self.levels
+    /// What every sequence parameter set that came asks of decoders.
+    pub(super) fn demands(&self) -> &BTreeSet<Demand> {
+        &self.demands
     }
 
     /// The sequence parameter set of the first picture.
@@ -233,6 +265,17 @@ impl ParameterSets {
     }
 }
 
+/// A set whose length does not fit the configuration record.
+fn too_long(len: u64) -> Error {
+    Error::new(ErrorKind::TooLarge {
+        what: "a parameter set's length".into(),
+        value: len,
+        limit: MAX_SET_LEN as u64,
+        clause: "ISO/IEC 14496-15 5.3.3.1.2",
+        remedy: "the stream is damaged here".into(),
+    })
+}
+
 /// `nal` without the zero bytes behind it, which no NAL unit ends with (7.4.1).
 fn trim_zeros(nal: &[u8]) -> &[u8] {
     let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
@@ -247,25 +290,27 @@ struct Came<'a> {
     placement: ParameterSetPlacement,
 }
 
-fn store<T>(sets: &mut BTreeMap<u8, Stored<T>>, id: u8, kind: &str, came: Came<'_>, value: T) -> Result<()> {
+fn store<T>(
+    sets: &mut BTreeMap<u8, Stored<T>>,
+    id: u8,
+    kind: &'static str,
+    came: Came<'_>,
+    value: T,
+) -> Result<()> {
     let Came { nal, offset, placement } = came;
+    let version = || Version { bytes: nal.to_vec(), offset, value };
     let Some(stored) = sets.get_mut(&id) else {
-        let bytes = nal.to_vec();
-        sets.insert(id, Stored { bytes, replaced_by: None, offset, last: offset, value });
+        sets.insert(id, Stored { first: version(), replaced_by: None, last: offset });
         return Ok(());
     };
-    if stored.current() != nal {
+    if stored.current().bytes != nal {
         if placement == ParameterSetPlacement::SampleEntry {
-            return Err(Error::unsupported(
-                format!("{kind} {id} differs from the one with the same id at {:#x}", stored.offset),
-                "an avc1 sample entry holds one set for each id: keep the sets in band (avc3), or package the parts \
-                 of the stream separately",
-            )
-            .at(offset));
+            let first = stored.first.offset;
+            return Err(
+                Error::new(ErrorKind::ParameterSetChanged { kind, id, first, second: offset }).at(offset)
+            );
         }
-        stored.replaced_by = Some(nal.to_vec());
-        stored.value = value;
-        stored.offset = offset;
+        stored.replaced_by = Some(version());
     }
     stored.last = offset;
     Ok(())
@@ -307,7 +352,7 @@ mod tests {
         nal.extend([0, 0, 0]);
         sets.insert(&nal, 400).unwrap();
         assert_eq!(
-            sets.all_sps().map(|set| (set.bytes.len(), set.offset)).collect::<Vec<_>>(),
+            sets.first_sps().map(|set| (set.bytes.len(), set.offset)).collect::<Vec<_>>(),
             [(nal.len() - 3, 4)]
         );
     }
@@ -319,12 +364,16 @@ mod tests {
         sets.insert(&Pps::default().nal(), 0x20).unwrap();
         let error = sets.insert(&Sps { level_idc: 31, ..Default::default() }.nal(), 0x1000).unwrap_err();
         assert!(error.to_string().starts_with("@ 0x1000: sequence parameter set 0"), "{error}");
-        assert!(error.to_string().contains("at 0x4:"), "{error}");
+        assert!(error.to_string().contains("at 0x4;"), "{error}");
+        let kind = "sequence parameter set";
+        assert!(
+            matches!(error.kind(), ErrorKind::ParameterSetChanged { kind: k, id: 0, first: 4, second: 0x1000 } if *k == kind)
+        );
         let error = sets.insert(&Pps { qp: 1, ..Default::default() }.nal(), 0x1020).unwrap_err();
         assert!(error.to_string().starts_with("@ 0x1020: picture parameter set 0"), "{error}");
-        assert!(error.to_string().contains("at 0x20:"), "{error}");
+        assert!(error.to_string().contains("at 0x20;"), "{error}");
         let first = SequenceParameterSet::read(&Sps::default().nal()).unwrap();
-        assert_eq!(sets.all_sps().map(|set| &set.value).collect::<Vec<_>>(), [&first]);
+        assert_eq!(sets.first_sps().map(|set| &set.value).collect::<Vec<_>>(), [&first]);
     }
 
     #[test]
@@ -413,7 +462,7 @@ mod tests {
         // The sequence parameter set in use may change in front of an IDR picture only.
         let higher = Sps { level_idc: 51, ..sps.clone() };
         sets.insert(&higher.nal(), 200).unwrap();
-        assert!(sets.activate(0, false, 220).unwrap_err().to_string().contains("or its content"));
+        assert!(sets.activate(0, false, 220).unwrap_err().to_string().contains("set 0 has changed"));
         sets.activate(0, true, 220).unwrap();
         sets.insert(&higher.nal(), 300).unwrap();
         sets.activate(0, false, 320).unwrap();
@@ -423,8 +472,25 @@ mod tests {
         assert!(record.windows(sps.nal().len()).any(|w| w == sps.nal()), "{record:02x?}");
         assert!(record.ends_with(&pps.nal()), "{record:02x?}");
         let place = |offset, nal: Vec<u8>| SetPlace { offset, len: nal.len() as u32 };
-        assert_eq!(sets.sps_places().collect::<Vec<_>>(), [(place(300, higher.nal()), None)]);
-        assert_eq!(sets.pps_places().collect::<Vec<_>>(), [place(100, other.nal())]);
+        let (sps_place, pps_place) = (place(300, higher.nal()), place(100, other.nal()));
+        assert_eq!(sets.sps_places().collect::<Vec<_>>(), [(sps_place, None)]);
+        assert_eq!(sets.pps_places().collect::<Vec<_>>(), [pps_place]);
+    }
+
+    #[test]
+    fn what_replaced_sets_asked_for_is_still_declared() {
+        // Interlaced and High first, progressive and Main after: the track is neither progressive nor Main.
+        let mut sets = ParameterSets::new(ParameterSetPlacement::InBand);
+        let interlaced =
+            Sps { profile_idc: 100, frame_mbs_only: false, size_minus1: (3, 0), ..Default::default() };
+        sets.insert(&interlaced.nal(), 10).unwrap();
+        sets.insert(&Pps::default().nal(), 30).unwrap();
+        sets.activate(0, true, 50).unwrap();
+        sets.insert(&Sps { size_minus1: (3, 1), ..Default::default() }.nal(), 100).unwrap();
+        sets.activate(0, true, 150).unwrap();
+        let configuration = sets.configuration().unwrap();
+        assert!(!configuration.progressive());
+        assert_eq!(configuration.codec_string(), "avc3.64001E");
     }
 
     #[test]
