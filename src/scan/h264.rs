@@ -3,7 +3,7 @@
 //! A state machine that is pushed one NAL unit after the other and holds only ranges. What samples do not carry is
 //! dropped and counted: access unit delimiters, filler data, ends of sequence and stream, and the parameter sets that the
 //! sample entry holds. Everything else stays, in order, whatever its type. Parameter sets kept in band stay too, and
-//! every IDR access unit gets those that hold and that it lacks put in front, so that decoding can start there.
+//! every IDR access unit is given those that hold and that it lacks, so that decoding can start there.
 //!
 //! A unit that can only stand in front of a picture (SEI, prefix NAL units …) starts an access unit by the standard's
 //! letter, but prefix NAL units stand between the slices of one picture too (G.7.4.1.2.3, H.7.4.1.2.3). Such units are
@@ -19,16 +19,17 @@ pub use fuzz::fuzz_access_units;
 use crate::codec::PictureOrder;
 use crate::codec::h264::{
     NalHeader, NalUnitType, OrderCounter, ParameterSetPlacement, ParameterSets, SetPlace, SliceHeader,
+    too_long,
 };
 use crate::error::{Error, Result};
 
-use super::{Dropped, NalUnit, SourceRange};
+use super::{Count, Dropped, NalUnit, SourceRange};
 
 /// One coded picture with everything that belongs to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccessUnit<'a> {
-    /// Its NAL units in stream order, without those that samples do not carry; with parameter sets in band, in front of
-    /// an IDR picture, also sets from further up in the stream.
+    /// Its NAL units in stream order, without those that samples do not carry. An IDR access unit with parameter sets in
+    /// band has all sets that hold in front of its first slice: those that it lacks are ranges further up in the stream.
     pub units: &'a [SourceRange],
     /// Byte offset of its first slice.
     pub offset: u64,
@@ -47,7 +48,7 @@ pub struct AccessUnit<'a> {
 pub struct AccessUnitOptions {
     /// Drop and count pictures before the first IDR picture, instead of refusing them.
     pub drop_leading: bool,
-    /// Where parameter sets go.
+    /// Where parameter sets go. In the sample entry alone, one that changes is an error.
     pub parameter_sets: ParameterSetPlacement,
 }
 
@@ -58,12 +59,13 @@ pub struct AccessUnitBuilder {
     sets: ParameterSets,
     counter: OrderCounter,
     dropped: Dropped,
+    repeated: Count,
     /// The picture that slices are being added to.
     picture: Option<Picture>,
     /// Units of `picture`, …
     units: Vec<SourceRange>,
     /// … units that belong to it or to the next one, which the next slice decides, …
-    held: Vec<SourceRange>,
+    held: Vec<Held>,
     /// … and those of the access unit last given out.
     done: Vec<SourceRange>,
     /// A unit that stands in front of a picture has come since the last slice.
@@ -72,6 +74,18 @@ pub struct AccessUnitBuilder {
     boundary: bool,
     seen_idr: bool,
     finished: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    range: SourceRange,
+    unit_type: NalUnitType,
+}
+
+impl Held {
+    fn is_parameter_set(&self) -> bool {
+        matches!(self.unit_type, NalUnitType::Sps | NalUnitType::SpsExtension | NalUnitType::Pps)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +109,9 @@ impl AccessUnitBuilder {
     ///
     /// Errors have the byte offset in the source; after one the builder is as before. They are: a unit without a
     /// header byte (7.3.1 reads one, and a start code with only zeros behind it is what overwritten data looks like), a
-    /// header or parameter set that breaks a rule or is cut off, a parameter set that is missing or changes, field
-    /// pictures, a picture format that changes, and pictures before the first IDR picture.
+    /// header or parameter set that breaks a rule or is cut off, a parameter set that is missing, or that changes where the
+    /// sample entry holds it ([`ErrorKind::ParameterSetChanged`](crate::error::ErrorKind)), field pictures, a picture
+    /// format that changes, and pictures before the first IDR picture.
     pub fn push(&mut self, nal: NalUnit<'_>) -> Result<Option<AccessUnit<'_>>> {
         debug_assert!(!self.finished, "the stream was finished");
         let header = NalHeader::read(nal.head).map_err(|error| error.shift(nal.offset))?;
@@ -107,10 +122,13 @@ impl AccessUnitBuilder {
                 self.join(nal, "a slice data partition B or C without its partition A")?;
             }
             NalUnitType::Sps | NalUnitType::Pps | NalUnitType::SpsExtension => {
+                if nal.head.len() as u64 != bytes {
+                    return Err(too_long(bytes).at(nal.offset));
+                }
                 self.sets.insert(nal.head, nal.offset)?;
                 match self.sets.placement() {
                     ParameterSetPlacement::SampleEntry => self.dropped.parameter_sets.add(bytes),
-                    ParameterSetPlacement::InBand => self.held.push(nal.range()),
+                    ParameterSetPlacement::InBand => self.hold(nal, header),
                 }
                 self.in_front = true;
             }
@@ -128,18 +146,23 @@ impl AccessUnitBuilder {
             }
             NalUnitType::Filler => self.dropped.filler.add(bytes),
             NalUnitType::Sei | NalUnitType::Leading(_) => {
-                self.held.push(nal.range());
+                self.hold(nal, header);
                 self.in_front = true;
             }
             NalUnitType::Trailing(_) => {
-                let behind_picture = self.picture.is_some() && !self.in_front;
-                if behind_picture { &mut self.units } else { &mut self.held }.push(nal.range());
+                if self.picture.is_some() && !self.in_front {
+                    self.units.push(nal.range());
+                } else {
+                    self.hold(nal, header);
+                }
             }
         }
         Ok(None)
     }
 
-    /// Ends the stream and gives its last access unit, with all units behind its last slice. A second call gives `None`.
+    /// Ends the stream and gives its last access unit, with all units behind its last slice but parameter sets: no picture
+    /// follows that could use them, and a set cannot stand behind the picture in an access unit (7.4.1.2.3). They are
+    /// counted as dropped. A second call gives `None`.
     ///
     /// A stream without a coded picture, or without an IDR picture, is an error.
     pub fn finish(&mut self) -> Result<Option<AccessUnit<'_>>> {
@@ -153,7 +176,13 @@ impl AccessUnitBuilder {
                 "give an H.264 byte stream (Annex B) with at least one picture",
             ));
         }
-        self.units.append(&mut self.held);
+        for unit in self.held.drain(..) {
+            if unit.is_parameter_set() {
+                self.dropped.parameter_sets.add(u64::from(unit.range.len));
+            } else {
+                self.units.push(unit.range);
+            }
+        }
         let last = self.take_picture();
         if !self.seen_idr {
             let pictures = self.dropped.leading_pictures.units;
@@ -174,6 +203,12 @@ impl AccessUnitBuilder {
     /// What was left out so far.
     pub fn dropped(&self) -> &Dropped {
         &self.dropped
+    }
+
+    /// Parameter sets that IDR access units were given because they lacked them; nothing else of the stream is in two
+    /// access units.
+    pub fn repeated(&self) -> Count {
+        self.repeated
     }
 
     fn slice(&mut self, nal: NalUnit<'_>) -> Result<Option<AccessUnit<'_>>> {
@@ -210,7 +245,7 @@ impl AccessUnitBuilder {
         });
         self.seen_idr |= header.idr;
         if header.idr && self.sets.placement() == ParameterSetPlacement::InBand {
-            self.add_missing_sets();
+            self.open_with_all_sets();
         }
         self.add(nal);
         Ok(complete.map(|(picture, order)| self.access_unit(picture, order)))
@@ -264,22 +299,49 @@ impl AccessUnitBuilder {
 
     /// Appends a slice, and what was held for it, to the open picture.
     fn add(&mut self, nal: NalUnit<'_>) {
-        self.units.append(&mut self.held);
+        self.units.extend(self.held.drain(..).map(|unit| unit.range));
         self.units.push(nal.range());
         (self.in_front, self.boundary) = (false, false);
     }
 
-    /// Starts an access unit with the sets that hold and are not among those held for it, extensions behind their sets.
-    fn add_missing_sets(&mut self) {
-        // All that came since the last slice is held, in order: what came earlier is missing.
-        let held_from = self.held.first().map_or(u64::MAX, |unit| unit.offset);
-        let range = |place: SetPlace| SourceRange { offset: place.offset, len: place.len };
+    /// Keeps a unit until the next slice says where it belongs.
+    fn hold(&mut self, nal: NalUnit<'_>, header: NalHeader) {
+        self.held.push(Held { range: nal.range(), unit_type: header.unit_type });
+    }
+
+    /// Opens an IDR access unit with every set that holds: missing sequence parameter sets stand in front of all, missing
+    /// picture parameter sets behind the last sequence parameter set held for it.
+    ///
+    /// The order matters. A decoder reads a picture parameter set by its sequence parameter set, and may forget it when that
+    /// one changes, as FFmpeg's does: one that stands ahead of its sequence parameter set counts as missing. An extension
+    /// stands directly behind its set (7.4.1.2.3), which is therefore repeated with it.
+    fn open_with_all_sets(&mut self) {
+        // All that came since the last slice is held, in order: what was last sent before that is missing.
+        let held_from = self.held.first().map_or(u64::MAX, |unit| unit.range.offset);
+        let is_sps = |unit: &Held| matches!(unit.unit_type, NalUnitType::Sps | NalUnitType::SpsExtension);
+        let sps_end = self.held.iter().rposition(is_sps).map_or(0, |last| last + 1);
+
         let missing = |place: &SetPlace| place.offset < held_from;
-        for (sps, extension) in self.sets.sps_places().filter(|(sps, _)| missing(sps)) {
-            self.units.push(range(sps));
-            self.units.extend(extension.filter(missing).map(range));
+        let (mut front, mut behind) = (Vec::new(), Vec::new());
+        for (sps, extension) in self.sets.sps_places() {
+            match (missing(&sps), extension.filter(missing)) {
+                (true, extension) => front.extend([Some(sps), extension].into_iter().flatten()),
+                (false, Some(extension)) => behind.extend([sps, extension]),
+                (false, None) => {}
+            }
         }
-        self.units.extend(self.sets.pps_places().filter(missing).map(range));
+        for (pps, sps) in self.sets.pps_places() {
+            let too_early = sps.is_some_and(|sps| !missing(&sps) && pps.offset < sps.offset);
+            behind.extend((missing(&pps) || too_early).then_some(pps));
+        }
+
+        for set in front.iter().chain(&behind) {
+            self.repeated.add(u64::from(set.len));
+        }
+        let range = |set: SetPlace| SourceRange { offset: set.offset, len: set.len };
+        self.units.extend(front.into_iter().map(range));
+        self.units.extend(self.held.drain(..sps_end).map(|unit| unit.range));
+        self.units.extend(behind.into_iter().map(range));
     }
 
     fn end_picture(&mut self) {

@@ -56,7 +56,7 @@ pub struct Dropped {
     pub ends_of_sequence: Count,
     /// End of stream NAL units (H.264 7.3.2.6).
     pub ends_of_stream: Count,
-    /// Parameter sets that the sample entry holds.
+    /// Parameter sets that the sample entry holds; where they stay in band, those behind the last picture.
     pub parameter_sets: Count,
     /// Zero bytes around NAL units that belong to no start code (H.264 B.1: `leading_zero_8bits`, `trailing_zero_8bits`).
     pub zero_bytes: Count,

@@ -19,8 +19,8 @@ mod vui;
 pub use configuration::AvcConfiguration;
 #[doc(hidden)]
 pub use fuzz::fuzz_parameter_sets;
-pub(crate) use parameter_sets::SetPlace;
 pub use parameter_sets::{ParameterSetPlacement, ParameterSets};
+pub(crate) use parameter_sets::{SetPlace, too_long};
 pub use poc::OrderCounter;
 pub use pps::PictureParameterSet;
 pub use slice::{OrderSyntax, SliceHeader, SliceStart, SliceType};

@@ -259,14 +259,16 @@ impl ParameterSets {
         self.sps.iter().map(|(id, sps)| (sps.place(), self.sps_extensions.get(id).map(Stored::place)))
     }
 
-    /// Places of the picture parameter sets that hold now, in id order.
-    pub(crate) fn pps_places(&self) -> impl Iterator<Item = SetPlace> {
-        self.pps.values().map(Stored::place)
+    /// Places of the picture parameter sets that hold now, each with the sequence parameter set that it refers to, in id
+    /// order.
+    pub(crate) fn pps_places(&self) -> impl Iterator<Item = (SetPlace, Option<SetPlace>)> {
+        let sps = |pps: &Version<PictureParameterSet>| self.sps.get(&pps.value.sps_id).map(Stored::place);
+        self.pps.values().map(move |pps| (pps.place(), sps(pps.current())))
     }
 }
 
 /// A set whose length does not fit the configuration record.
-fn too_long(len: u64) -> Error {
+pub(crate) fn too_long(len: u64) -> Error {
     Error::new(ErrorKind::TooLarge {
         what: "a parameter set's length".into(),
         value: len,
@@ -474,7 +476,7 @@ mod tests {
         let place = |offset, nal: Vec<u8>| SetPlace { offset, len: nal.len() as u32 };
         let (sps_place, pps_place) = (place(300, higher.nal()), place(100, other.nal()));
         assert_eq!(sets.sps_places().collect::<Vec<_>>(), [(sps_place, None)]);
-        assert_eq!(sets.pps_places().collect::<Vec<_>>(), [pps_place]);
+        assert_eq!(sets.pps_places().collect::<Vec<_>>(), [(pps_place, Some(sps_place))]);
     }
 
     #[test]

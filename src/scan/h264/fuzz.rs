@@ -1,22 +1,38 @@
 //! What fuzzing asserts of access units, on any bytes.
 
-use crate::codec::h264::ParameterSetPlacement;
-use crate::scan::{Dropped, NalUnit, SourceRange};
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{AccessUnitBuilder, AccessUnitOptions};
+use crate::codec::h264::{
+    NalHeader, NalUnitType, ParameterSetPlacement, ParameterSets, PictureParameterSet, SequenceParameterSet,
+    SetPlace,
+};
+use crate::scan::{Count, Dropped, NalUnit, SourceRange};
+
+use super::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
 
 /// Splits `data` at three-byte start codes in the plainest way and builds access units, with and without dropping
-/// leading pictures, with parameter sets in the sample entry and in band. Every byte of every unit is in one access unit
-/// or counted as dropped, in order, sets repeated in band aside; a refused unit is refused again, for it changed
-/// nothing; and a second run gives the same.
+/// leading pictures, with parameter sets in the sample entry and in band.
+///
+/// Every byte of every unit is in one access unit or counted as dropped, in order; parameter sets alone are in several,
+/// and what that adds is counted too. With sets in band decoding can start at every IDR picture. A refused unit is refused
+/// again, for it changed nothing; a second run gives the same; and where sets do not change, both placements give the same
+/// pictures.
 #[doc(hidden)]
 pub fn fuzz_access_units(data: &[u8]) {
     let units = split(data);
-    for parameter_sets in [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand] {
-        for drop_leading in [false, true] {
-            let options = AccessUnitOptions { drop_leading, parameter_sets };
-            let outcome = build(data, &units, options);
-            assert_eq!(outcome, build(data, &units, options), "a second run differs");
+    for drop_leading in [false, true] {
+        let [out_of_band, in_band] =
+            [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand].map(|parameter_sets| {
+                let options = AccessUnitOptions { drop_leading, parameter_sets };
+                let outcome = build(data, &units, options);
+                assert_eq!(outcome, build(data, &units, options), "a second run differs");
+                outcome
+            });
+        if out_of_band.error.is_none() {
+            assert_eq!(out_of_band.repeated, Count::default());
+            assert!(in_band.error.is_none(), "in band nothing is refused that the sample entry can hold");
+            let without_sets = in_band.pictures.iter().map(|picture| picture.without_sets(data));
+            assert!(without_sets.eq(out_of_band.pictures), "placement changes pictures");
         }
     }
 }
@@ -38,63 +54,160 @@ pub(super) fn split(data: &[u8]) -> Vec<SourceRange> {
         .collect()
 }
 
-/// Everything that one run gave: units of all access units, what was dropped, and the error that ended it.
-type Outcome = (Vec<SourceRange>, Dropped, Option<String>);
+/// An access unit that was given out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Picture {
+    units: Vec<SourceRange>,
+    /// Byte offset of its first slice.
+    offset: u64,
+    idr: bool,
+}
+
+impl Picture {
+    fn new(unit: AccessUnit<'_>) -> Self {
+        assert!(unit.units.iter().any(|slice| slice.offset == unit.offset), "it has its first slice");
+        Self { units: unit.units.to_vec(), offset: unit.offset, idr: unit.idr }
+    }
+
+    fn without_sets(&self, data: &[u8]) -> Self {
+        let units = self.units.iter().copied().filter(|&unit| !is_set(data, unit)).collect();
+        Self { units, ..*self }
+    }
+}
+
+/// Everything that one run gave.
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    pictures: Vec<Picture>,
+    dropped: Dropped,
+    repeated: Count,
+    /// What ended it early.
+    error: Option<String>,
+}
 
 fn build(data: &[u8], units: &[SourceRange], options: AccessUnitOptions) -> Outcome {
     let mut builder = AccessUnitBuilder::new(options);
-    let mut kept = Vec::new();
-    let mut pushed = 0;
+    let mut pictures = Vec::new();
+    let mut error = None;
     for &range in units {
-        let head = &data[range.offset as usize..range.end() as usize];
-        let nal = NalUnit { offset: range.offset, len: range.len, head };
+        let nal = NalUnit { offset: range.offset, len: range.len, head: bytes(data, range) };
         match builder.push(nal) {
-            Ok(Some(unit)) => {
-                assert!(!kept.is_empty() || unit.idr, "the first picture is an IDR picture");
-                assert!(unit.units.iter().any(|slice| slice.offset == unit.offset), "it has its first slice");
-                kept.extend_from_slice(unit.units);
-            }
-            Ok(None) => {}
-            Err(error) => {
-                assert!(error.offset().is_some_and(|at| at >= range.offset && at <= range.end()));
+            Ok(unit) => pictures.extend(unit.map(Picture::new)),
+            Err(refused) => {
+                assert!(refused.offset().is_some_and(|at| at >= range.offset && at <= range.end()));
                 let again = builder.push(nal).map(|_| ()).expect_err("a refused unit is refused again");
-                assert_eq!(error.to_string(), again.to_string());
-                return (kept, *builder.dropped(), Some(error.to_string()));
+                assert_eq!(refused.to_string(), again.to_string());
+                error = Some(refused.to_string());
+                break;
             }
         }
-        pushed += u64::from(range.len);
     }
-    let error = match builder.finish() {
-        Ok(Some(unit)) => {
-            kept.extend_from_slice(unit.units);
-            None
-        }
-        Ok(None) => unreachable!("finish was called once"),
-        Err(error) => Some(error.to_string()),
-    };
-    let dropped = *builder.dropped();
     if error.is_none() {
-        let in_band = options.parameter_sets == ParameterSetPlacement::InBand;
-        let set_in_band =
-            |unit: &SourceRange| in_band && matches!(data[unit.offset as usize] & 31, 7 | 8 | 13);
-        let mut once = kept.clone();
-        // A set may stand again in front of each IDR picture; its first place is as good as the others.
-        once.sort_by_key(|unit| unit.offset);
-        once.dedup();
-        let sets = once.iter().filter(|unit| set_in_band(unit)).count();
-        kept.retain(|unit| !set_in_band(unit));
-        assert!(kept.is_sorted_by(|a, b| a.end() <= b.offset), "units are in order, each once");
-        assert_eq!(kept.len() + sets, once.len(), "only sets are repeated");
-        let bytes: u64 = once.iter().map(|unit| u64::from(unit.len)).sum();
-        // Sets between leading pictures count as dropped with them, and come back in front of the IDR picture.
-        let came_back = in_band && dropped.leading_pictures.bytes > 0;
-        assert!(came_back || bytes + dropped_bytes(&dropped) == pushed, "every byte is kept or counted");
-        assert!(bytes + dropped_bytes(&dropped) >= pushed, "no byte is lost");
+        match builder.finish() {
+            Ok(unit) => pictures.extend(unit.map(Picture::new)),
+            Err(refused) => error = Some(refused.to_string()),
+        }
+    }
+    assert!(pictures.first().is_none_or(|picture| picture.idr), "the first picture is an IDR picture");
+    let outcome = Outcome { pictures, dropped: *builder.dropped(), repeated: builder.repeated(), error };
+    assert_in_order(data, &outcome, options);
+    if options.parameter_sets == ParameterSetPlacement::InBand {
+        assert_decoding_can_start(data, units, &outcome.pictures);
+    }
+    if outcome.error.is_none() {
+        assert_every_byte_is_kept_or_counted(units, &outcome);
         builder.parameter_sets().configuration().map_or_else(drop, |configuration| {
             assert!(!configuration.record().is_empty());
         });
     }
-    (kept, dropped, error)
+    outcome
+}
+
+fn bytes(data: &[u8], range: SourceRange) -> &[u8] {
+    &data[range.offset as usize..range.end() as usize]
+}
+
+fn is_set(data: &[u8], unit: SourceRange) -> bool {
+    matches!(bytes(data, unit)[0] & 31, 7 | 8 | 13)
+}
+
+/// Units ascend, and what does not is a set in band.
+fn assert_in_order(data: &[u8], outcome: &Outcome, options: AccessUnitOptions) {
+    let mut end = 0;
+    for &unit in outcome.pictures.iter().flat_map(|picture| &picture.units) {
+        let in_band = options.parameter_sets == ParameterSetPlacement::InBand;
+        assert!(in_band || !is_set(data, unit), "the sample entry holds the sets");
+        if unit.offset >= end {
+            end = unit.end();
+        } else {
+            assert!(is_set(data, unit), "units are in order, each once");
+        }
+    }
+}
+
+fn assert_every_byte_is_kept_or_counted(units: &[SourceRange], outcome: &Outcome) {
+    let len = |unit: &SourceRange| u64::from(unit.len);
+    let pushed: u64 = units.iter().map(len).sum();
+    let kept: u64 = outcome.pictures.iter().flat_map(|picture| &picture.units).map(len).sum();
+    assert_eq!(kept + dropped_bytes(&outcome.dropped), pushed + outcome.repeated.bytes);
+}
+
+/// A decoder that knows nothing, and starts at any IDR access unit, has the sets of one that read all of the stream
+/// when it comes to the first slice; also when a sequence parameter set makes it forget the picture parameter sets
+/// that refer to it.
+fn assert_decoding_can_start(data: &[u8], units: &[SourceRange], pictures: &[Picture]) {
+    let mut reader = ParameterSets::new(ParameterSetPlacement::InBand);
+    let mut units = units.iter();
+    for picture in pictures {
+        for &unit in units.by_ref().take_while(|unit| unit.offset < picture.offset) {
+            if is_set(data, unit) {
+                reader.insert(bytes(data, unit), unit.offset).expect("the builder took it");
+            }
+        }
+        if picture.idr {
+            let mut starter = Starter::default();
+            let front = picture.units.iter().take_while(|unit| unit.offset != picture.offset);
+            front.for_each(|&unit| starter.read(bytes(data, unit)));
+            starter.assert_has_sets_of(&reader, data);
+        }
+    }
+}
+
+/// Sets of a decoder that starts somewhere, by id.
+#[derive(Default)]
+struct Starter<'a> {
+    sps: BTreeMap<u8, &'a [u8]>,
+    /// Behind the set that it refers to.
+    pps: BTreeMap<u8, (u8, &'a [u8])>,
+    extensions: BTreeSet<&'a [u8]>,
+}
+
+impl<'a> Starter<'a> {
+    fn read(&mut self, nal: &'a [u8]) {
+        match NalHeader::read(nal).expect("the builder took it").unit_type {
+            NalUnitType::Sps => {
+                let id = SequenceParameterSet::read(nal).expect("the builder took it").id;
+                self.pps.retain(|_, &mut (sps_id, _)| sps_id != id);
+                self.sps.insert(id, nal);
+            }
+            NalUnitType::Pps => {
+                let set = PictureParameterSet::read(nal).expect("the builder took it");
+                self.pps.insert(set.id, (set.sps_id, nal));
+            }
+            NalUnitType::SpsExtension => {
+                self.extensions.insert(nal);
+            }
+            _ => {}
+        }
+    }
+
+    fn assert_has_sets_of(&self, reader: &ParameterSets, data: &'a [u8]) {
+        let nal = |place: SetPlace| bytes(data, SourceRange { offset: place.offset, len: place.len });
+        assert!(self.sps.values().copied().eq(reader.sps_places().map(|(sps, _)| nal(sps))));
+        assert!(self.pps.values().map(|&(_, pps)| pps).eq(reader.pps_places().map(|(pps, _)| nal(pps))));
+        let mut extensions = reader.sps_places().filter_map(|(_, extension)| extension);
+        assert!(extensions.all(|extension| self.extensions.contains(nal(extension))));
+    }
 }
 
 fn dropped_bytes(dropped: &Dropped) -> u64 {

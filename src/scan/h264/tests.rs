@@ -1,5 +1,7 @@
 //! Access units of hand-made streams.
 
+mod in_band;
+
 use super::fuzz::split;
 use super::*;
 use crate::codec::h264::testing::{Order, Pps, Slice, Sps};
@@ -52,7 +54,13 @@ impl Stream {
     }
 
     fn run_with(&self, options: AccessUnitOptions) -> Result<(Vec<Picture>, Vec<PictureOrder>, Dropped)> {
-        let mut builder = AccessUnitBuilder::new(options);
+        self.run_builder(&mut AccessUnitBuilder::new(options))
+    }
+
+    fn run_builder(
+        &self,
+        builder: &mut AccessUnitBuilder,
+    ) -> Result<(Vec<Picture>, Vec<PictureOrder>, Dropped)> {
         let (mut pictures, mut orders) = (Vec::new(), Vec::new());
         let mut take = |unit: Option<AccessUnit<'_>>| {
             if let Some(unit) = unit {
@@ -395,42 +403,13 @@ fn changed_parameter_set_and_changed_resolution_are_refused() {
 }
 
 #[test]
-fn sets_in_band_stay_and_every_idr_picture_has_all_of_them() {
-    let (sps, pps) = (Sps::default().nal(), Pps::default().nal());
-    let other = Pps { qp: 3, ..Default::default() }.nal();
-    let second = Pps { id: 1, ..Default::default() }.nal();
-    let extension = [0x6d, 0xd0];
-    let idr = |idr_pic_id| Slice { idr_pic_id, ..Slice::idr() }.nal();
-    let nals: [&[u8]; 12] = [
-        &sps,
-        &extension,
-        &pps,
-        &idr(0), // 0 to 3
-        &other,
-        SEI,
-        &Slice::p(1, 4).nal(), // 4 to 6: a set that changes
-        SEI,
-        &idr(1), // 7, 8: without sets
-        &second,
-        &pps,
-        &idr(2), // 9 to 11: with some, one of them back to what it was
-    ];
-    let stream = Stream::new(nals);
-    let options = AccessUnitOptions { parameter_sets: ParameterSetPlacement::InBand, ..Default::default() };
-    let (pictures, _, dropped) = stream.run_with(options).unwrap();
-    let expected = [
-        (vec![0, 1, 2, 3], true),
-        (vec![4, 5, 6], false),
-        (vec![0, 1, 4, 7, 8], true),
-        (vec![0, 1, 9, 10, 11], true),
-    ];
-    assert_eq!(pictures, expected);
-    assert_eq!(dropped, Dropped::default());
-    // Sets that came with pictures that were dropped are not lost.
-    let nals: [&[u8]; 5] = [&sps, &pps, &Slice::p(1, 4).nal(), SEI, &idr(0)];
-    let (pictures, _, _) =
-        Stream::new(nals).run_with(AccessUnitOptions { drop_leading: true, ..options }).unwrap();
-    assert_eq!(pictures, [(vec![0, 1, 3, 4], true)]);
+fn set_that_is_longer_than_what_is_seen_of_it_is_refused() {
+    let mut pps = Pps::default().nal();
+    pps.resize(65_534, 0xff);
+    let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
+    let error = builder.push(NalUnit { offset: 7, len: 70_000, head: &pps }).unwrap_err();
+    assert!(error.to_string().starts_with("@ 0x7: a parameter set's length is 70000"), "{error}");
+    assert_eq!(*builder.dropped(), Dropped::default());
 }
 
 #[test]
@@ -472,17 +451,18 @@ fn pieces() -> Vec<Vec<u8>> {
     ]
 }
 
+/// A stream of these units behind three-byte start codes.
+fn joined<'a>(nals: impl Iterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    nals.flat_map(|nal| [&[0, 0, 1], &nal[..]].concat()).collect()
+}
+
 proptest! {
     #[test]
     fn any_sequence_of_units_keeps_or_counts_every_byte(
         picks in proptest::collection::vec(prop::sample::select(pieces()), 0..40), started in any::<bool>(),
     ) {
-        let mut data = Vec::new();
         let start = if started { &pieces()[..4] } else { &[] };
-        for nal in start.iter().chain(&picks) {
-            data.extend([0, 0, 1]);
-            data.extend(nal);
-        }
+        let data = joined(start.iter().chain(&picks));
         prop_assert_eq!(split(&data).len(), start.len() + picks.len());
         fuzz_access_units(&data);
     }
