@@ -97,7 +97,8 @@ fn read_video(source: Vec<u8>) -> Result<Track> {
     for (sample, offset) in samples.samples.iter_mut().zip(offsets) {
         (sample.duration, sample.composition_offset) = (duration.get(), offset);
     }
-    let entry = SampleEntry::Avc1 {
+    let entry = SampleEntry::Avc {
+        parameter_sets: configuration.placement(),
         format: configuration.video_format(),
         frame_rate: Some(rate),
         progressive: configuration.progressive(),

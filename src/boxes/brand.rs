@@ -15,7 +15,7 @@ const ISO6: FourCc = FourCc(*b"iso6");
 /// What kind of track a file holds, with the facts that prove a media profile.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum TrackKind {
-    /// H.264 video in an `avc1` sample entry.
+    /// H.264 video in an `avc1` or `avc3` sample entry.
     Avc(AvcFacts),
     /// AAC in an `mp4a` sample entry.
     Aac(AacFacts),
@@ -84,6 +84,11 @@ pub fn compatible_brands(kind: &TrackKind) -> Vec<FourCc> {
     let mut brands = vec![ISO6, FourCc(*b"mp42"), FourCc(*b"cmfc")];
     match kind {
         TrackKind::Avc(avc) => {
+            // `avc3` is a CMAF track like `avc1`: 23000-19 9.4.1.2 takes both, and the conformance streams of CTA WAVE for
+            // `cfhd` have `avc3` with parameter sets in the header too, in a switching set whose tracks have a header each
+            // (cta-wave/Test-Content-Generation, Instructions/cfhd.md). Shaka Packager leaves `cmfc` out with `avc3`,
+            // as if it took the one header for all tracks of 7.3.4.2, which in-band sets allow and do not ask for.
+            //
             // No edit list, trun version 1, nothing inherited from trex (23000-19 7.7).
             brands.push(FourCc(*b"cmf2"));
             brands.extend(avc_profiles(avc));

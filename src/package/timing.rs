@@ -216,7 +216,8 @@ impl TimedTrack<'_> {
     /// What its init segment says.
     pub fn header(&self) -> TrackHeader {
         let entry = match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => SampleEntry::Avc1 {
+            SourceKind::Avc { configuration, .. } => SampleEntry::Avc {
+                parameter_sets: configuration.placement(),
                 format: configuration.video_format(),
                 frame_rate: self.frame_rate,
                 progressive: configuration.progressive(),

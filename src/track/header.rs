@@ -8,6 +8,7 @@ use crate::boxes::moov::{self, Media, PackedLanguage};
 use crate::boxes::sample_entry::{self, Btrt, DecoderConfig, Nclx};
 use crate::boxes::{BoxWriter, FourCc};
 use crate::bytes::{U24, U32};
+use crate::codec::h264::ParameterSetPlacement;
 use crate::codec::{SampleAspectRatio, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
@@ -44,8 +45,10 @@ pub struct BitRate {
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum SampleEntry {
-    /// H.264 with its parameter sets in the sample entry only (ISO/IEC 14496-15 5.4).
-    Avc1 {
+    /// H.264 (ISO/IEC 14496-15 5.4).
+    Avc {
+        /// Where its parameter sets are: `avc1`, or `avc3`, whose samples hold them too.
+        parameter_sets: ParameterSetPlacement,
         /// Size, sample shape and colour of the pictures.
         format: VideoFormat,
         /// Pictures per second; `None` when it varies. Only proves the media profile.
@@ -153,7 +156,7 @@ fn packed_language(tag: Option<&str>) -> PackedLanguage {
 impl SampleEntry {
     fn media(&self) -> Result<Media> {
         match self {
-            Self::Avc1 { format, .. } => {
+            Self::Avc { format, .. } => {
                 if let Some(
                     ratio @ (SampleAspectRatio { horizontal: 0, .. } | SampleAspectRatio { vertical: 0, .. }),
                 ) = format.sample_aspect_ratio
@@ -179,7 +182,7 @@ impl SampleEntry {
 
     fn track_kind(&self) -> Result<TrackKind> {
         match self {
-            Self::Avc1 { format, frame_rate, progressive, configuration_record } => {
+            Self::Avc { format, frame_rate, progressive, configuration_record, .. } => {
                 // 14496-15 5.3.3.1.2: configurationVersion, AVCProfileIndication, profile_compatibility,
                 // AVCLevelIndication.
                 let &[_, profile_idc, constraint_set_flags, level_idc, ..] = configuration_record.as_slice()
@@ -216,12 +219,15 @@ impl SampleEntry {
         let mut out = Vec::new();
         let mut w = BoxWriter::new(&mut out);
         match self {
-            Self::Avc1 { format, configuration_record, .. } => sample_entry::write_stsd(&mut w, |w| {
-                sample_entry::write_visual(w, b"avc1", (format.width, format.height), |w| {
-                    w.nest(b"avcC", |w| w.bytes(configuration_record));
-                    write_picture_boxes(w, format, bit_rate);
+            Self::Avc { parameter_sets, format, configuration_record, .. } => {
+                sample_entry::write_stsd(&mut w, |w| {
+                    let (entry, size) = (parameter_sets.sample_entry_type(), (format.width, format.height));
+                    sample_entry::write_visual(w, entry, size, |w| {
+                        w.nest(b"avcC", |w| w.bytes(configuration_record));
+                        write_picture_boxes(w, format, bit_rate);
+                    });
                 });
-            }),
+            }
             Self::Mp4a { audio_specific_config, object_type_indication, channels, sample_rate } => {
                 let rate = bit_rate.unwrap_or_default();
                 let config = DecoderConfig {
@@ -304,7 +310,8 @@ mod tests {
     fn video(format: VideoFormat) -> TrackHeader {
         TrackHeader {
             timescale: Timescale::new(NonZeroU32::new(25_000).unwrap()),
-            entry: SampleEntry::Avc1 {
+            entry: SampleEntry::Avc {
+                parameter_sets: ParameterSetPlacement::SampleEntry,
                 format,
                 frame_rate: FrameRate::new(25, 1),
                 progressive: true,
@@ -415,6 +422,22 @@ mod tests {
     }
 
     #[test]
+    fn avc3_differs_in_the_type_of_the_entry_alone() {
+        let with = |parameter_sets| {
+            let mut header = video(SQUARE_BT709);
+            let SampleEntry::Avc { parameter_sets: place, .. } = &mut header.entry else { panic!() };
+            *place = parameter_sets;
+            header
+        };
+        let (_, moov) = read_back(&with(ParameterSetPlacement::InBand));
+        let [Codec::Avc3(_)] = moov.trak[0].mdia.minf.stbl.stsd.codecs.as_slice() else { panic!() };
+        let [avc1, avc3] = [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand]
+            .map(|place| write_init_segment(&with(place)).unwrap());
+        let differ: Vec<_> = avc1.iter().zip(&avc3).filter(|(a, b)| a != b).map(|(&a, &b)| (a, b)).collect();
+        assert_eq!((differ, avc1.len()), (vec![(b'1', b'3')], avc3.len()));
+    }
+
+    #[test]
     fn an_independent_reader_finds_the_audio_track() {
         let (ftyp, moov) = read_back(&audio());
         let brands: Vec<String> = ftyp.compatible_brands.iter().map(ToString::to_string).collect();
@@ -482,7 +505,8 @@ mod tests {
         refused(&TrackHeader { role: Some(String::new()), ..audio() }, "role");
         let bit_rate = Some(BitRate { buffer_size: 1 << 24, max: 0, average: 0 });
         refused(&TrackHeader { bit_rate, ..audio() }, "the limit is 16777215");
-        let cut_off = SampleEntry::Avc1 {
+        let cut_off = SampleEntry::Avc {
+            parameter_sets: ParameterSetPlacement::SampleEntry,
             format: SQUARE_BT709,
             frame_rate: None,
             progressive: true,
