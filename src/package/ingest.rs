@@ -1,19 +1,22 @@
 //! One input file ► a source track: its samples without payload, and what the bitstream says of itself.
 //!
-//! Each input is read once, through bounded windows. Nothing of the payload is kept, so memory grows with the number of
-//! coded units only.
+//! Each input is read through bounded windows, once, or twice when it turns out that its parameter sets change. Nothing of
+//! the payload is kept, so memory grows with the number of coded units only.
+
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
+use super::report::Notice;
 use super::{InputRequest, Progress, Request};
 use crate::codec::PictureOrder;
 use crate::codec::aac::{self, AacConfig};
-use crate::codec::h264::AvcConfiguration;
+use crate::codec::h264::{AvcConfiguration, ParameterSetPlacement};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Input;
 use crate::io::windows::{self, AdtsOptions, ScanOptions};
 use crate::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
-use crate::scan::{Dropped, ElementaryFormat, SourceRange};
+use crate::scan::{Count, Dropped, ElementaryFormat, SourceRange};
 use crate::time::CompositionOffset;
 use crate::track::{Framing, Sample, SampleFlags, Samples};
 
@@ -31,6 +34,10 @@ pub struct SourceTrack {
     pub scan_parts: u64,
     /// What the samples do not hold.
     pub dropped: Dropped,
+    /// Parameter sets that the samples hold once more than the input.
+    pub repeated_parameter_sets: Count,
+    /// What a person should know of how it was read.
+    pub notices: Vec<Notice>,
 }
 
 /// What a bitstream says of itself, by codec.
@@ -85,17 +92,76 @@ fn read_input(
     read.map_err(|error| error.in_file(&settings.path))
 }
 
+/// Reads a stream as `avc1`, or a second time as `avc3` when a parameter set changes: that shows only where it happens,
+/// and by then the sets of the pictures before it are gone from their samples.
 fn read_h264(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
+    let told = AtomicU64::new(0);
+    let count = |bytes| {
+        told.fetch_add(bytes, Ordering::Relaxed);
+        progress(bytes);
+    };
+    let error = match scan_h264(request, &input, ParameterSetPlacement::SampleEntry, &count) {
+        Ok(scan) => return Ok(scan.into_track(input, Vec::new())),
+        Err(error) => error,
+    };
+    let &ErrorKind::ParameterSetChanged { kind, id, first, second } = error.kind() else { return Err(error) };
+
+    // Bytes that were read already are not told again.
+    let tell_rest = |bytes: u64| {
+        let subtract = |told: u64| Some(told.saturating_sub(bytes));
+        let again = told.fetch_update(Ordering::Relaxed, Ordering::Relaxed, subtract).unwrap_or(0);
+        progress(bytes.saturating_sub(again));
+    };
+    let scan = scan_h264(request, &input, ParameterSetPlacement::InBand, &tell_rest)?;
+    let message = format!(
+        "{kind} {id} at {second:#x} differs from the one at {first:#x}: the track is avc3, with its parameter sets in the \
+         segments, which some players do not take"
+    );
+    let notice = Notice::about(input.path(), message);
+    Ok(scan.into_track(input, vec![notice]))
+}
+
+/// What one reading of an H.264 stream gives.
+struct H264Scan {
+    samples: Samples,
+    configuration: AvcConfiguration,
+    orders: Vec<PictureOrder>,
+    parts: u64,
+    dropped: Dropped,
+    repeated: Count,
+}
+
+impl H264Scan {
+    fn into_track(self, input: Input, notices: Vec<Notice>) -> SourceTrack {
+        SourceTrack {
+            input,
+            samples: self.samples,
+            kind: SourceKind::Avc { configuration: self.configuration, orders: self.orders },
+            scan_parts: self.parts,
+            dropped: self.dropped,
+            repeated_parameter_sets: self.repeated,
+            notices,
+        }
+    }
+}
+
+/// Reads a stream whose parameter sets go there.
+fn scan_h264(
+    request: &Request,
+    input: &Input,
+    parameter_sets: ParameterSetPlacement,
+    progress: Progress<'_>,
+) -> Result<H264Scan> {
     let mut track = TrackBuilder::new(Framing::LengthPrefixed);
     let mut orders = Vec::new();
-    let units = AccessUnitOptions { drop_leading: request.drop_leading, ..AccessUnitOptions::default() };
-    let mut builder = AccessUnitBuilder::new(units);
+    let mut builder =
+        AccessUnitBuilder::new(AccessUnitOptions { drop_leading: request.drop_leading, parameter_sets });
     let options = ScanOptions { progress: Some(progress), ..ScanOptions::default() };
     let mut take = |track: &mut TrackBuilder, unit: AccessUnit<'_>| {
         orders.push(unit.order);
         track.push(unit.units, picture_flags(&unit), 0).map_err(|error| error.at(unit.offset))
     };
-    let scan = windows::scan_nal_units(&input, &options, |nal| match builder.push(nal)? {
+    let scan = windows::scan_nal_units(input, &options, |nal| match builder.push(nal)? {
         Some(unit) => take(&mut track, unit),
         None => Ok(()),
     })?;
@@ -104,12 +170,13 @@ fn read_h264(request: &Request, input: Input, progress: Progress<'_>) -> Result<
     }
     let configuration = builder.parameter_sets().configuration()?;
     let dropped = Dropped { zero_bytes: scan.zero_bytes, ..*builder.dropped() };
-    Ok(SourceTrack {
-        input,
+    Ok(H264Scan {
         samples: track.samples,
-        kind: SourceKind::Avc { configuration, orders },
-        scan_parts: scan.parts,
+        configuration,
+        orders,
+        parts: scan.parts,
         dropped,
+        repeated: builder.repeated(),
     })
 }
 
@@ -146,6 +213,8 @@ fn read_aac(request: &Request, input: Input, progress: Progress<'_>) -> Result<S
         kind: SourceKind::Aac(report.config),
         scan_parts: 1,
         dropped,
+        repeated_parameter_sets: Count::default(),
+        notices: Vec::new(),
     })
 }
 

@@ -9,6 +9,8 @@ pub mod plan;
 pub mod receipt;
 pub mod report;
 pub mod run;
+#[cfg(test)]
+mod tests;
 mod timing;
 
 use std::path::PathBuf;

@@ -176,6 +176,7 @@ impl RenditionPlan {
                 bytes: input.identity().size,
                 scan_parts: self.source.scan_parts,
                 dropped: self.source.dropped,
+                repeated_parameter_sets: self.source.repeated_parameter_sets,
             },
             name: track.name.clone(),
             directory: track.directory().to_owned(),
@@ -316,14 +317,14 @@ fn notice_ends(track: &TimedTrack<'_>, video: Option<&Cuts>, notices: &mut Vec<N
     // Both ends in units of a second divided by both timescales.
     let apart = scale(audio_end, video.timescale).abs_diff(scale(video.end, track.timescale));
     if apart * 2 > u128::from(track.timescale.get()) * u128::from(video.timescale.get()) {
-        notices.push(Notice {
-            about: track.input.path.display().to_string(),
-            message: format!(
+        notices.push(Notice::about(
+            &track.input.path,
+            format!(
                 "the audio ends at {:.3} s, the video at {:.3} s",
                 track.timescale.seconds(audio_end),
                 video.timescale.seconds(video.end)
             ),
-        });
+        ));
     }
 }
 

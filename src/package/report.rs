@@ -3,9 +3,11 @@
 //! The JSON schema is in `docs/report.md`. A report is a function of inputs and settings: it holds no time of day, and
 //! thread counts do not change it.
 
+use std::path::Path;
+
 use serde::Serialize;
 
-use crate::scan::Dropped;
+use crate::scan::{Count, Dropped};
 
 /// The report of one package.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -106,6 +108,8 @@ pub struct InputReport {
     pub scan_parts: u64,
     /// What the samples do not hold: the whole list.
     pub dropped: Dropped,
+    /// Parameter sets that the samples hold once more than the input: every IDR picture has all (`avc3`).
+    pub repeated_parameter_sets: Count,
 }
 
 /// One media segment.
@@ -128,4 +132,11 @@ pub struct Notice {
     pub about: String,
     /// What was noticed, and what was done.
     pub message: String,
+}
+
+impl Notice {
+    /// A notice about an input.
+    pub fn about(input: &Path, message: impl Into<String>) -> Self {
+        Self { about: input.display().to_string(), message: message.into() }
+    }
 }

@@ -1,6 +1,7 @@
 //! Clocks: the frame rate of each input, the timescale of its switching set, and with them the time of every sample.
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use super::ingest::{SourceKind, SourceTrack};
 use super::report::Notice;
@@ -34,7 +35,8 @@ pub fn time_tracks<'a>(
 ) -> Result<Vec<TimedTrack<'a>>> {
     let mut video = Vec::new();
     let mut audio = Vec::new();
-    for (input, source) in request.inputs.iter().zip(sources) {
+    for (input, mut source) in request.inputs.iter().zip(sources) {
+        notices.append(&mut source.notices);
         match &source.kind {
             SourceKind::Avc { configuration, .. } => {
                 let rate = frame_rate(request, input, configuration, notices)?;
@@ -42,8 +44,8 @@ pub fn time_tracks<'a>(
             }
             SourceKind::Aac(config) => {
                 if config.may_have_implicit_sbr() {
-                    notices.push(notice(
-                        input,
+                    notices.push(Notice::about(
+                        &input.path,
                         format!(
                             "AAC LC at {} Hz may hide HE-AAC, which ADTS cannot tell: it is declared as LC, and players that do not \
                              look for SBR play it at half its bandwidth",
@@ -76,10 +78,6 @@ pub fn time_tracks<'a>(
     Ok(tracks)
 }
 
-fn notice(input: &InputRequest, message: String) -> Notice {
-    Notice { about: input.path.display().to_string(), message }
-}
-
 /// The caller's rate, else the bitstream's, else an error: never a guess.
 fn frame_rate(
     request: &Request,
@@ -96,8 +94,8 @@ fn frame_rate(
     match (given, told) {
         (Some(given), told) => {
             if let Some(told) = told.filter(|told| told.rate != given) {
-                notices.push(notice(
-                    input,
+                notices.push(Notice::about(
+                    &input.path,
                     format!("the frame rate given, {given}, is used; the stream says {}", told.rate),
                 ));
             }
@@ -105,8 +103,8 @@ fn frame_rate(
         }
         (None, Some(told)) => {
             if !told.fixed {
-                notices.push(notice(
-                    input,
+                notices.push(Notice::about(
+                    &input.path,
                     format!(
                         "{} frames per second, as the stream says without promising that it is constant \
                          (fixed_frame_rate_flag 0)",
@@ -140,7 +138,16 @@ fn time_pictures<'a>(
         .in_file(&input.path)
     })?;
     let Samples { samples, ranges, .. } = &mut source.samples;
-    let place = |index: usize| ranges[samples[index].ranges.start as usize].offset;
+    let units = |index: usize| {
+        let Range { start, end } = samples[index].ranges;
+        &ranges[start as usize..end as usize]
+    };
+    // The first unit of the picture's own: parameter sets that were repeated in front of it lie further up.
+    let place = |index: usize| {
+        let before =
+            index.checked_sub(1).and_then(|before| units(before).last()).map_or(0, |unit| unit.end());
+        units(index).iter().find(|unit| unit.offset >= before).map_or(before, |unit| unit.offset)
+    };
     let offsets =
         timeline::composition_offsets(orders, duration, place).map_err(|e| e.in_file(&input.path))?;
     for (sample, offset) in samples.iter_mut().zip(offsets) {
