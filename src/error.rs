@@ -69,6 +69,16 @@ pub enum ErrorKind {
         /// What a person can do.
         remedy: Text,
     },
+    /// The stream starts in the middle: with a picture that decoding cannot start at.
+    #[error(
+        "the stream does not start with an IDR picture{} (H.264 7.4.1.2.2); cut it to start at one, or drop the pictures \
+         before the first one with --drop-leading",
+        .pictures.map_or_else(String::new, |pictures| format!(": {pictures} pictures come before the first"))
+    )]
+    LeadingPictures {
+        /// How many, where the stream was read on to the first IDR picture.
+        pictures: Option<u64>,
+    },
     /// A parameter set differs from the one with the same id, where a track can hold one alone (`avc1`).
     #[error(
         "{kind} {id} differs from the one with the same id at {first:#x}; an avc1 sample entry holds one set for each \

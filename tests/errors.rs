@@ -109,8 +109,26 @@ fn a_stream_without_a_sync_sample() {
     let scene = Scene::new();
     let stream = filtered("720p.h264", |unit| unit[0] & 0x1f != 5);
     let input = scene.file("tail.h264", &stream);
-    scene.fails(&[&input], &["tail.h264 @ 0x", "IDR"]);
+    scene.fails(&[&input], &["tail.h264: ", "no sync sample", "none of its 588 pictures"]);
     scene.fails(&[&input, Path::new("--drop-leading")], &["tail.h264", "no sync sample", "IDR"]);
+}
+
+#[test]
+fn pictures_before_the_first_sync_sample() {
+    let scene = Scene::new();
+    let mut pictures = 0;
+    let stream = filtered("720p.h264", |unit| {
+        pictures += usize::from(matches!(unit[0] & 0x1f, 1 | 5));
+        unit[0] & 0x1f != 5 || pictures > 1
+    });
+    let input = scene.file("middle.h264", &stream);
+    scene.fails(&[&input], &["middle.h264 @ 0x", "49 pictures come before", "--drop-leading"]);
+    let output = scene.path("out");
+    let words: [&Path; 3] = [&input, Path::new("--drop-leading"), Path::new("--json")];
+    let run = scene.command(&words, &output).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a report");
+    assert_eq!(report["renditions"][0]["input"]["dropped"]["leading_pictures"]["units"], 49);
+    assert_eq!(report["renditions"][0]["samples"], 550);
 }
 
 #[test]

@@ -104,7 +104,9 @@ fn read_h264(request: &Request, input: Input, progress: Progress<'_>) -> Result<
         Ok(scan) => return Ok(scan.into_track(input, Vec::new())),
         Err(error) => error,
     };
-    let &ErrorKind::ParameterSetChanged { kind, id, first, second } = error.kind() else { return Err(error) };
+    let &ErrorKind::ParameterSetChanged { kind, id, first, second } = error.kind() else {
+        return Err(explain_leading_pictures(request, &input, error));
+    };
 
     // Bytes that were read already are not told again.
     let tell_rest = |bytes: u64| {
@@ -119,6 +121,23 @@ fn read_h264(request: &Request, input: Input, progress: Progress<'_>) -> Result<
     );
     let notice = Notice::about(input.path(), message);
     Ok(scan.into_track(input, vec![notice]))
+}
+
+/// A stream that does not start with an IDR picture has one later, or has none: which it is, and how many pictures
+/// come before it, is worth a second reading to the person who has to act on it.
+fn explain_leading_pictures(request: &Request, input: &Input, error: Error) -> Error {
+    let (ErrorKind::LeadingPictures { .. }, Some(offset)) = (error.kind(), error.offset()) else {
+        return error;
+    };
+    let request = Request { drop_leading: true, ..request.clone() };
+    match scan_h264(&request, input, ParameterSetPlacement::InBand, &|_| {}) {
+        Ok(scan) => {
+            let pictures = Some(scan.dropped.leading_pictures.units);
+            Error::new(ErrorKind::LeadingPictures { pictures }).at(offset)
+        }
+        // What stands in the way of the remedy comes first.
+        Err(other) => other,
+    }
 }
 
 /// What one reading of an H.264 stream gives.

@@ -21,7 +21,7 @@ use crate::codec::h264::{
     NalHeader, NalUnitType, OrderCounter, ParameterSetPlacement, ParameterSets, SetPlace, SliceHeader,
     too_long,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 use super::{Count, Dropped, NalUnit, SourceRange};
 
@@ -265,12 +265,7 @@ impl AccessUnitBuilder {
         if self.drop_leading {
             return Ok(start);
         }
-        Err(Error::malformed(
-            "the stream starts with a picture that is not an IDR picture",
-            "H.264 7.4.1.2.2",
-            "cut it to start at an IDR picture, or drop the pictures before the first one with --drop-leading",
-        )
-        .at(nal.offset))
+        Err(Error::new(ErrorKind::LeadingPictures { pictures: None }).at(nal.offset))
     }
 
     /// Order of the picture that starts with this slice. Either both the counter and the sets move on, or neither does.
