@@ -4,6 +4,8 @@
 //! [`Header`] makes the bytes in front of the payload out of the samples alone, [`Fragment`] adds where the payload
 //! lies and makes the [`PieceList`]. Whatever fills, checks or compares a segment interprets that list, so equal
 //! lists give equal files. One segment is one fragment and one chunk.
+//!
+//! Clauses of ISO/IEC 23000-19 are as DASH-IF's conformance checklist quotes them; the text was not opened.
 
 use std::num::NonZeroU32;
 

@@ -54,7 +54,7 @@ pub struct AacFacts {
 }
 
 /// `ftyp` of an init segment. `minor_version` 0: ISO/IEC 23000-19 7.2 asks for it where a structural brand is major,
-/// and `iso6` defines none.
+/// and `iso6` defines none (14496-12 Annex E).
 pub fn write_ftyp(w: &mut BoxWriter<'_>, kind: &TrackKind) {
     write_type_box(w, b"ftyp", ISO6, &compatible_brands(kind));
 }
@@ -64,7 +64,7 @@ pub fn write_ftyp(w: &mut BoxWriter<'_>, kind: &TrackKind) {
 pub fn write_styp(w: &mut BoxWriter<'_>) {
     const SEGMENT: [FourCc; 4] = [
         FourCc(*b"cmfs"), // CMAF segment: complete fragments that follow each other (23000-19 7.3.3.1)
-        FourCc(*b"cmff"), // CMAF fragment: its chunks are whole, the first starts with a sync sample (7.3.2.4)
+        FourCc(*b"cmff"), // CMAF fragment: decodes on its own, so it starts with a sync sample (7.3.2.4)
         FourCc(*b"cmfl"), // CMAF chunk: one moof and the mdat behind it (7.3.2.3)
         FourCc(*b"msdh"), // DASH media segment: whole movie fragments, a tfdt in each (23009-1 6.3.4.2)
     ];
@@ -268,8 +268,8 @@ mod tests {
         let mut w = BoxWriter::new(&mut out);
         write_styp(&mut w);
         w.finish().unwrap();
-        // Ours lists the major brand again (14496-12 4.3: it should be), fragment and chunk; and not 'dash', which MP4RA
-        // has for whole files with a segment index.
+        // Ours lists the major brand again, fragment and chunk; and not 'dash', which MP4RA has for whole
+        // files with a segment index.
         assert_eq!(out, b"\0\0\0\x20stypcmfs\0\0\0\0cmfscmffcmflmsdh");
         assert_eq!(out[4..16], foreign[4..16]);
     }

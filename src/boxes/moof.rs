@@ -60,7 +60,7 @@ where
     let columns = Columns::of(rows.clone());
     let payload_len = rows.clone().map(|row| u64::from(row.size)).sum();
 
-    // 14496-12 8.8.8: with default-base-is-moof, data_offset counts from the first byte of moof.
+    // 14496-12 8.8.7, 8.8.8: with default-base-is-moof, data_offset counts from the first byte of moof.
     let moof = w.position();
     let data_offset = w.nest(b"moof", |w| {
         w.full(b"mfhd", 0, 0, |w| w.pod(&Mfhd { sequence_number: chunk.sequence_number.get().into() }));

@@ -36,8 +36,8 @@ struct MvhdV0 {
 }
 const _: () = assert!(size_of::<MvhdV0>() == 96);
 
-/// `mvhd`: no creation time, so that equal input gives equal bytes; duration 0, since the samples are in fragments
-/// (23000-19 7.5.1).
+/// `mvhd`: no creation time, so that equal input gives equal bytes; default rate, volume and matrix
+/// (23000-19 7.5.1); duration 0, since the samples are in fragments (rfc8216bis 3.1.2).
 pub fn write_mvhd(w: &mut BoxWriter<'_>, timescale: Timescale) {
     let body = MvhdV0 {
         timescale: U32::new(timescale.get()),
@@ -186,7 +186,7 @@ struct Smhd {
 }
 const _: () = assert!(size_of::<Smhd>() == 4);
 
-/// `vmhd`, whose flags are 1 by the standard, or `smhd`; all fields 0 (23000-19 7.5.6, 7.5.7).
+/// `vmhd`, whose flags are 1 by the standard, or `smhd`; all fields 0 (23000-19 7.5.6 with 9.2.2, 7.5.7).
 pub fn write_media_header(w: &mut BoxWriter<'_>, media: Media) {
     match media {
         Media::Video { .. } => w.full(b"vmhd", 0, 1, |w| w.pod(&Vmhd::zeroed())),

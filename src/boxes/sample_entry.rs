@@ -183,7 +183,8 @@ impl DecoderConfig {
     pub const AUDIO_STREAM: u8 = 5 << 2 | 1;
 }
 
-/// `esds` (ISO/IEC 14496-14). `ES_ID` is 0 (23000-19 10.3.4.2.3).
+/// `esds` (ISO/IEC 14496-14 5.6). `ES_ID` is 0 (3.1.2; 23000-19 10.3.4.2.3), the SL configuration
+/// predefined type 2 (3.1.2).
 pub fn write_esds(w: &mut BoxWriter<'_>, config: &DecoderConfig, decoder_specific_info: &[u8]) {
     // Class tags of 14496-1 Table 1.
     const ES_DESCR_TAG: u8 = 0x03;

@@ -31,8 +31,8 @@ pub struct InputArg {
 
 const KEYS: [&str; 5] = ["fps", "lang", "name", "role", "default"];
 
-/// The values of the role scheme `urn:mpeg:dash:role:2011` (ISO/IEC 23009-1 5.8.5.5; checked against the lists that
-/// Shaka Packager and AWS MediaLive publish).
+/// The values of the role scheme `urn:mpeg:dash:role:2011` (ISO/IEC 23009-1 5.8.5.5). The edition of 2012 has
+/// seven of them; the others are in the lists that Shaka Packager and AWS MediaLive publish.
 const ROLES: [&str; 15] = [
     "main",
     "alternate",
@@ -149,8 +149,8 @@ fn starts_like_a_setting(text: &[u8]) -> bool {
     letters > 0 && text.get(letters) == Some(&b'=')
 }
 
-/// A BCP 47 tag in its canonical form. RFC 5646 2.2.1: where a language has a two-letter code, only that one is a tag,
-/// so `eng` becomes `en`.
+/// A BCP 47 tag in its canonical form. RFC 5646 2.1: a language is named by its shortest ISO 639 code, so
+/// `eng` becomes `en`.
 fn language(value: &str) -> Result<String> {
     let invalid = || {
         let what = format!("lang={value} is not a language tag (BCP 47)");
@@ -158,7 +158,8 @@ fn language(value: &str) -> Result<String> {
     };
     let tag = LanguageTag::parse_and_normalize(value).map_err(|_| invalid())?;
     let primary = tag.primary_language();
-    // RFC 5646 2.2.1: four letters are reserved and five to eight unregistered, so "english" is a slip.
+    // RFC 5646 2.1: four letters are reserved, five to eight are for languages that only the registry has, so
+    // "english" is a slip.
     if (4..=8).contains(&primary.len()) && !primary.contains('-') {
         return Err(invalid());
     }

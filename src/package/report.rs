@@ -69,7 +69,7 @@ pub struct RenditionReport {
     pub bytes: u64,
     /// Average bit rate of the media segments in bit/s, rounded up.
     pub average_bit_rate: u64,
-    /// Peak bit rate in bit/s by the rule for `BANDWIDTH` (RFC 8216bis 4.4.6.2).
+    /// Peak bit rate in bit/s by the rule for `BANDWIDTH` (RFC 8216 4.3.4.2).
     pub peak_bit_rate: u64,
     /// The media segments in order.
     pub segments: Vec<SegmentReport>,

@@ -1,5 +1,6 @@
-//! Bit rates as exact fractions, and the peak of a list of segments as HLS defines it (RFC 8216 4.1): the largest bit
-//! rate of any run of contiguous segments that lasts between 0.5 and 1.5 target durations.
+//! Bit rates as exact fractions, and the peak of a list of segments as HLS defines it (RFC 8216 4.1): the
+//! largest bit rate of any run of contiguous segments that lasts between 0.5 and 1.5 target durations.
+//! Draft 22 of the second edition lets a run last half a second more, which is not followed here.
 
 use std::cmp::Ordering;
 

@@ -3,6 +3,8 @@
 //!
 //! Headers and CRC are framing and not part of a sample. ID3 tags may stand in front, between and behind frames. Anything
 //! else that is not a frame is an error: there is no search for the next syncword, since what it would skip is lost.
+//!
+//! The clause of 14496-3 is as other projects quote it; the text was not opened, that of 13818-7 (2004) was.
 
 use super::{Count, SourceRange};
 use crate::codec::aac::{AacConfig, AudioObjectType};

@@ -1,4 +1,5 @@
-//! Annex B byte stream ► NAL units (H.264 B.1; H.265 B.2 has the same syntax). Pure; copies no payload.
+//! Annex B byte stream ► NAL units (H.264 B.1; H.265 B.2, as other projects quote it, has the same syntax).
+//! Pure; copies no payload.
 //!
 //! [`NalUnits`] walks one whole buffer. A long source is read in parts: `PartScan` finds the start codes of one part and
 //! knows nothing of its neighbours, `UnitJoiner` takes the parts in order and makes units of them, so that the parts can

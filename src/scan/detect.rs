@@ -73,7 +73,8 @@ fn annexb_codec(bytes: &[u8]) -> Result<ElementaryFormat> {
         first_byte.get_or_insert(header);
         match unit {
             _ if is_h264_sps(unit) => return Ok(ElementaryFormat::H264AnnexB),
-            // nal_unit_type 32 or 33 (VPS, SPS), nuh_layer_id 0, nuh_temporal_id_plus1 1: H.265 7.3.1.2, Table 7-1.
+            // nal_unit_type 32 or 33 (VPS, SPS), nuh_layer_id 0, nuh_temporal_id_plus1 1: H.265 7.3.1.2
+            // (as other projects quote it).
             [0x40 | 0x42, 1, ..] => return Err(not_taken("an H.265 (HEVC) byte stream", ENCODE)),
             // nal_unit_type 14 or 15 (VPS, SPS), nuh_layer_id 0, nuh_temporal_id_plus1 1 in H.266.
             [0x00, 0x71 | 0x79, ..] => return Err(not_taken("an H.266 (VVC) byte stream", ENCODE)),
@@ -95,7 +96,7 @@ fn annexb_codec(bytes: &[u8]) -> Result<ElementaryFormat> {
     }
 }
 
-/// A sequence parameter set's header byte, a profile that H.264 Annex A, F, G or H names, and a level.
+/// A sequence parameter set's header byte, a profile that H.264 Annex A, G, H, I or J names, and a level.
 fn is_h264_sps(unit: &[u8]) -> bool {
     let [header, profile_idc, _constraints, level_idc, ..] = unit else { return false };
     // forbidden_zero_bit 0, nal_ref_idc above 0, nal_unit_type 7.

@@ -4,6 +4,7 @@
 //! dropped and counted: access unit delimiters, filler data, ends of sequence and stream, and the parameter sets that the
 //! sample entry holds. Everything else stays, in order, whatever its type. Parameter sets kept in band stay too, and
 //! every IDR access unit is given those that hold and that it lacks, so that decoding can start there.
+//! Clauses are those of the 08/2021 edition of H.264.
 //!
 //! A unit that can only stand in front of a picture (SEI, prefix NAL units …) starts an access unit by the standard's
 //! letter, but prefix NAL units stand between the slices of one picture too (G.7.4.1.2.3, H.7.4.1.2.3). Such units are

@@ -1,5 +1,6 @@
 //! Parameter sets of a whole track ► `AVCDecoderConfigurationRecord` (the body of `avcC`, ISO/IEC 14496-15 5.3.3.1),
-//! codec string, picture format, frame rate.
+//! codec string, picture format, frame rate. Of ISO/IEC 14496-15 the 2010 edition was read, where the record is 5.2.4.1;
+//! numbers of later editions are as others quote them.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ use super::{ChromaFormat, ParameterSetPlacement, ParameterSets, Timing};
 ///
 /// Profile, constraint flags and level cover every sequence parameter set of the track: with several, the profile is the
 /// lowest whose decoders must decode them all (A.2), a constraint flag is set where all set it, and the level is the
-/// highest (ISO/IEC 14496-15 5.3.3.1.2, from memory, unverified).
+/// highest (ISO/IEC 14496-15:2010 5.2.4.1, 5.3.3.1 in later editions).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AvcConfiguration {
     placement: ParameterSetPlacement,
@@ -100,7 +101,8 @@ impl AvcConfiguration {
         record
     }
 
-    /// The `codecs` parameter, `avc1.PPCCLL` or `avc3.PPCCLL` (RFC 6381 3.3): the three bytes of the record in hexadecimal.
+    /// The `codecs` parameter, `avc1.PPCCLL` (RFC 6381 3.3) or, in its likeness, `avc3.PPCCLL`: the three bytes of the
+    /// record in hexadecimal.
     pub fn codec_string(&self) -> String {
         let entry = self.placement.sample_entry_type().escape_ascii();
         format!("{entry}.{:02X}{:02X}{:02X}", self.profile_idc, self.constraint_flags, self.level_idc)

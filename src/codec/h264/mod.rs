@@ -4,6 +4,7 @@
 //! [`ParameterSets`] keeps every set by id and knows which sequence parameter sets pictures used;
 //! [`AvcConfiguration`] is what they say together. [`SliceHeader`] tells where a picture starts, [`OrderCounter`]
 //! where it stands in presentation order. Elements that none of these depends on are read past without a range check.
+//! Clauses are those of the 08/2021 edition.
 
 mod configuration;
 mod fuzz;

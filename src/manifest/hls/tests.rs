@@ -111,7 +111,6 @@ fn media_playlist_of_a_track() {
     let text = write_media(&presentation.video()[0], 4).unwrap();
     let expected = "#EXTM3U
 #EXT-X-VERSION:6
-#EXT-X-INDEPENDENT-SEGMENTS
 #EXT-X-TARGETDURATION:4
 #EXT-X-MEDIA-SEQUENCE:1
 #EXT-X-PLAYLIST-TYPE:VOD

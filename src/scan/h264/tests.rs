@@ -344,7 +344,7 @@ fn stream_without_an_idr_picture_has_no_sync_sample() {
     let stream = Stream::with_sets([intra.nal(), Slice::p(1, 4).nal()]);
     let error = stream.error(true).to_string();
     assert!(error.contains("no sync sample: none of its 2 pictures"), "{error}");
-    assert!(stream.error(false).to_string().contains("not an IDR picture"));
+    assert!(stream.error(false).to_string().contains("does not start with an IDR picture"));
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn master(package: &Package, playlist: &MasterPlaylist) -> Problems {
             .chain(package.of_kind(Kind::Audio).take(1))
             .map(source::codec_string)
             .collect();
-        // The hexadecimal digits of `avc1.…` mean the same in both cases (RFC 6381 3.3, from memory, unverified).
+        // Behind `avc1.` stands a number in hexadecimal (RFC 6381 3.3), which has letters of either case.
         codecs.sort();
         expected.sort();
         expect(
@@ -179,7 +179,7 @@ struct Rates {
 }
 
 impl Rates {
-    /// The peak as RFC 8216 (section 2) has it: over every run of segments that lasts 0.5 to 1.5 target durations.
+    /// The peak as RFC 8216 4.1 has it: over every run of segments that lasts 0.5 to 1.5 target durations.
     fn of(package: &Package, track: &Track) -> Option<Self> {
         let facts = Facts::of(package, track).ok()?;
         let target = read_media(&package.playlist(track)).ok()?.target_duration as f64;
