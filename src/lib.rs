@@ -1,4 +1,47 @@
-//! fragmint turns encoded elementary streams into CMAF segments with HLS playlists.
+//! fragmint turns encoded elementary streams into CMAF: segments, and the HLS playlists that name them. It encodes
+//! nothing: every frame comes out as it went in, with its exact time.
+//!
+//! A whole package, as the command `fragmint package` makes it:
+//!
+//! ```no_run
+//! use fragmint::package::{InputRequest, Request, run};
+//!
+//! let request = Request::new(vec![InputRequest::new("720p.h264"), InputRequest::new("en.aac")], "out");
+//! let plan = run::plan(&request, &|_bytes| {})?;
+//! let report = run::write(&request, &plan, &|_bytes| {})?;
+//! println!("{} files", report.files);
+//! # Ok::<(), fragmint::Error>(())
+//! ```
+//!
+//! # The way of a byte
+//!
+//! ```text
+//! input ──► io::windows ──► scan ──► access units ──► track::Samples (no payload) ──► track::timeline
+//!                           codec: what headers say                                        │
+//!                                                                    plan: where to cut ◄──┘
+//!                                 fragment: one PieceList a segment ◄──┘
+//!                                 header bytes │ length │ source range │ …
+//! input ──── payload, moved once ──► io::segment_file ──► io::check ──► io::publish ──► manifest, last
+//! ```
+//!
+//! # Modules
+//!
+//! | module | turns what into what |
+//! |---|---|
+//! | [`package`] | a request over files ► a plan ► a published package, and its report |
+//! | [`manifest`] | finished tracks ► HLS playlists |
+//! | [`presentation`] | what manifests describe: segments, tracks, bit rates, names |
+//! | [`plan`] | sync sample times ► where to cut |
+//! | [`fragment`] | samples ► the piece list of a media segment |
+//! | [`track`] | samples and their times; the init segment |
+//! | [`scan`] | bytes ► NAL units, access units, audio frames |
+//! | [`codec`] | headers ► configuration records, codec strings, picture order |
+//! | [`boxes`] | values ► boxes of the ISO base media file format |
+//! | [`bits`], [`bytes`] | bits of a NAL unit; big-endian integers |
+//! | [`time`], [`error`] | timescales, ticks, frame rates; the one error type |
+//! | [`io`] | inputs, segment files, the output directory: beside the others, all that touches files |
+//!
+//! Everything between `io` and [`package::run`] is pure: bytes and values in, values and bytes out.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 

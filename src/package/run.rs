@@ -19,7 +19,7 @@ pub fn plan(request: &Request, progress: Progress<'_>) -> Result<Plan> {
     Plan::new(request, ingest::read_inputs(request, progress)?)
 }
 
-/// What [`write`] would report, without writing anything.
+/// What [`write()`] would report, without writing anything.
 pub fn preview(request: &Request, plan: &Plan) -> Report {
     let (_, io) = choose_way(request.io, FileSystem::for_output(&request.output));
     plan.report(request, io, false)
