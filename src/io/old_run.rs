@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::Read as _;
 use std::path::Path;
 
-use rustix::fs::FileType;
+use rustix::fs::{FileType, RenameFlags};
 use rustix::io::Errno;
 
 use super::directory::Directory;
@@ -58,8 +58,11 @@ impl<'d> OldRun<'d> {
     }
 
     /// Removes the manifests, then the other files, then the directories that are empty by now, and the lists last, so that
-    /// it can be done again where it was broken off.
+    /// it can be done again where it was broken off. The receipt becomes a journal first: a directory with a receipt is
+    /// complete, also while this goes on.
     pub(super) fn remove(self) -> Result<()> {
+        self.take_back_receipt()
+            .map_err(|e| refused("take back the old receipt", e).in_file(&self.top.path.join(RECEIPT)))?;
         for path in self.order() {
             let (directory, name) = self.parent(path);
             directory
@@ -78,6 +81,17 @@ impl<'d> OldRun<'d> {
                 .map_err(|e| refused("remove the old run's list", e).in_file(&self.top.path.join(&name)))?;
         }
         Ok(())
+    }
+
+    fn take_back_receipt(&self) -> rustix::io::Result<()> {
+        let top = &self.top.fd;
+        match rustix::fs::renameat_with(top, RECEIPT, top, JOURNAL, RenameFlags::NOREPLACE) {
+            // A run that ended between its receipt and the removal of its journal left both, with the same files in them.
+            Err(Errno::EXIST) => self.top.remove_file(RECEIPT).map(drop),
+            // No receipt, or a file system without this flag: then the receipt stays until the end.
+            Err(Errno::NOENT | Errno::INVAL) => Ok(()),
+            renamed => renamed,
+        }
     }
 
     /// The files in the order of their removal.
@@ -153,8 +167,8 @@ impl<'d> OldRun<'d> {
 
 /// The names in the output directory that are an old run's lists, whole or being made.
 pub(super) fn own_names() -> [String; 4] {
-    // The receipt is the very last: with it alone, the directory is still known as an old run's.
-    [partial_name(RECEIPT), partial_name(JOURNAL), JOURNAL.to_owned(), RECEIPT.to_owned()]
+    // The journal is the very last: with it alone, the directory is still known as an old run's.
+    [partial_name(RECEIPT), partial_name(JOURNAL), RECEIPT.to_owned(), JOURNAL.to_owned()]
 }
 
 /// Whether `path` is relative, and names with `/` between them: no empty ones, no `.`, no `..`.

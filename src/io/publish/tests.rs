@@ -354,7 +354,7 @@ fn a_lone_unfinished_journal_is_known_as_ours() {
 }
 
 #[test]
-fn force_removes_manifests_first_and_the_receipt_last() {
+fn force_takes_the_receipt_back_and_removes_manifests_first_and_the_journal_last() {
     let place = Place::new();
     place.package(false).unwrap();
     // What the removal walks.
@@ -364,7 +364,13 @@ fn force_removes_manifests_first_and_the_receipt_last() {
     let manifests: Vec<_> = order.iter().copied().take_while(|path| is_manifest(path)).collect();
     assert_eq!(manifests, ["master.m3u8", "video/a/playlist.m3u8"]);
     assert_eq!(order.len(), FILES.len());
-    assert_eq!(own_names().last().map(String::as_str), Some(RECEIPT));
+    assert_eq!(own_names().last().map(String::as_str), Some(JOURNAL));
+
+    // Broken off at the first manifest, it leaves a journal in the place of the receipt.
+    std::fs::remove_file(place.out().join("master.m3u8")).unwrap();
+    std::fs::create_dir(place.out().join("master.m3u8")).unwrap();
+    old.remove().unwrap_err();
+    assert!(place.out().join(JOURNAL).exists() && !place.out().join(RECEIPT).exists());
 }
 
 /// Says that a forced claim is refused and that neither the output directory nor anything beside it has changed.
