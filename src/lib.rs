@@ -21,7 +21,7 @@
 //!                                                                    plan: where to cut ◄──┘
 //!                                 fragment: one PieceList a segment ◄──┘
 //!                                 header bytes │ length │ source range │ …
-//! input ──── payload, moved once ──► io::segment_file ──► io::check ──► io::publish ──► manifest, last
+//! input ──── payload, moved once ──► io::segment_file, io::publish ──► io::check ──► playlists, receipt
 //! ```
 //!
 //! # Modules
@@ -41,7 +41,7 @@
 //! | [`time`], [`error`] | timescales, ticks, frame rates; the one error type |
 //! | [`io`] | inputs, segment files, the output directory: beside the others, all that touches files |
 //!
-//! Everything between `io` and [`package::run`] is pure: bytes and values in, values and bytes out.
+//! Apart from `io`, [`package::ingest`] and [`package::run`] everything is pure: bytes and values in, values and bytes out.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 

@@ -1,6 +1,6 @@
 //! A whole package: [`Request`] ► [`Plan`] ► files ► [`Report`].
 //!
-//! [`ingest`] reads each input once and keeps where its coded units lie; [`plan`] is pure and settles everything else:
+//! [`ingest`] reads each input and keeps where its coded units lie; [`plan`] is pure and settles everything else:
 //! names, timescales, cuts, init segments, sizes and playlists to the byte; [`run`] moves the payload, checks what it
 //! wrote, and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
 
