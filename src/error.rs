@@ -102,6 +102,14 @@ pub enum ErrorKind {
         /// What a person can do.
         remedy: Text,
     },
+    /// The settings of a request contradict each other or the kind of input they stand at, whatever else the inputs hold.
+    #[error("{what}; {remedy}")]
+    Usage {
+        /// Which settings, against what.
+        what: Text,
+        /// What a person can do.
+        remedy: Text,
+    },
     /// A number does not fit the field that has to hold it.
     #[error("{what} is {value}, the limit is {limit} ({clause}); {remedy}")]
     TooLarge {
@@ -175,6 +183,11 @@ impl Error {
     /// Settings against the input, or against each other.
     pub fn conflict(what: impl Into<Text>, remedy: impl Into<Text>) -> Self {
         Self::new(ErrorKind::Conflict { what: what.into(), remedy: remedy.into() })
+    }
+
+    /// Settings of a request that no input of the kind can satisfy.
+    pub fn usage(what: impl Into<Text>, remedy: impl Into<Text>) -> Self {
+        Self::new(ErrorKind::Usage { what: what.into(), remedy: remedy.into() })
     }
 
     /// Renditions that do not line up.

@@ -46,7 +46,7 @@ fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
         &["nonsense"],
         &["package", "a.h264"],
         &["package", "a.h264,langg=en", "-o", "out"],
-        &["package", "a.aac,name=One", "b.aac,name=one", "-o", "out"],
+        &["package", "a.aac,name=One", "a.aac,name=One", "-o", "out"],
         &["package", "a.h264", "-o", "out", "--segment-duration", "0"],
         &["play", "out", "--port", "http"],
     ];

@@ -224,14 +224,64 @@ fn an_output_directory_with_something_in_it() {
     }
 }
 
+/// Copies of the ladder's streams with settings behind them.
+fn word(stream: &str, settings: &str) -> PathBuf {
+    PathBuf::from(format!("{},{settings}", ladder(stream).display()))
+}
+
 #[test]
-fn the_same_output_name_twice_is_a_matter_of_words() {
+fn settings_that_contradict_each_other_are_a_matter_of_words() {
     let scene = Scene::new();
     let output = scene.path("out");
-    let word = |stream: &str| PathBuf::from(format!("{},name=Main", ladder(stream).display()));
-    let run = scene.command(&[&word("720p.h264"), &word("360p.h264")], &output).output().unwrap();
-    let text = String::from_utf8_lossy(&run.stderr);
-    assert_eq!(run.status.code(), Some(2), "{text}");
-    assert!(text.contains("720p.h264") && text.contains("360p.h264") && text.contains("Main"), "{text}");
-    assert!(!output.exists());
+    let cases: [(&[PathBuf], &[&str]); 5] = [
+        (
+            &[word("720p.h264", "name=Main"), word("360p.h264", "name=main")],
+            &["720p.h264 (name=Main)", "360p.h264 (name=main)", "same name below video/"],
+        ),
+        (
+            &[word("en.aac", "name=日本語"), word("de.aac", "name=日本語")],
+            &["en.aac (name=日本語)", "de.aac (name=日本語)", "same name"],
+        ),
+        (
+            &[word("en.aac", "default=yes"), word("de.aac", "default=yes")],
+            &["de.aac: ", "en.aac", "default=yes"],
+        ),
+        (&[word("720p.h264", "default=yes")], &["720p.h264: ", "default=yes", "audio"]),
+        (&[word("en.aac", "fps=25")], &["en.aac: ", "fps=", "leave it out"]),
+    ];
+    for (words, parts) in cases {
+        let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();
+        check(&scene.command(&words, &output).output().unwrap(), 2, parts);
+        assert!(!output.exists());
+    }
+}
+
+/// The names of the directories in a directory, sorted.
+fn directories(path: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(path).expect("the directory is there");
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn names_that_differ_on_disk_or_by_kind_may_stand_together() {
+    let scene = Scene::new();
+    let output = scene.path("out");
+    let words = [
+        word("720p.h264", "name=v1.1"),
+        word("360p.h264", "name=v1-1"),
+        word("en.aac", "name=v1.1"),
+        word("en.aac", "name=日本語"),
+        word("de.aac", "name=中文,lang=zh"),
+    ];
+    let words: Vec<&Path> = words.iter().map(PathBuf::as_path).collect();
+    let run = scene.command(&words, &output).output().unwrap();
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    assert_eq!(directories(&output.join("video")), ["v1-1", "v1.1"]);
+    let audio = directories(&output.join("audio"));
+    assert_eq!(audio.len(), 3, "{audio:?}");
+    assert!(audio[0].starts_with("audio-") && audio[1] == "v1.1" && audio[2].starts_with("zh-"), "{audio:?}");
+    let master = std::fs::read_to_string(output.join("master.m3u8")).unwrap();
+    assert!(master.contains("NAME=\"日本語\"") && master.contains("NAME=\"中文\""), "{master}");
 }

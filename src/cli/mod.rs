@@ -16,7 +16,12 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 
+use fragmint::ErrorKind;
+
 use args::Command;
+
+/// Exit code where the words on the command line are wrong, which clap uses too.
+const USAGE: u8 = 2;
 
 /// Runs the command named by the process's arguments.
 pub fn run() -> ExitCode {
@@ -25,7 +30,7 @@ pub fn run() -> ExitCode {
         Err(error) => {
             // Help and version come this way too, with exit code 0; a closed pipe behind them is nobody's error.
             let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
         }
     };
     let result = match &command {
@@ -36,7 +41,10 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             print_error(&error);
-            ExitCode::FAILURE
+            match error.kind() {
+                ErrorKind::Usage { .. } => ExitCode::from(USAGE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
 use crate::manifest::hls;
 use crate::plan::{AudioTimes, Cuts, RenditionTimes, SegmentDuration, plan_audio_cuts, plan_cuts};
-use crate::presentation::names::{TrackName, audio_name, unique_names, video_name};
+use crate::presentation::names::{SameName, TrackName, audio_name, unique_names, video_name};
 use crate::presentation::{PackagedTrack, Presentation, Segment};
 use crate::time::{DecodeTime, FrameRate, Ticks, Timescale};
 use crate::track::Samples;
@@ -216,9 +216,8 @@ impl RenditionPlan {
 fn check_settings(tracks: &[TimedTrack<'_>]) -> Result<()> {
     let mut default: Option<&TimedTrack<'_>> = None;
     for track in tracks {
-        let refuse = |what: String, remedy: &'static str| {
-            Err(Error::conflict(what, remedy).in_file(&track.input.path))
-        };
+        let refuse =
+            |what: String, remedy: &'static str| Err(Error::usage(what, remedy).in_file(&track.input.path));
         if track.is_video() && track.input.default {
             return refuse(
                 "default=yes stands at video, where players choose by bandwidth".into(),
@@ -334,19 +333,32 @@ fn name_tracks(tracks: &[TimedTrack<'_>]) -> Result<Vec<String>> {
     // Tracks of a kind stand together.
     for group in tracks.chunk_by(|a, b| a.is_video() == b.is_video()) {
         let kind = if group[0].is_video() { "video" } else { "audio" };
-        let names = unique_names(&group.iter().map(track_name).collect::<Vec<_>>())?;
+        let names = unique_names(&group.iter().map(track_name).collect::<Vec<_>>())
+            .map_err(|SameName { first, second }| same_name(kind, &group[first], &group[second]))?;
         directories.extend(names.iter().map(|name| format!("{kind}/{name}")));
     }
     Ok(directories)
 }
 
+fn same_name(kind: &str, first: &TimedTrack<'_>, second: &TimedTrack<'_>) -> Error {
+    let named = |track: &TimedTrack<'_>| {
+        format!("{} (name={})", track.input.path.display(), track.input.name.as_deref().unwrap_or_default())
+    };
+    Error::usage(
+        format!("{} and {} get the same name below {kind}/", named(first), named(second)),
+        "give each input a name of its own",
+    )
+}
+
 fn track_name(track: &TimedTrack<'_>) -> TrackName {
-    match &track.input.name {
-        Some(name) => TrackName::Given(name.clone()),
-        None if track.is_video() => {
-            TrackName::Generated(video_name(u32::from(track.height()), track.average_bit_rate()))
-        }
-        None => TrackName::Generated(audio_name(track.input.language.as_deref(), track.average_bit_rate())),
+    let bit_rate = track.average_bit_rate();
+    TrackName {
+        given: track.input.name.clone(),
+        generated: if track.is_video() {
+            video_name(u32::from(track.height()), bit_rate)
+        } else {
+            audio_name(track.input.language.as_deref(), bit_rate)
+        },
     }
 }
 

@@ -1,20 +1,35 @@
 //! Names of tracks: what a person gave, or height and bit rate, made safe as a file name on Linux, macOS and Windows
 //! and in a URL without escaping, and different from each other where case does not count.
 
-use std::collections::HashSet;
-
-use crate::error::{Error, Result};
+use std::collections::{HashMap, HashSet};
 
 /// The longest name made here, in bytes.
 pub const MAX_NAME_LEN: usize = 64;
 
-/// Where the name of a track comes from.
+/// What a track may be named after.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TrackName {
-    /// A person chose it: kept as far as it is safe, and never altered to make it differ.
-    Given(String),
+pub struct TrackName {
+    /// What a person chose: kept as far as it is safe, and never altered to make it differ. It names the directory if
+    /// there is an ASCII letter or digit in it; a name in another script has none to keep.
+    pub given: Option<String>,
     /// Made from what the track is ([`video_name`], [`audio_name`]): gets `-2`, `-3` … where it is taken.
-    Generated(String),
+    pub generated: String,
+}
+
+impl TrackName {
+    /// The given name as a directory's, if it can be one.
+    fn given_directory(&self) -> Option<String> {
+        self.given.as_deref().filter(|name| name.contains(|c: char| c.is_ascii_alphanumeric())).map(safe_name)
+    }
+}
+
+/// Two tracks whose given names are the same, or become the same directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SameName {
+    /// Index of the first track.
+    pub first: usize,
+    /// Index of the second track.
+    pub second: usize,
 }
 
 /// `1080p-5987k`: height as coded and average bit rate in kilobits per second, to nearest.
@@ -69,28 +84,21 @@ fn shorten(mut name: String, len: usize) -> String {
 /// What a person gave comes first; a generated name that is taken gets the smallest free number from 2 on.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when two given names come out the same.
-pub fn unique_names(names: &[TrackName]) -> Result<Vec<String>> {
-    let mut taken = HashSet::new();
-    for name in names {
-        if let TrackName::Given(given) = name
-            && !taken.insert(safe_name(given).to_ascii_lowercase())
-        {
-            return Err(Error::conflict(
-                format!(
-                    "the name '{}' is given twice: both are '{}' on disk",
-                    given.escape_default(),
-                    safe_name(given)
-                ),
-                "give each input its own name=",
-            ));
+/// The first two given names that are the same, or come out the same.
+pub fn unique_names(names: &[TrackName]) -> Result<Vec<String>, SameName> {
+    let directories: Vec<_> = names.iter().map(TrackName::given_directory).collect();
+    let mut owners = HashMap::new();
+    for (second, (name, directory)) in names.iter().zip(&directories).enumerate() {
+        let Some(key) = directory.as_ref().or(name.given.as_ref()) else { continue };
+        if let Some(first) = owners.insert(key.to_lowercase(), second) {
+            return Err(SameName { first, second });
         }
     }
-    let unique = |name: &TrackName| match name {
-        TrackName::Given(given) => safe_name(given),
-        TrackName::Generated(base) => free_name(&safe_name(base), &mut taken),
+    let mut taken = directories.iter().flatten().map(|name| name.to_ascii_lowercase()).collect();
+    let unique = |(name, directory): (&TrackName, Option<String>)| {
+        directory.unwrap_or_else(|| free_name(&safe_name(&name.generated), &mut taken))
     };
-    Ok(names.iter().map(unique).collect())
+    Ok(names.iter().zip(directories).map(unique).collect())
 }
 
 fn free_name(base: &str, taken: &mut HashSet<String>) -> String {
@@ -150,11 +158,11 @@ mod tests {
     }
 
     fn given(name: &str) -> TrackName {
-        TrackName::Given(name.to_owned())
+        TrackName { given: Some(name.to_owned()), ..generated("generated") }
     }
 
     fn generated(name: &str) -> TrackName {
-        TrackName::Generated(name.to_owned())
+        TrackName { given: None, generated: name.to_owned() }
     }
 
     #[test]
@@ -169,11 +177,18 @@ mod tests {
     }
 
     #[test]
+    fn a_given_name_without_an_ascii_letter_or_digit_leaves_the_directory_to_the_generated_one() {
+        let names = [given("日本語"), given("中文"), given("__"), given("日本 2")];
+        assert_eq!(unique_names(&names).unwrap(), ["generated", "generated-2", "generated-3", "2"]);
+    }
+
+    #[test]
     fn the_same_given_name_twice_is_an_error() {
-        for [first, second] in [["a", "a"], ["a", "A"], ["a b", "a/b"], ["日", "本"]] {
-            let error = unique_names(&[given(first), given(second)]).unwrap_err().to_string();
-            assert!(error.contains("given twice"), "{error}");
+        for [first, second] in [["a", "a"], ["a", "A"], ["a b", "a/b"], ["日", "日"], ["Я", "я"]] {
+            let names = [given(first), generated("a"), given(second)];
+            assert_eq!(unique_names(&names), Err(SameName { first: 0, second: 2 }), "{first} {second}");
         }
+        assert!(unique_names(&[given("v1.1"), given("v1-1")]).is_ok());
     }
 
     proptest! {
@@ -188,7 +203,7 @@ mod tests {
 
         #[test]
         fn unique_names_differ_without_regard_to_case(names in prop::collection::vec("[aA]{1,2}(-2)?", 1..12)) {
-            let names: Vec<_> = names.into_iter().map(TrackName::Generated).collect();
+            let names: Vec<_> = names.iter().map(|name| generated(name)).collect();
             let unique = unique_names(&names).unwrap();
             let distinct: HashSet<_> = unique.iter().map(|name| name.to_ascii_lowercase()).collect();
             prop_assert_eq!(distinct.len(), names.len());
