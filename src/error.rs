@@ -2,7 +2,7 @@
 //!
 //! A low layer makes an [`Error`] from an [`ErrorKind`] with the byte offset it knows; the layers above add the
 //! offset of the unit it was reading ([`Error::shift`]) and the file ([`Error::in_file`]) as it rises. Printed, it is
-//! one line: `a.h264 @ 0x1f40: seq_parameter_set_id is 33, must be 0..=31 (H.264 7.4.2.1.1)`.
+//! one line: `a.h264 @ 0x1f40: seq_parameter_set_id is 33, must be 0..=31 (H.264 7.4.2.1.1); what to do`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,7 +40,9 @@ pub enum ErrorKind {
         clause: &'static str,
     },
     /// A syntax element has a value that the standard does not allow.
-    #[error("{element} is {value}, must be {allowed} ({clause})")]
+    #[error(
+        "{element} is {value}, must be {allowed} ({clause}); the stream is damaged there or breaks the standard"
+    )]
     OutOfRange {
         /// The syntax element's name in the standard.
         element: &'static str,
@@ -274,7 +276,8 @@ mod tests {
             .in_file(Path::new("a.h264"));
         assert_eq!(
             error.to_string(),
-            "a.h264 @ 0x1f40: seq_parameter_set_id is 33, must be 0..=31 (H.264 7.4.2.1.1)"
+            "a.h264 @ 0x1f40: seq_parameter_set_id is 33, must be 0..=31 (H.264 7.4.2.1.1); the stream is damaged there \
+             or breaks the standard"
         );
     }
 

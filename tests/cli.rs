@@ -41,20 +41,81 @@ fn help_has_examples_and_fits_the_terminal() {
 
 #[test]
 fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
-    let cases: [&[&str]; 7] = [
-        &[],
+    let cases: [&[&str]; 11] = [
         &["nonsense"],
+        &["pack", "a.h264"],
+        &["--nonsense"],
         &["package", "a.h264"],
         &["package", "a.h264,langg=en", "-o", "out"],
-        &["package", "a.aac,name=One", "a.aac,name=One", "-o", "out"],
         &["package", "a.h264", "-o", "out", "--segment-duration", "0"],
+        &["package", "a.h264", "-o", "out", "--fps", "29.97"],
+        &["package", "a.h264", "-o", "out", "--io", "mappd"],
+        &["package", "a.h264", "-o", "out", "--outptu"],
+        &["package", "a.aac,lang=x\ny", "-o", "out"],
         &["play", "out", "--port", "http"],
     ];
     for words in cases {
         let output = fragmint(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}");
-        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{words:?}");
+        assert!(output.stdout.is_empty(), "{words:?}");
+        let stderr = text(&output.stderr);
+        let line = stderr.strip_suffix('\n').unwrap();
+        assert!(line.starts_with("error: ") && !line.contains(['\n', '\u{1b}']), "{stderr}");
+        let command = if ["package", "play"].contains(&words[0]) { words[0] } else { "" };
+        let help = format!("; see 'fragmint {command} --help'").replace("  ", " ");
+        assert!(line.ends_with(&help), "{line}");
+        assert!(!line.contains(":;") && !line.contains("  "), "{line}");
     }
+    let output = fragmint(&["package", "a.h264"]);
+    let expected = "error: the following required arguments were not provided: --output <DIR>; \
+                    see 'fragmint package --help'\n";
+    assert_eq!(text(&output.stderr), expected);
+}
+
+#[test]
+fn without_words_the_help_is_on_stderr() {
+    let output = fragmint::<&str>(&[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty() && text(&output.stderr).contains("Examples:"));
+}
+
+/// A command that packages the ladder's smallest stream into a directory that lasts as long as the first value.
+fn packaging() -> (tempfile::TempDir, Command) {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+    let input = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ladder/234p.h264");
+    command.arg("package").arg(input).arg("-o").arg(directory.path().join("out")).stdin(Stdio::null());
+    (directory, command)
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_make_a_complete_package_a_failure() {
+    for option in [None, Some("--json"), Some("--dry-run")] {
+        let (directory, mut command) = packaging();
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.args(option).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{option:?}");
+        assert!(!text(&output.stderr).contains("error"), "{}", text(&output.stderr));
+        assert_eq!(directory.path().join("out/fragmint.json").exists(), option != Some("--dry-run"));
+    }
+}
+
+#[test]
+fn output_that_cannot_be_written_is_no_panic() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let (_directory, mut command) = packaging();
+    let output = command.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("cannot print the report"), "{}", text(&output.stderr));
+    let run = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+        command.args(words).stdin(Stdio::null()).stderr(full()).output().unwrap().status.code()
+    };
+    assert_eq!(run(&["package", "no-such-file.h264", "-o", "no-such-directory"]), Some(1));
+    assert_eq!(run(&["play", "no-such-directory"]), Some(1));
+    assert_eq!(run(&["package"]), Some(2));
+    assert_eq!(run(&[]), Some(2));
 }
 
 #[test]

@@ -90,7 +90,7 @@ fn a_text_file() {
 #[test]
 fn a_missing_file() {
     let scene = Scene::new();
-    scene.fails(&[&scene.path("nowhere.h264")], &["nowhere.h264: ", "No such file"]);
+    scene.fails(&[&scene.path("nowhere.h264")], &["nowhere.h264: ", "No such file", "check the path"]);
 }
 
 #[test]
@@ -204,7 +204,11 @@ fn an_output_directory_that_cannot_be_written() {
     check(&run, 1, &["file/out", "cannot"]);
     // A directory of the system in which not even root can make one.
     let run = scene.command(&[&ladder("234p.h264")], Path::new("/proc/out")).output().unwrap();
-    check(&run, 1, &["/proc/out", "cannot"]);
+    check(&run, 1, &["/proc/out", "cannot", "choose"]);
+    let dangling = scene.path("dangling");
+    std::os::unix::fs::symlink("nowhere", &dangling).unwrap();
+    let run = scene.command(&[&ladder("234p.h264")], &dangling).output().unwrap();
+    check(&run, 1, &["dangling", "cannot", "symbolic link"]);
 }
 
 #[test]
@@ -233,7 +237,8 @@ fn word(stream: &str, settings: &str) -> PathBuf {
 fn settings_that_contradict_each_other_are_a_matter_of_words() {
     let scene = Scene::new();
     let output = scene.path("out");
-    let cases: [(&[PathBuf], &[&str]); 5] = [
+    let cases: [(&[PathBuf], &[&str]); 6] = [
+        (&[word("en.aac", "name=x"), word("en.aac", "name=x")], &["en.aac is given twice"]),
         (
             &[word("720p.h264", "name=Main"), word("360p.h264", "name=main")],
             &["720p.h264 (name=Main)", "360p.h264 (name=main)", "same name below video/"],
@@ -284,4 +289,24 @@ fn names_that_differ_on_disk_or_by_kind_may_stand_together() {
     assert!(audio[0].starts_with("audio-") && audio[1] == "v1.1" && audio[2].starts_with("zh-"), "{audio:?}");
     let master = std::fs::read_to_string(output.join("master.m3u8")).unwrap();
     assert!(master.contains("NAME=\"日本語\"") && master.contains("NAME=\"中文\""), "{master}");
+}
+
+#[test]
+fn a_value_that_the_standard_forbids() {
+    let scene = Scene::new();
+    let mut stream = NO_FRAME_RATE;
+    stream[20] |= 0x80;
+    let input = scene.file("damaged.h264", &stream);
+    scene.fails(
+        &[&input],
+        &["damaged.h264 @ 0x14: forbidden_zero_bit is 1, must be 0", "; the stream is damaged there"],
+    );
+}
+
+#[test]
+fn an_incomplete_audio_frame() {
+    let scene = Scene::new();
+    let mut stream = std::fs::read(ladder("en.aac")).unwrap();
+    stream.pop();
+    scene.fails(&[&scene.file("cut.aac", &stream)], &["cut.aac @ 0x", "--drop-incomplete"]);
 }

@@ -11,10 +11,13 @@ mod play;
 mod progress;
 mod table;
 
+use std::ffi::OsString;
 use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
 
 use fragmint::ErrorKind;
 
@@ -25,13 +28,10 @@ const USAGE: u8 = 2;
 
 /// Runs the command named by the process's arguments.
 pub fn run() -> ExitCode {
-    let command = match args::parse(std::env::args_os()) {
+    let words: Vec<_> = std::env::args_os().collect();
+    let command = match args::parse(words.iter().cloned()) {
         Ok(command) => command,
-        Err(error) => {
-            // Help and version come this way too, with exit code 0; a closed pipe behind them is nobody's error.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(USAGE));
-        }
+        Err(answer) => return print_answer(&answer, words.get(1)),
     };
     let result = match &command {
         Command::Package(args) => package::run(args),
@@ -49,6 +49,39 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// Prints what clap answers in the place of a command: help and version as they are, an error as one line.
+fn print_answer(answer: &clap::Error, first_word: Option<&OsString>) -> ExitCode {
+    if matches!(answer.kind(), DisplayHelp | DisplayVersion | DisplayHelpOnMissingArgumentOrSubcommand) {
+        // A closed pipe behind it is nobody's error.
+        let _ = answer.print();
+    } else {
+        print_error(&usage_error(&answer.render().to_string(), first_word));
+    }
+    ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(USAGE))
+}
+
+/// Clap's error as one line that ends with where to read on, in the place of its usage lines.
+fn usage_error(rendered: &str, first_word: Option<&OsString>) -> String {
+    let text = rendered.strip_prefix("error: ").unwrap_or(rendered);
+    let end = ["\n\nUsage:", "\n\nFor more information"].iter().filter_map(|tail| text.rfind(tail)).min();
+    let mut line = String::new();
+    for paragraph in text[..end.unwrap_or(text.len())].split("\n\n") {
+        for (index, part) in paragraph.lines().map(str::trim).enumerate() {
+            let joint = match index {
+                0 if line.is_empty() => "",
+                0 => "; ",
+                _ if line.ends_with(':') || part.starts_with('[') => " ",
+                _ => ", ",
+            };
+            line.extend([joint, part]);
+        }
+    }
+    let command =
+        first_word.and_then(|word| word.to_str()).filter(|word| matches!(*word, "package" | "play"));
+    let command = command.map_or(String::new(), |command| format!("{command} "));
+    line + &format!("; see 'fragmint {command}--help'")
+}
+
 /// One line on stderr: `error: a.h264 @ 0x1f40: what is wrong; what to do`.
 fn print_error(error: &dyn Display) {
     print_labelled("error", AnsiColor::Red, error);
@@ -59,10 +92,15 @@ pub(crate) fn print_notice(notice: &dyn Display) {
     print_labelled("notice", AnsiColor::Yellow, notice);
 }
 
-/// anstream drops the colour where stderr is no terminal or `NO_COLOR` is set.
 fn print_labelled(label: &str, colour: AnsiColor, text: &dyn Display) {
     let style = Style::new().bold().fg_color(Some(colour.into()));
-    anstream::eprintln!("{style}{label}:{style:#} {}", one_line(&text.to_string()));
+    print_to_person(&format!("{style}{label}:{style:#} {}", one_line(&text.to_string())));
+}
+
+/// A line on stderr. anstream drops the colour where that is no terminal or `NO_COLOR` is set. Where it cannot be written
+/// there is nobody to tell: the exit code has to do.
+fn print_to_person(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 /// `text` with control characters escaped: a file's name must neither break the line nor steer the terminal.
@@ -77,6 +115,24 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_of_several_paragraphs_becomes_one_line() {
+        let usage = |text| usage_error(text, Some(&"play".into()));
+        assert_eq!(
+            usage(
+                "error: these are missing:\n  --a <A>\n  <B>\n\nUsage: x\n\nFor more information, try y.\n"
+            ),
+            "these are missing: --a <A>, <B>; see 'fragmint play --help'"
+        );
+        assert_eq!(
+            usage(
+                "error: not 'x'\n  [possible values: a, b]\n\n  tip: 'a'\n\nFor more information, try y.\n"
+            ),
+            "not 'x' [possible values: a, b]; tip: 'a'; see 'fragmint play --help'"
+        );
+        assert_eq!(usage_error("odd", None), "odd; see 'fragmint --help'");
+    }
 
     #[test]
     fn a_message_stays_on_one_line_and_sends_no_escape_sequence() {

@@ -9,7 +9,7 @@ use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 
 use super::args::{IoWay, PackageArgs};
-use super::input_arg::InputArg;
+use super::input_arg::{self, InputArg};
 use super::plan::{PlanView, SetView, TrackView, bytes};
 use super::print_notice;
 use super::progress::Progress;
@@ -17,6 +17,7 @@ use super::table::{self, RenditionRow, RowFormat};
 
 /// Packages `args.inputs` into `args.output`.
 pub fn run(args: &PackageArgs) -> Result<()> {
+    input_arg::check_distinct(&args.inputs)?;
     let threads = args.threads.map_or(0, usize::from);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -103,11 +104,17 @@ fn notices(report: &Report) -> Vec<String> {
     grouped.into_iter().map(|(message, about)| format!("{}: {message}", about.join(", "))).collect()
 }
 
-/// Prints to stdout; a reader that went away is an error like a full disk, not a panic.
+/// Prints to stdout. A reader that went away has seen enough, and the package is complete without it; a full disk has
+/// lost what somebody wanted.
 fn print(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    printed.map_err(|error| Error::io("print the report", error))
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::io("print the report", error))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn row(rendition: &RenditionReport) -> RenditionRow {

@@ -5,7 +5,7 @@
 //! the file is only ever a source for the kernel (`map`).
 
 use std::fs::File;
-use std::io::IoSliceMut;
+use std::io::{self, IoSliceMut};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -65,13 +65,13 @@ impl Input {
     pub fn open(path: &Path) -> Result<Self> {
         let name = |error: Error| error.in_file(path);
         // Opening a pipe can wait for its writer and opening a device can have effects, so what it is comes first.
-        let metadata = std::fs::metadata(path).map_err(|e| name(Error::io("open the input", e)))?;
+        let metadata = std::fs::metadata(path).map_err(|e| name(not_opened(e)))?;
         require_regular(&metadata).map_err(name)?;
         let file = File::options()
             .read(true)
             .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed())
             .open(path)
-            .map_err(|e| name(Error::io("open the input", e)))?;
+            .map_err(|e| name(not_opened(e)))?;
         // The name may lead elsewhere by now.
         let metadata = file.metadata().map_err(|e| name(Error::io("ask for the size of the input", e)))?;
         require_regular(&metadata).map_err(name)?;
@@ -210,6 +210,16 @@ impl ReadAt for Input {
         }
         Ok(())
     }
+}
+
+/// The error of an input that cannot be opened, with what a person can do about it where that is known.
+fn not_opened(source: io::Error) -> Error {
+    let remedy = match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => "check the path",
+        io::ErrorKind::PermissionDenied => "change the permissions of the file or of a directory above it",
+        _ => return Error::io("open the input", source),
+    };
+    Error::io("open the input", io::Error::new(source.kind(), format!("{source}; {remedy}")))
 }
 
 fn require_regular(metadata: &std::fs::Metadata) -> Result<()> {

@@ -36,6 +36,9 @@ fn refused(action: impl Into<crate::error::Text>, source: impl Into<io::Error>) 
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             "free some space or choose an output directory on another disk"
         }
+        io::ErrorKind::NotFound => {
+            "check the path and where its symbolic links lead, or choose another directory"
+        }
         io::ErrorKind::ReadOnlyFilesystem => {
             "choose an output directory on a file system that can be written"
         }

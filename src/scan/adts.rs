@@ -256,7 +256,7 @@ impl FrameWalk {
         Err(Error::malformed(
             what,
             CLAUSE,
-            "copy the file again, or allow the incomplete frame to be dropped",
+            "copy the file again, or drop the incomplete frame with --drop-incomplete",
         )
         .at(offset))
     }

@@ -46,7 +46,8 @@ pub fn run(args: &PlayArgs) -> Result<()> {
     let (listener, address) = listen(args.port)?;
     // The address stands alone on the first line of stdout, for scripts. A closed stdout is no reason to stop.
     let _ = writeln!(std::io::stdout(), "http://{address}/");
-    anstream::eprintln!("playing {}; Ctrl-C ends", args.directory.display());
+    let playing = format!("playing {}; Ctrl-C ends", args.directory.display());
+    super::print_to_person(&super::one_line(&playing));
     serve(&listener, &Arc::new(site))
 }
 
