@@ -149,35 +149,76 @@ fn starts_like_a_setting(text: &[u8]) -> bool {
     letters > 0 && text.get(letters) == Some(&b'=')
 }
 
+/// The 20 languages with a code in ISO 639-2/B (bibliographic) that differs from the one in 639-2/T, which alone BCP 47
+/// knows, with their codes in ISO 639-1.
+const BIBLIOGRAPHIC: [(&str, &str); 20] = [
+    ("alb", "sq"),
+    ("arm", "hy"),
+    ("baq", "eu"),
+    ("bur", "my"),
+    ("chi", "zh"),
+    ("cze", "cs"),
+    ("dut", "nl"),
+    ("fre", "fr"),
+    ("geo", "ka"),
+    ("ger", "de"),
+    ("gre", "el"),
+    ("ice", "is"),
+    ("mac", "mk"),
+    ("mao", "mi"),
+    ("may", "ms"),
+    ("per", "fa"),
+    ("rum", "ro"),
+    ("slo", "sk"),
+    ("tib", "bo"),
+    ("wel", "cy"),
+];
+
 /// A BCP 47 tag in its canonical form. RFC 5646 2.1: a language is named by its shortest ISO 639 code, so
 /// `eng` becomes `en`.
 fn language(value: &str) -> Result<String> {
-    let invalid = || {
-        let what = format!("lang={value} is not a language tag (BCP 47)");
+    let invalid = |why: &str| {
+        let what = format!("lang={value} {why}");
         Error::conflict(what, "give a tag such as en, de, pt-BR or zh-Hant")
     };
-    let tag = LanguageTag::parse_and_normalize(value).map_err(|_| invalid())?;
+    let no_tag = "is not a language tag (BCP 47)";
+    let tag = LanguageTag::parse_and_normalize(value).map_err(|_| invalid(no_tag))?;
     let primary = tag.primary_language();
-    // RFC 5646 2.1: four letters are reserved, five to eight are for languages that only the registry has, so
-    // "english" is a slip.
-    if (4..=8).contains(&primary.len()) && !primary.contains('-') {
-        return Err(invalid());
+    let code = match primary.len() {
+        2 | 3 => language_code(primary).ok_or_else(|| invalid("names no language of ISO 639"))?,
+        // RFC 5646 2.1: four letters are reserved, five to eight are for languages that only the registry has, so
+        // "english" is a slip.
+        4..=8 if !primary.contains('-') => return Err(invalid(no_tag)),
+        _ => primary,
+    };
+    Ok(format!("{code}{}", &tag.as_str()[primary.len()..]))
+}
+
+/// The shortest ISO 639 code of the language that a code of two or three letters names. `qaa` to `qtz` are for private use
+/// (RFC 5646 2.2.1) and stay.
+fn language_code(code: &str) -> Option<&str> {
+    if let Some((_, short)) = BIBLIOGRAPHIC.iter().find(|(bibliographic, _)| *bibliographic == code) {
+        return Some(short);
     }
-    let short = (primary.len() == 3).then(|| isolang::Language::from_639_3(primary)?.to_639_1()).flatten();
-    Ok(match short {
-        Some(short) => format!("{short}{}", &tag.as_str()[primary.len()..]),
-        None => tag.into_inner(),
-    })
+    match *code.as_bytes() {
+        [_, _] => isolang::Language::from_639_1(code).map(|_| code),
+        [b'q', b'a'..=b't', b'a'..=b'z'] => Some(code),
+        _ => isolang::Language::from_639_3(code).map(|language| language.to_639_1().unwrap_or(code)),
+    }
 }
 
 /// RFC 8216 4.2: a quoted string holds no line feed, carriage return or double quote. Other control characters only harm
-/// whoever prints the name.
+/// whoever prints the name. `{$` starts a variable reference (draft-pantos-hls-rfc8216bis 4.3).
 fn name(value: &str) -> Result<String> {
-    match value.chars().find(|c| c.is_control() || *c == '"') {
+    let found = match value.find(|c: char| c.is_control() || c == '"') {
+        Some(at) => value[at..].chars().next().map(|c| format!("{c:?}")),
+        None => value.contains("{$").then(|| "'{$'".to_owned()),
+    };
+    match found {
         None => Ok(value.to_owned()),
-        Some(c) => Err(Error::conflict(
-            format!("name= holds {:?}, which a playlist cannot", c),
-            "use a name without quotation marks and control characters",
+        Some(found) => Err(Error::conflict(
+            format!("name= holds {found}, which a playlist cannot"),
+            "use a name without quotation marks, control characters and {$",
         )),
     }
 }
@@ -269,6 +310,7 @@ mod tests {
         assert!(error("a.aac,default=true").contains("default=yes"));
         assert!(error("a.aac,fps=29.97").contains("30000/1001"));
         assert!(error("a.aac,name=a\"b").contains("quotation"));
+        assert!(error("a.aac,name={$x}").contains("{$"));
         assert!(error("").contains("empty"));
         assert!(error(",lang=en").contains("empty"));
         assert!(error("-").contains("standard input"));
@@ -285,8 +327,22 @@ mod tests {
         assert_eq!(of("gsw").as_deref(), Some("gsw"));
         assert_eq!(of("und").as_deref(), Some("und"));
         assert_eq!(of("x-klingon").as_deref(), Some("x-klingon"));
-        for bad in ["english", "e", "en_GB", "en-", "1", "deutsch"] {
+        assert_eq!(of("ger").as_deref(), Some("de"));
+        assert_eq!(of("FRE-ca").as_deref(), Some("fr-CA"));
+        assert_eq!(of("qaa").as_deref(), Some("qaa"));
+        assert_eq!(of("qtz-latn").as_deref(), Some("qtz-Latn"));
+        assert_eq!(of("zh-cmn").as_deref(), Some("zh-cmn"));
+        for bad in ["english", "e", "en_GB", "en-", "1", "deutsch", "xx", "xx-US", "qwx", "zzz"] {
             assert_eq!(of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn bibliographic_codes_are_no_other_code_and_become_two_letters() {
+        for (code, short) in BIBLIOGRAPHIC {
+            assert_eq!(isolang::Language::from_639_3(code), None, "{code}");
+            assert_eq!(language(code).unwrap(), short);
+            assert!(isolang::Language::from_639_1(short).is_some(), "{short}");
         }
     }
 
