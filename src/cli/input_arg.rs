@@ -208,7 +208,7 @@ fn language_code(code: &str) -> Option<&str> {
 }
 
 /// RFC 8216 4.2: a quoted string holds no line feed, carriage return or double quote. Other control characters only harm
-/// whoever prints the name. `{$` starts a variable reference (draft-pantos-hls-rfc8216bis 4.3).
+/// whoever prints the name. `{$` starts a variable reference.
 fn name(value: &str) -> Result<String> {
     let found = match value.find(|c: char| c.is_control() || c == '"') {
         Some(at) => value[at..].chars().next().map(|c| format!("{c:?}")),

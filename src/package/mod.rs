@@ -51,7 +51,7 @@ pub struct InputRequest {
     pub frame_rate: Option<FrameRate>,
     /// BCP 47 language tag.
     pub language: Option<String>,
-    /// Name for people, and for the directory.
+    /// Name for people, and for the directory where it has an ASCII letter or digit.
     pub name: Option<String>,
     /// Role in the DASH role scheme (`urn:mpeg:dash:role:2011`).
     pub role: Option<String>,
