@@ -326,8 +326,14 @@ impl AccessUnitBuilder {
                 (false, None) => {}
             }
         }
+        // A set that comes again makes decoders forget the picture parameter sets that they have for it.
+        let again: Vec<u64> = behind.iter().map(|set| set.offset).collect();
+        let sps_end_offset = self.held.get(sps_end).map_or(u64::MAX, |unit| unit.range.offset);
         for (pps, sps) in self.sets.pps_places() {
-            let too_early = sps.is_some_and(|sps| !missing(&sps) && pps.offset < sps.offset);
+            let too_early = sps.is_some_and(|sps| {
+                let forgotten = again.contains(&sps.offset) && pps.offset < sps_end_offset;
+                forgotten || (!missing(&sps) && pps.offset < sps.offset)
+            });
             behind.extend((missing(&pps) || too_early).then_some(pps));
         }
 

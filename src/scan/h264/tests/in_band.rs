@@ -162,6 +162,21 @@ fn pieces_with_changes() -> Vec<Vec<u8>> {
     [&pieces()[..], &changes].concat()
 }
 
+#[test]
+fn a_picture_set_comes_again_behind_its_sequence_set_that_comes_again_for_its_extension() {
+    // The extension of SPS 0 came long ago; SPS 0 changes, PPS 0 follows it, and SPS 1 ends the run of SPSs.
+    let units: [&[u8]; 6] = [
+        &[109, 232],
+        &[65, 235, 35, 87, 155],
+        &[103, 77, 0, 31, 246, 35, 200],
+        &[104, 202, 142, 32],
+        &[103, 77, 0, 30, 93, 136, 242],
+        &[101, 136, 132, 13, 94, 108],
+    ];
+    let units: Vec<Vec<u8>> = units.iter().map(|unit| unit.to_vec()).collect();
+    fuzz_access_units(&joined(pieces()[..4].iter().chain(&units)));
+}
+
 proptest! {
     #[test]
     fn sets_that_change_keep_every_idr_picture_decodable(
