@@ -253,7 +253,7 @@ fn three_decimals(rate: FrameRate) -> String {
 
 /// VIDEO-RANGE by `transfer_characteristics`: 16 is PQ, 18 HLG; anything else, and the unknown, is what a playlist without
 /// the attribute means too.
-fn video_range(colour: Option<Colour>) -> &'static str {
+pub(crate) fn video_range(colour: Option<Colour>) -> &'static str {
     match colour.map(|colour| colour.transfer) {
         Some(16) => "PQ",
         Some(18) => "HLG",

@@ -4,6 +4,7 @@
 //! names, timescales, cuts, init segments, sizes and playlists to the byte; [`run`] moves the payload, checks what it
 //! wrote, and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
 
+mod advice;
 pub mod ingest;
 pub mod plan;
 pub mod receipt;

@@ -8,11 +8,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::Request;
 use super::ingest::{SourceKind, SourceTrack};
 use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
+use super::{Request, advice};
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
@@ -90,6 +90,8 @@ impl Plan {
         let mut notices = Vec::new();
         let tracks = timing::time_tracks(request, sources, &mut notices)?;
         check_settings(&tracks)?;
+        advice::tell_dropped(&tracks, &mut notices)?;
+        advice::tell_looks(&tracks, &mut notices);
         let starts = cut(request, &tracks, &mut notices)?;
         let names = name_tracks(&tracks)?;
         let renditions = tracks
@@ -262,17 +264,10 @@ fn cut(request: &Request, tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) 
 fn cut_video(tracks: &[&TimedTrack<'_>], target: SegmentDuration, notices: &mut Vec<Notice>) -> Result<Cuts> {
     let names: Vec<String> = tracks.iter().map(|track| track.input.path.display().to_string()).collect();
     let sync_times: Vec<Vec<Ticks>> = tracks.iter().map(|track| track.sync_times()).collect();
-    let times = |((track, name), sync_times): ((&&TimedTrack<'_>, _), _)| RenditionTimes {
-        name,
-        sync_times,
-        frame_duration: Ticks(u64::from(track.source.samples.samples[0].duration)),
-        end: track.duration(),
-    };
     let times: Vec<RenditionTimes<'_>> = tracks
         .iter()
-        .zip(&names)
-        .zip(&sync_times)
-        .map(|((track, name), sync_times)| times(((track, name.as_str()), sync_times.as_slice())))
+        .zip(names.iter().zip(&sync_times))
+        .map(|(track, (name, sync_times))| track.rendition_times(name, sync_times))
         .collect();
     let mut cuts = plan_cuts(&times, tracks[0].timescale, target)?;
     let about = || "video".to_owned();
@@ -280,8 +275,8 @@ fn cut_video(tracks: &[&TimedTrack<'_>], target: SegmentDuration, notices: &mut 
     Ok(cuts)
 }
 
-/// Which samples of a video track stand at the cuts. A cut is a sync sample's presentation time, and the decode time of
-/// a sync sample equals its presentation time.
+/// Which samples of a video track stand at the cuts. A cut is the decode time of a sync sample, which is the earliest
+/// presentation time from there on, whether or not the sync sample itself is what is presented then.
 fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
     let mut starts = cuts.starts.iter().peekable();
     let mut time = 0;

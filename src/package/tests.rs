@@ -1,5 +1,7 @@
 //! Packages of hand-made streams, through the library as it is used, read back from the files.
 
+mod advice;
+
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

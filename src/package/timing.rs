@@ -9,6 +9,7 @@ use super::{InputRequest, Request};
 use crate::codec::h264::AvcConfiguration;
 use crate::codec::{PictureOrder, aac};
 use crate::error::{Error, Result};
+use crate::plan::RenditionTimes;
 use crate::presentation::Media;
 use crate::time::{FrameRate, Ticks, Timescale};
 use crate::track::header::{BitRate, SampleEntry, TrackHeader};
@@ -185,7 +186,8 @@ impl TimedTrack<'_> {
         Ticks(self.source.samples.samples.iter().map(|sample| u64::from(sample.duration)).sum())
     }
 
-    /// Presentation times of the sync samples, which are their decode times too: a sync sample starts an epoch.
+    /// Decode times of the sync samples. A sync sample starts an epoch, whose earliest presentation time is its first decode
+    /// time; the sync sample may be presented later, behind pictures that follow it (SAP type 2).
     pub fn sync_times(&self) -> Vec<Ticks> {
         let mut time = 0;
         let mut times = Vec::new();
@@ -196,6 +198,12 @@ impl TimedTrack<'_> {
             time += u64::from(sample.duration);
         }
         times
+    }
+
+    /// What cutting needs to know of a video track with these [`TimedTrack::sync_times`].
+    pub fn rendition_times<'t>(&self, name: &'t str, sync_times: &'t [Ticks]) -> RenditionTimes<'t> {
+        let frame = self.source.samples.samples.first().map_or(0, |sample| sample.duration);
+        RenditionTimes { name, sync_times, frame_duration: Ticks(u64::from(frame)), end: self.duration() }
     }
 
     /// RFC 6381 codec string.

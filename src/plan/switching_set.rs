@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 use crate::plan::SegmentDuration;
 use crate::time::{Ticks, Timescale};
 
-/// When segments could start in one rendition. All times are presentation times in the switching set's timescale.
+/// When segments could start in one rendition. All times are in the switching set's timescale: of a sync sample, the
+/// earliest presentation time from it on, which is its own (SAP type 1) or one of a picture behind it (SAP type 2).
 #[derive(Clone, Copy, Debug)]
 pub struct RenditionTimes<'a> {
     /// What messages call it.
@@ -31,7 +32,7 @@ pub struct RenditionTimes<'a> {
 pub struct Cuts {
     /// Of all times here.
     pub timescale: Timescale,
-    /// Presentation time of each segment's first sample, ascending; never empty: the first is the start of the set.
+    /// Earliest presentation time of each segment, ascending; never empty: the first is the start of the set.
     pub starts: Vec<Ticks>,
     /// Where the longest rendition ends.
     pub end: Ticks,
@@ -212,8 +213,7 @@ impl<'a> Set<'a> {
 }
 
 fn check_times(rendition: &RenditionTimes) -> Result<()> {
-    let invalid =
-        |what: String| Error::conflict(what, "give presentation times of sync samples in ascending order");
+    let invalid = |what: String| Error::conflict(what, "give the times of sync samples in ascending order");
     let Some(&last) = rendition.sync_times.last() else {
         return Err(invalid(format!("'{}' has no sync sample", rendition.name)));
     };
