@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{FileType, FlockOperation};
 use rustix::io::Errno;
@@ -68,6 +68,8 @@ pub struct Run {
     files: BTreeMap<String, OnceLock<Published>>,
     /// Files that are to be there before the first manifest, and are not.
     missing: AtomicUsize,
+    /// They were there, as they were published, when the first manifest came.
+    looked_again: AtomicBool,
     journal: Option<FileId>,
     receipt: Option<FileId>,
     finished: bool,
@@ -90,6 +92,7 @@ impl Run {
             made: HashSet::new(),
             made_outside,
             missing: AtomicUsize::new(planned.keys().filter(|path| !is_manifest(path)).count()),
+            looked_again: AtomicBool::new(false),
             files: planned,
             journal: None,
             receipt: None,
@@ -102,10 +105,25 @@ impl Run {
             let what = "another run of fragmint is writing to the directory";
             return Err(Error::conflict(what, "wait for it, or choose another directory").in_file(path));
         }
-        run.clear_for(force, inputs)?;
+        if let Some(old) = find_old_run(&run.top, force, &run.files, inputs)? {
+            old.remove()?;
+        }
         run.write_journal(&WrittenFiles { files })?;
         run.make_directories()?;
         Ok(run)
+    }
+
+    /// Says whether [`Run::claim`] would take the directory as it is now, and changes nothing. Whether it can be made or
+    /// written, and whether another run is at work there, only a claim shows.
+    ///
+    /// # Errors
+    /// Those of [`Run::claim`] but for that.
+    pub fn check_claim(path: &Path, force: bool, files: &[WrittenFile], inputs: &[Identity]) -> Result<()> {
+        let planned = planned(files).map_err(|e| e.in_file(path))?;
+        if is_missing(path) {
+            return Ok(());
+        }
+        find_old_run(&Directory::open(path)?, force, &planned, inputs).map(drop)
     }
 
     /// The file system that holds the directory.
@@ -124,12 +142,17 @@ impl Run {
     /// Publishes a small file: an init segment, or a manifest once everything that is no manifest is there.
     ///
     /// # Errors
-    /// As [`Run::write_segment`]; `Conflict` for a manifest that comes too early.
+    /// As [`Run::write_segment`]; `Conflict` for a manifest that comes too early, or when the first one comes and a file
+    /// is not what was published any more.
     pub fn publish_bytes(&self, path: &str, bytes: &[u8]) -> Result<Published> {
         let missing = self.missing.load(Ordering::Acquire);
         if is_manifest(path) && missing > 0 {
             let what = format!("a manifest is to be published while {missing} segments are missing");
             return Err(Error::conflict(what, "publish them first").in_file(&self.top.path.join(path)));
+        }
+        if is_manifest(path) && !self.looked_again.load(Ordering::Acquire) {
+            self.look_again()?;
+            self.looked_again.store(true, Ordering::Release);
         }
         self.publish(path, |file| file.write_bytes(bytes))
     }
@@ -157,7 +180,8 @@ impl Run {
     /// Ends the run: publishes the receipt, whose `files` are those of [`WrittenFiles`], and removes the journal.
     ///
     /// # Errors
-    /// `Conflict` if a planned file was not published; `Io`. Then the run is taken back.
+    /// `Conflict` if a planned file was not published, or is not what was published any more; `Io`. Then the run is taken
+    /// back.
     pub fn finish(mut self, receipt: &[u8]) -> Result<()> {
         if let Some((path, _)) = self.files.iter().find(|(_, published)| published.get().is_none()) {
             let what = "the file was planned and is not there at the end of the run";
@@ -165,6 +189,7 @@ impl Run {
                 Error::conflict(what, "publish every planned file").in_file(&self.top.path.join(path))
             );
         }
+        self.look_again()?;
         self.receipt = Some(publish_bytes(&self.top, RECEIPT, receipt)?.id);
         self.top
             .remove_file(JOURNAL)
@@ -205,43 +230,25 @@ impl Run {
         }
     }
 
-    /// Makes sure that nothing is in the way of the planned files, if need be and may be by removing an old run.
-    fn clear_for(&self, force: bool, inputs: &[Identity]) -> Result<()> {
-        let top = &self.top;
-        let conflict = |what: String, remedy| Err(Error::conflict(what, remedy).in_file(&top.path));
-        let names = top.names().map_err(|e| refused("read the output directory", e).in_file(&top.path))?;
-        let has = |name: &str| names.iter().any(|n| n == name);
-        if names.is_empty() {
-            return Ok(());
-        }
-        if !own_names().iter().any(|name| has(name)) {
-            let what =
-                format!("the directory is not empty, and no run of fragmint wrote {:?} in it", names[0]);
-            return conflict(what, "choose another output directory");
-        }
-        if !force {
-            let what = if has(RECEIPT) {
-                "the directory holds a finished package"
-            } else {
-                "the directory holds what an interrupted run left"
+    /// Looks whether every published file is still there under its name, the same and as long: nothing keeps others from
+    /// the directory.
+    fn look_again(&self) -> Result<()> {
+        for (path, published) in self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?))) {
+            let in_file = |error: Error| error.in_file(&self.top.path.join(path));
+            let what = match self.top.look_at(path) {
+                Ok(Some(entry)) if entry.id != published.id => "another file has its name".to_owned(),
+                Ok(Some(entry)) if entry.size != published.bytes => {
+                    format!("it has {} bytes, {} were published", entry.size, published.bytes)
+                }
+                Ok(Some(_)) => continue,
+                Ok(None) | Err(Errno::NOTDIR | Errno::LOOP) => "it is gone".to_owned(),
+                Err(e) => return Err(in_file(refused("look at the published file", e))),
             };
-            return conflict(
-                what.to_owned(),
-                "use --force to replace it, or choose another output directory",
-            );
+            let what = format!("the file was changed by somebody else during the run: {what}");
+            let remedy = "run again, and let nothing else write to the output directory";
+            return Err(in_file(Error::conflict(what, remedy)));
         }
-        let ids = inputs.iter().map(|input| input.id).collect();
-        let old = OldRun::find(top, &ids)?;
-        for path in self.files.keys() {
-            if let Some(obstacle) = find_obstacle(top, path, &old)? {
-                let what = format!("{obstacle:?} is in the way, and the old run did not write it");
-                return conflict(
-                    what,
-                    "nothing was removed; move it away, or choose another output directory",
-                );
-            }
-        }
-        old.remove()
+        Ok(())
     }
 
     fn write_journal(&mut self, files: &WrittenFiles) -> Result<()> {
@@ -341,6 +348,43 @@ fn planned(files: &[WrittenFile]) -> Result<BTreeMap<String, OnceLock<Published>
         return Err(Error::conflict(what, "give one of them another name"));
     }
     Ok(planned)
+}
+
+/// What has to be removed from `top` before `files` can be written; an error if something is in the way, or may not be
+/// removed.
+fn find_old_run<'d>(
+    top: &'d Directory,
+    force: bool,
+    files: &BTreeMap<String, OnceLock<Published>>,
+    inputs: &[Identity],
+) -> Result<Option<OldRun<'d>>> {
+    let conflict = |what: String, remedy| Err(Error::conflict(what, remedy).in_file(&top.path));
+    let names = top.names().map_err(|e| refused("read the output directory", e).in_file(&top.path))?;
+    let has = |name: &str| names.iter().any(|n| n == name);
+    if names.is_empty() {
+        return Ok(None);
+    }
+    if !own_names().iter().any(|name| has(name)) {
+        let what = format!("the directory is not empty, and no run of fragmint wrote {:?} in it", names[0]);
+        return conflict(what, "choose another output directory");
+    }
+    if !force {
+        let what = if has(RECEIPT) {
+            "the directory holds a finished package"
+        } else {
+            "the directory holds what an interrupted run left"
+        };
+        return conflict(what.to_owned(), "use --force to replace it, or choose another output directory");
+    }
+    let ids = inputs.iter().map(|input| input.id).collect();
+    let old = OldRun::find(top, &ids)?;
+    for path in files.keys() {
+        if let Some(obstacle) = find_obstacle(top, path, &old)? {
+            let what = format!("{obstacle:?} is in the way, and the old run did not write it");
+            return conflict(what, "nothing was removed; move it away, or choose another output directory");
+        }
+    }
+    Ok(Some(old))
 }
 
 /// Makes the directory and its parents as far as they are missing; says which those were, outermost first.

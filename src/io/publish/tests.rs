@@ -203,6 +203,39 @@ fn a_manifest_waits_for_everything_that_is_none() {
 }
 
 #[test]
+fn no_manifest_names_a_file_that_is_no_longer_what_was_published() {
+    type Meddling = fn(&Path);
+    let remove: Meddling = |path| std::fs::remove_file(path).unwrap();
+    let truncate: Meddling = |path| std::fs::write(path, b"").unwrap();
+    let replace: Meddling = |path| {
+        std::fs::copy(path, path.with_extension("new")).unwrap();
+        std::fs::rename(path.with_extension("new"), path).unwrap();
+    };
+    let remove_directory: Meddling = |path| std::fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    for (meddle, part) in [
+        (remove, "it is gone"),
+        (truncate, "it has 0 bytes, 15 were published"),
+        (replace, "another file has its name"),
+        (remove_directory, "it is gone"),
+    ] {
+        let segment = "video/a/seg-00001.m4s";
+        let place = Place::new();
+        let run = place.claim(false).unwrap();
+        write_media(&run, &place.input).unwrap();
+        meddle(&place.out().join(segment));
+        let error = run.publish_bytes("master.m3u8", b"#EXTM3U").unwrap_err().to_string();
+        assert!(error.contains(part) && !place.out().join("master.m3u8").exists(), "{error}");
+
+        let place = Place::new();
+        let run = place.claim(false).unwrap();
+        write_all(&run, &place.input).unwrap();
+        meddle(&place.out().join(segment));
+        let error = run.finish(&receipt()).unwrap_err().to_string();
+        assert!(error.contains(part) && !place.out().join(RECEIPT).exists(), "{error}");
+    }
+}
+
+#[test]
 fn a_file_is_published_once_and_only_if_planned() {
     let place = Place::new();
     let run = place.claim(false).unwrap();
