@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rayon::prelude::*;
 
 use super::plan::Plan;
-use super::report::{IoReport, Report};
+use super::report::{IoReport, Notice, Report};
 use super::{IoChoice, Progress, Request, ingest};
 use crate::error::{Error, Result};
+use crate::io::input::Identity;
 use crate::io::publish::Run;
 use crate::io::way::{FileSystem, Way};
 
@@ -19,10 +20,20 @@ pub fn plan(request: &Request, progress: Progress<'_>) -> Result<Plan> {
     Plan::new(request, ingest::read_inputs(request, progress)?)
 }
 
-/// What [`write()`] would report, without writing anything.
+/// What [`write()`] would report, without writing anything; with a notice if it would refuse the output directory as it
+/// is now.
 pub fn preview(request: &Request, plan: &Plan) -> Report {
     let (_, io) = choose_way(request.io, FileSystem::for_output(&request.output));
-    plan.report(request, io, false)
+    let mut report = plan.report(request, io, false);
+    if let Err(error) = Run::check_claim(&request.output, request.force, &plan.files(), &inputs(plan)) {
+        let message = format!("a real run would be refused: {}", error.kind());
+        report.notices.push(Notice::about(error.path().unwrap_or(&request.output), message));
+    }
+    report
+}
+
+fn inputs(plan: &Plan) -> Vec<Identity> {
+    plan.renditions.iter().map(|rendition| rendition.source.input.identity()).collect()
 }
 
 /// Writes the package into the output directory of `request`. `progress` is told of bytes written.
@@ -34,8 +45,7 @@ pub fn preview(request: &Request, plan: &Plan) -> Report {
 /// When the directory may not be used, the system refuses, an input has changed since it was read, or a file read back
 /// differs from the plan.
 pub fn write(request: &Request, plan: &Plan, progress: Progress<'_>) -> Result<Report> {
-    let inputs: Vec<_> = plan.renditions.iter().map(|rendition| rendition.source.input.identity()).collect();
-    let run = Run::claim(&request.output, request.force, plan.files(), &inputs)?;
+    let run = Run::claim(&request.output, request.force, plan.files(), &inputs(plan))?;
     let file_system = run.file_system();
     let (way, mut io) = choose_way(request.io, file_system);
 

@@ -89,7 +89,7 @@ fn dropped_pictures_are_told_and_what_they_do_to_the_audio() {
     let scene =
         Scene::new(&[("v.h264", video_behind(49)), ("w.h264", video_behind(49)), ("a.aac", audio(3, 94))]);
     let message =
-        |bytes| format!("49 pictures in front of the first key frame were dropped: {bytes} bytes, 1.960 s");
+        |bytes| format!("dropped in front of the first key frame: 49 pictures (1.960 s), {bytes} bytes");
     let bytes = scene.preview().unwrap().renditions[0].input.dropped.leading_pictures.bytes;
     let expected = [
         told("v.h264", &message(bytes)),
@@ -121,7 +121,9 @@ fn video_that_says(aspect: Option<(u32, u32)>, colour: Option<[u32; 3]>) -> Vec<
     vui.flag(false).flag(colour.is_some());
     if let Some(codes) = colour {
         vui.u(5, 3).flag(false).flag(true);
-        codes.into_iter().for_each(|code| drop(vui.u(code, 8)));
+        for code in codes {
+            vui.u(code, 8);
+        }
     }
     vui.flag(false).flag(true).u(1, 32).u(50, 32).flag(true).u(0, 4);
     let sps = Sps { vui: Some(vui), ..Default::default() }.nal();
@@ -137,7 +139,7 @@ fn renditions_that_look_different_are_told() {
     };
     assert_eq!(about, "b.h264");
     assert!(
-        message.starts_with("its video range is PQ, that of ") && message.contains("a.h264"),
+        message.starts_with("its video range is PQ, but SDR in ") && message.contains("a.h264"),
         "{message}"
     );
     let [(_, message)] = &of(video_that_says(None, sdr), video_that_says(None, Some([6, 6, 6])))[..] else {
@@ -149,4 +151,22 @@ fn renditions_that_look_different_are_told() {
     };
     assert!(message.contains("1.771") && message.contains("1.333"), "{message}");
     assert_eq!(of(video_that_says(None, sdr), video_that_says(Some((101, 100)), None)), []);
+}
+#[test]
+fn a_plan_says_where_a_real_run_would_be_refused() {
+    let mut scene = Scene::new(&[("v.h264", video_behind(0))]);
+    assert_eq!(scene.notices(), []);
+    fs::create_dir(&scene.request.output).unwrap();
+    assert_eq!(scene.notices(), []);
+    let plan = run::plan(&scene.request, &|_| ()).unwrap();
+    run::write(&scene.request, &plan, &|_| ()).unwrap();
+    let [(about, message)] = &scene.notices()[..] else { panic!("one notice") };
+    assert_eq!(about, "out");
+    assert!(message.starts_with("a real run would be refused: ") && message.contains("--force"), "{message}");
+    scene.request.force = true;
+    assert_eq!(scene.notices(), []);
+    assert!(scene.request.output.join("fragmint.json").exists(), "nothing is removed");
+    scene.request.output = scene.directory.path().to_path_buf();
+    let [(_, message)] = &scene.notices()[..] else { panic!("one notice") };
+    assert!(message.contains("not empty"), "{message}");
 }
