@@ -1,6 +1,6 @@
 //! Time as integers: spans and instants in ticks of a timescale, frame rates as fractions.
 //!
-//! Rescaling goes once through `u128` with the rounding in the function's name. Floating point is for printing only.
+//! Conversion goes once through `u128` with the rounding in the function's name. Floating point is for printing only.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -55,27 +55,13 @@ impl Timescale {
         ticks.0 as f64 / f64::from(self.get())
     }
 
-    /// `ticks` in units of `to`, rounded down.
-    pub fn rescale_floor(self, ticks: Ticks, to: Timescale) -> Ticks {
-        Ticks(scale(ticks.0, to.get(), self.get(), 0))
-    }
-
-    /// `ticks` in units of `to`, rounded up.
-    pub fn rescale_ceil(self, ticks: Ticks, to: Timescale) -> Ticks {
-        Ticks(scale(ticks.0, to.get(), self.get(), u128::from(self.get()) - 1))
-    }
-
     /// `ticks` in microseconds, rounded to nearest, half up.
+    /// Saturates where the result passes `u64`: 584 thousand years.
     pub fn microseconds_nearest(self, ticks: Ticks) -> u64 {
-        scale(ticks.0, 1_000_000, self.get(), u128::from(self.get()) / 2)
+        let ticks_per_second = u128::from(self.get());
+        let rounded = (u128::from(ticks.0) * 1_000_000 + ticks_per_second / 2) / ticks_per_second;
+        u64::try_from(rounded).unwrap_or(u64::MAX)
     }
-}
-
-/// `value * multiplier / divisor` with `bias` added before the division. Saturates where the result passes `u64`: 584
-/// thousand years of microseconds.
-fn scale(value: u64, multiplier: u32, divisor: u32, bias: u128) -> u64 {
-    let scaled = (u128::from(value) * u128::from(multiplier) + bias) / u128::from(divisor);
-    u64::try_from(scaled).unwrap_or(u64::MAX)
 }
 
 impl fmt::Display for Timescale {
@@ -251,14 +237,10 @@ mod tests {
     }
 
     #[test]
-    fn rescaling_names_its_rounding() {
-        let (ntsc, audio) = (
-            Timescale::new(NonZeroU32::new(30_000).unwrap()),
-            Timescale::new(NonZeroU32::new(48_000).unwrap()),
-        );
-        assert_eq!(ntsc.rescale_floor(Ticks(1001), audio), Ticks(1601));
-        assert_eq!(ntsc.rescale_ceil(Ticks(1001), audio), Ticks(1602));
-        assert_eq!(ntsc.microseconds_nearest(Ticks(1001)), 33_367);
-        assert_eq!(ntsc.rescale_floor(Ticks(u64::MAX), audio), Ticks(u64::MAX));
+    fn microseconds_are_rounded_to_nearest_half_up() {
+        let timescale = |n| Timescale::new(NonZeroU32::new(n).unwrap());
+        assert_eq!(timescale(30_000).microseconds_nearest(Ticks(1001)), 33_367);
+        assert_eq!(timescale(2_000_000).microseconds_nearest(Ticks(1)), 1);
+        assert_eq!(timescale(1).microseconds_nearest(Ticks(u64::MAX)), u64::MAX);
     }
 }
