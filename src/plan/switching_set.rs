@@ -36,7 +36,8 @@ pub struct Cuts {
     pub starts: Vec<Ticks>,
     /// Where the longest rendition ends.
     pub end: Ticks,
-    /// What a person should know, one line each: ends that differ by up to one frame.
+    /// What a person should know, one line each: ends that differ by up to one frame, segments of more than one and a half
+    /// targets, renditions that can be cut but nowhere together.
     pub notices: Vec<String>,
 }
 
@@ -53,13 +54,15 @@ pub fn plan_cuts(
     target: SegmentDuration,
 ) -> Result<Cuts> {
     let set = Set::new(renditions, timescale, target)?;
-    let notices = set.check_ends()?;
+    let mut notices = set.check_ends()?;
     let mut starts = vec![set.start];
     let mut previous = set.start;
     loop {
         let cut = set.wish(previous).nearest(&set.common, previous, set.end);
         set.check_alignment(previous, cut)?;
         if cut == set.end {
+            notices.extend(set.long_segments(&starts));
+            notices.extend(set.nothing_in_common().then(|| set.single_segment()));
             return Ok(Cuts { timescale, starts, end: set.end, notices });
         }
         starts.push(cut);
@@ -143,6 +146,37 @@ impl<'a> Set<'a> {
         Ok(notices)
     }
 
+    /// Whether several renditions share their start alone, although one of them has somewhere to cut.
+    fn nothing_in_common(&self) -> bool {
+        self.renditions.len() > 1
+            && self.common.len() == 1
+            && self.renditions.iter().any(|r| r.sync_times.len() > 1)
+    }
+
+    fn single_segment(&self) -> String {
+        let length = self.seconds(Ticks(self.end.0 - self.start.0));
+        format!("the renditions share no key frame but the first: all {length} s are one segment")
+    }
+
+    /// What there is to say of segments that last more than one and a half targets.
+    fn long_segments(&self, starts: &[Ticks]) -> Option<String> {
+        let ends = starts.iter().skip(1).copied().chain([self.end]);
+        let durations = starts.iter().zip(ends).map(|(start, end)| end.0 - start.0);
+        let Wish { target, denominator, .. } = self.wish(Ticks(0));
+        let is_long = |duration: &u64| 2 * u128::from(*duration) * denominator > 3 * target;
+        let long: Vec<_> = durations.filter(is_long).collect();
+        let longest = long.iter().max()?;
+        let whose = if self.renditions.len() > 1 { "the renditions share" } else { "the stream has" };
+        Some(format!(
+            "{} of {} segments last more than one and a half times the target of {} s, the longest {} s: {whose} no key \
+             frame to cut at sooner",
+            long.len(),
+            starts.len(),
+            self.target,
+            self.seconds(Ticks(*longest))
+        ))
+    }
+
     fn wish(&self, previous: Ticks) -> Wish {
         Wish::new(previous, self.timescale, self.target)
     }
@@ -155,10 +189,8 @@ impl<'a> Set<'a> {
         let wish = self.wish(previous);
         let own_cut = |r: &RenditionTimes| wish.nearest(r.sync_times, previous, self.end);
         let worst = self.renditions.iter().map(|r| wish.distance(own_cut(r))).max().unwrap_or(0);
-        let nothing_in_common = self.common.len() == 1
-            && self.renditions.iter().any(|r| r.sync_times.len() > 1)
-            && wish.distance(cut) > wish.half_target();
-        if !nothing_in_common && wish.distance(cut) <= worst + wish.half_target() {
+        let too_long = self.nothing_in_common() && wish.distance(cut) > wish.half_target();
+        if !too_long && wish.distance(cut) <= worst + wish.half_target() {
             return Ok(());
         }
         Err(self.not_aligned(&wish, previous))

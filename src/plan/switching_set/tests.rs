@@ -129,6 +129,40 @@ fn a_stream_with_one_sync_sample_is_one_segment_alone_and_refused_beside_others(
 }
 
 #[test]
+fn long_segments_are_told_once_for_the_set() {
+    let notices = |sync: &[u64], end, renditions| {
+        let sync = ticks(sync.iter().copied());
+        plan(&vec![rendition("a", &sync, end); renditions], "4").unwrap().notices
+    };
+    assert_eq!(
+        notices(&[0, 6001, 10_001, 16_041], 20_041, 1),
+        [
+            "2 of 4 segments last more than one and a half times the target of 4 s, the longest 6.040 s: the stream has no \
+          key frame to cut at sooner"
+        ]
+    );
+    assert_eq!(
+        notices(&[0], 68_000, 2),
+        [
+            "1 of 1 segments last more than one and a half times the target of 4 s, the longest 68.000 s: the renditions \
+          share no key frame to cut at sooner"
+        ]
+    );
+    assert_eq!(notices(&[0, 6000, 12_000], 13_000, 2), [""; 0]);
+}
+
+#[test]
+fn renditions_that_share_their_start_alone_are_told() {
+    let (some, other, single) = (ticks([0, 2000, 4000]), ticks([0, 2040, 4040]), ticks([0]));
+    let expected = ["the renditions share no key frame but the first: all 5.000 s are one segment"];
+    for pair in [[&some, &other], [&single, &some]] {
+        let set = pair.map(|sync| rendition("a", sync, 5000));
+        assert_eq!(plan(&set, "4").unwrap().notices, expected);
+    }
+    assert_eq!(plan(&[rendition("a", &single, 5000); 2], "4").unwrap().notices, [""; 0]);
+}
+
+#[test]
 fn ends_may_differ_by_one_frame_and_no_more() {
     let sync = ticks([0, 4000]);
     let set = |end| [rendition("1080p", &sync, 8000), rendition("720p", &sync, end)];
