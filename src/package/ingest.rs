@@ -148,10 +148,19 @@ struct H264Scan {
     parts: u64,
     dropped: Dropped,
     repeated: Count,
+    /// Slices of the last picture, and of every other, where it has fewer.
+    short_last_picture: Option<(u64, u64)>,
 }
 
 impl H264Scan {
-    fn into_track(self, input: Input, notices: Vec<Notice>) -> SourceTrack {
+    fn into_track(self, input: Input, mut notices: Vec<Notice>) -> SourceTrack {
+        if let Some((last, others)) = self.short_last_picture {
+            let slices = if last == 1 { "slice" } else { "slices" };
+            let message = format!(
+                "the last picture has {last} {slices} where every other has {others}: the stream may be cut off"
+            );
+            notices.push(Notice::about(input.path(), message));
+        }
         SourceTrack {
             input,
             samples: self.samples,
@@ -196,6 +205,7 @@ fn scan_h264(
         parts: scan.parts,
         dropped,
         repeated: builder.repeated(),
+        short_last_picture: builder.short_last_picture(),
     })
 }
 

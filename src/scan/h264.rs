@@ -61,6 +61,7 @@ pub struct AccessUnitBuilder {
     counter: OrderCounter,
     dropped: Dropped,
     repeated: Count,
+    slices: SliceCounts,
     /// The picture that slices are being added to.
     picture: Option<Picture>,
     /// Units of `picture`, …
@@ -95,8 +96,28 @@ struct Picture {
     first: SliceHeader,
     offset: u64,
     intra: bool,
+    /// Of its primary coded picture.
+    slices: u64,
     /// `None` for a picture in front of the first IDR picture, which is dropped.
     order: Option<PictureOrder>,
+}
+
+/// How many slices pictures have.
+#[derive(Clone, Copy, Debug, Default)]
+struct SliceCounts {
+    /// Of every picture but the last, as long as they are equal.
+    before: Option<u64>,
+    differ: bool,
+    last: Option<u64>,
+}
+
+impl SliceCounts {
+    fn add(&mut self, slices: u64) {
+        if let Some(last) = self.last.replace(slices) {
+            self.differ |= self.before.is_some_and(|before| before != last);
+            self.before = Some(last);
+        }
+    }
 }
 
 impl AccessUnitBuilder {
@@ -212,6 +233,14 @@ impl AccessUnitBuilder {
         self.repeated
     }
 
+    /// Once finished: slices of the last picture and of each one before it, where those have all the same number and the last
+    /// has fewer. Nothing in the data proves that a slice is missing, but an encoder that divides every picture alike
+    /// does not stop with the last.
+    pub fn short_last_picture(&self) -> Option<(u64, u64)> {
+        let SliceCounts { before, differ, last } = self.slices;
+        last.zip(before).filter(|(last, before)| !differ && last < before)
+    }
+
     fn slice(&mut self, nal: NalUnit<'_>) -> Result<Option<AccessUnit<'_>>> {
         let header = self.read_slice(nal)?;
         if header.redundant_pic_cnt > 0 {
@@ -231,6 +260,7 @@ impl AccessUnitBuilder {
                 .at(nal.offset));
             }
             picture.intra &= header.start.slice_type.is_intra();
+            picture.slices += 1;
             self.join(nal, "a slice")?;
             return Ok(None);
         }
@@ -242,6 +272,7 @@ impl AccessUnitBuilder {
             first: header,
             offset: nal.offset,
             intra: header.start.slice_type.is_intra(),
+            slices: 1,
             order,
         });
         self.seen_idr |= header.idr;
@@ -355,7 +386,9 @@ impl AccessUnitBuilder {
         let picture = self.picture.take()?;
         std::mem::swap(&mut self.units, &mut self.done);
         self.units.clear();
-        if picture.order.is_none() {
+        if picture.order.is_some() {
+            self.slices.add(picture.slices);
+        } else {
             let bytes = self.done.iter().map(|unit| u64::from(unit.len)).sum();
             self.dropped.leading_pictures.add(bytes);
         }
