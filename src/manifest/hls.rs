@@ -67,8 +67,8 @@ pub fn write_media(track: &PackagedTrack, target_duration: u64) -> Result<String
 }
 
 /// The multivariant playlist. Video renditions are its variants, by rising BANDWIDTH, and all audio is one group to
-/// choose from. Audio alone is a ladder of variants where no track has a language, name or role and none is the
-/// default; otherwise a group and one variant.
+/// choose from. Audio alone is a ladder of variants where [`Presentation::is_audio_ladder`] says so; otherwise a group and
+/// one variant.
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when two audio tracks of a group are the default, and when a
@@ -80,7 +80,7 @@ pub fn write_master(presentation: &Presentation) -> Result<String> {
     // (draft-pantos-hls-rfc8216bis-22 4.4.2.1).
     line(&mut text, format_args!("#EXT-X-INDEPENDENT-SEGMENTS"));
     let audio = presentation.audio();
-    let group = if presentation.video().is_empty() && is_ladder(audio) { &[] } else { audio };
+    let group = if presentation.is_audio_ladder() { &[] } else { audio };
     let default = default_of(group)?;
     write_group(&mut text, group, default)?;
     let carriers = match (presentation.video(), default) {
@@ -103,13 +103,6 @@ fn header() -> String {
 fn line(text: &mut String, content: std::fmt::Arguments) {
     text.write_fmt(content).expect("writing to a string does not fail");
     text.push('\n');
-}
-
-/// Whether audio tracks are the same sound at several bit rates, as far as anybody said.
-fn is_ladder(audio: &[PackagedTrack]) -> bool {
-    let silent =
-        |t: &PackagedTrack| t.language.is_none() && t.name.is_none() && t.role.is_none() && !t.default;
-    audio.iter().all(silent)
 }
 
 /// Index of the one member that is DEFAULT=YES: the one that was said to be, else the first.
@@ -232,8 +225,8 @@ impl<'a> Variant<'a> {
         );
         if let Media::Video { width, height, frame_rate, colour } = self.track.media() {
             attributes += &format!(",RESOLUTION={width}x{height}");
-            if let Some(rate) = frame_rate {
-                attributes += &format!(",FRAME-RATE={}", three_decimals(*rate));
+            if let Some(rate) = frame_rate.and_then(three_decimals) {
+                attributes += &format!(",FRAME-RATE={rate}");
             }
             attributes += &format!(",VIDEO-RANGE={}", video_range(*colour));
         }
@@ -244,11 +237,11 @@ impl<'a> Variant<'a> {
     }
 }
 
-/// Pictures per second, rounded to three decimals, half up.
-fn three_decimals(rate: FrameRate) -> String {
+/// Pictures per second, rounded to three decimals, half up; `None` where that is 0, which would say that nothing moves.
+fn three_decimals(rate: FrameRate) -> Option<String> {
     let (numerator, denominator) = (u64::from(rate.numerator()), u64::from(rate.denominator()));
     let thousandths = (2000 * numerator + denominator) / (2 * denominator);
-    format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+    (thousandths > 0).then(|| format!("{}.{:03}", thousandths / 1000, thousandths % 1000))
 }
 
 /// VIDEO-RANGE by `transfer_characteristics`: 16 is PQ, 18 HLG; anything else, and the unknown, is what a playlist without

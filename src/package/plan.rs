@@ -103,8 +103,8 @@ impl Plan {
 
         let (video, audio): (Vec<_>, Vec<_>) =
             renditions.iter().map(|r| r.packaged.clone()).partition(|track| track.media().is_video());
-        let switching_sets = switching_sets(&renditions);
         let presentation = Presentation::new(video, audio)?;
+        let switching_sets = switching_sets(&presentation);
         let target_duration = hls::target_duration(&presentation);
         let mut playlists = Vec::new();
         for track in presentation.tracks() {
@@ -403,10 +403,15 @@ fn segments(samples: &Samples, starts: &[usize]) -> Vec<SegmentPlan> {
         .collect()
 }
 
-/// One switching set for all H.264 renditions; each audio rendition is a choice of its own.
-fn switching_sets(renditions: &[RenditionPlan]) -> Vec<Vec<usize>> {
-    let (video, audio): (Vec<usize>, Vec<usize>) =
-        (0..renditions.len()).partition(|&index| renditions[index].packaged.media().is_video());
-    let video = if video.is_empty() { None } else { Some(video) };
-    video.into_iter().chain(audio.into_iter().map(|index| vec![index])).collect()
+/// One switching set for all video, or for audio alone that is a ladder; otherwise each audio rendition is a choice of
+/// its own.
+fn switching_sets(presentation: &Presentation) -> Vec<Vec<usize>> {
+    // Renditions stand as the tracks do, video first.
+    let video = presentation.video().len();
+    let audio = video..video + presentation.audio().len();
+    if presentation.is_audio_ladder() {
+        return vec![audio.collect()];
+    }
+    let video = if video == 0 { None } else { Some((0..video).collect()) };
+    video.into_iter().chain(audio.map(|index| vec![index])).collect()
 }

@@ -8,7 +8,7 @@ use super::report::Notice;
 use super::{InputRequest, Request};
 use crate::codec::h264::AvcConfiguration;
 use crate::codec::{PictureOrder, aac};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
 use crate::time::{FrameRate, Ticks, Timescale};
@@ -132,10 +132,16 @@ fn time_pictures<'a>(
     timescale: Timescale,
 ) -> Result<TimedTrack<'a>> {
     let duration = rate.frame_duration(timescale).and_then(NonZeroU32::new).ok_or_else(|| {
-        Error::unsupported(
-            format!("one picture at {rate} per second is no whole number of ticks of 1/{timescale} s"),
-            "give renditions of one switching set frame rates with common factors",
-        )
+        // The timescale is a multiple of the numerator, so it is a whole number that does not fit.
+        let ticks = u64::from(timescale.get()) * u64::from(rate.denominator()) / u64::from(rate.numerator());
+        Error::new(ErrorKind::TooLarge {
+            what: format!("the duration of a picture at {rate} per second in ticks of 1/{timescale} s")
+                .into(),
+            value: ticks,
+            limit: u64::from(u32::MAX),
+            clause: "ISO/IEC 14496-12 8.8.8",
+            remedy: "check the frame rate".into(),
+        })
         .in_file(&input.path)
     })?;
     let Samples { samples, ranges, .. } = &mut source.samples;

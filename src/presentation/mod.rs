@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 pub use bit_rate::BitRate;
 
-use crate::codec::Colour;
+use crate::codec::{Colour, aac};
 use crate::error::{Error, Result};
 use crate::time::{DecodeTime, FrameRate, Ticks, Timescale};
 
@@ -182,6 +182,24 @@ impl PackagedTrack {
         BitRate::new(self.total_bytes, self.duration, self.timescale)
     }
 
+    /// Whether segments start at the same times as those of another audio track, with ends at most one frame apart.
+    fn lines_up_with(&self, other: &Self) -> bool {
+        let Media::Audio { sample_rate, .. } = self.media else { return false };
+        // Both in units of a second divided by both timescales.
+        let apart = |own: u64, others: u64| {
+            let scale = |ticks: u64, timescale: Timescale| u128::from(ticks) * u128::from(timescale.get());
+            scale(own, other.timescale).abs_diff(scale(others, self.timescale))
+        };
+        let frame = u128::from(aac::SAMPLES_PER_FRAME)
+            * u128::from(self.timescale.get())
+            * u128::from(other.timescale.get());
+        let start = |segment: &Segment| segment.base_decode_time.0;
+        // The apart of 64-bit times below 2^96, times 32 bits: within 128.
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|(a, b)| apart(start(a), start(b)) == 0)
+            && apart(self.duration.0, other.duration.0) * u128::from(sample_rate) <= frame
+    }
+
     /// The peak segment bit rate (RFC 8216 4.1) for a target duration in seconds; zero without segments.
     pub fn peak_bit_rate(&self, target_duration: u64) -> BitRate {
         bit_rate::peak(&self.segments, target_duration, self.timescale)
@@ -281,6 +299,18 @@ impl Presentation {
         &self.audio
     }
 
+    /// Whether this is audio alone, the same sound at several bit rates as far as can be told: nobody gave a track language,
+    /// name or role or made it the default, sample rate and channels are equal, segments start together, and ends are at
+    /// most one frame of AAC apart. A player may then switch between the tracks; otherwise each is a choice of its own.
+    pub fn is_audio_ladder(&self) -> bool {
+        let unlabelled =
+            |t: &PackagedTrack| t.language.is_none() && t.name.is_none() && t.role.is_none() && !t.default;
+        let Some((first, others)) = self.audio.split_first() else { return false };
+        self.video.is_empty()
+            && self.audio.iter().all(unlabelled)
+            && others.iter().all(|other| first.media == other.media && first.lines_up_with(other))
+    }
+
     /// All tracks, video first.
     pub fn tracks(&self) -> impl Iterator<Item = &PackagedTrack> {
         self.video.iter().chain(&self.audio)
@@ -347,6 +377,44 @@ mod tests {
         for codec in ["", "a,b", "a\"b", "a b", "é"] {
             refused(track("a", codec, vec![]), "codec string");
         }
+    }
+
+    #[test]
+    fn audio_that_lines_up_and_nobody_labelled_is_a_ladder() {
+        let ladder = |video: bool, tracks: [PackagedTrack; 2]| {
+            let picture = Media::Video { width: 1, height: 1, frame_rate: None, colour: None };
+            let timescale = Timescale::new(NonZeroU32::MIN);
+            let segments = vec![segment(1, 1, 0)];
+            let video =
+                video.then(|| PackagedTrack::new("v", "avc1.4D001E", picture, timescale, segments).unwrap());
+            Presentation::new(video.into_iter().collect(), tracks.into()).unwrap().is_audio_ladder()
+        };
+        let of = |directory: &str, ends: [u64; 2]| {
+            let segments = vec![segment(1, ends[0], 0), segment(2, ends[1] - ends[0], ends[0])];
+            track(directory, "mp4a.40.2", segments).unwrap()
+        };
+        let (a, b) = (of("a", [4000, 5500]), of("b", [4000, 5500]));
+        assert!(ladder(false, [a.clone(), b.clone()]));
+        assert!(!ladder(true, [a.clone(), b.clone()]), "beside video each is a choice");
+        // A frame lasts 21.3 ms.
+        assert!(ladder(false, [a.clone(), of("b", [4000, 5521])]));
+        assert!(!ladder(false, [a.clone(), of("b", [4000, 5522])]));
+        assert!(!ladder(false, [of("b", [4000, 5522]), a.clone()]));
+        assert!(!ladder(false, [a.clone(), of("b", [4001, 5500])]));
+        assert!(!ladder(false, [a.clone(), track("b", "mp4a.40.2", vec![segment(1, 5500, 0)]).unwrap()]));
+        for media in [
+            Media::Audio { channels: 1, sample_rate: 48_000 },
+            Media::Audio { channels: 2, sample_rate: 44_100 },
+        ] {
+            assert!(!ladder(false, [a.clone(), PackagedTrack { media, ..b.clone() }]));
+        }
+        assert!(!ladder(false, [a.clone(), PackagedTrack { default: true, ..b.clone() }]));
+        assert!(!ladder(false, [a.clone(), PackagedTrack { role: Some("main".to_owned()), ..b.clone() }]));
+        // The same times in other ticks.
+        let finer = vec![segment(1, 8000, 0), segment(2, 3000, 8000)];
+        let timescale = Timescale::new(NonZeroU32::new(2000).unwrap());
+        let finer = PackagedTrack::new("c", "mp4a.40.2", AUDIO, timescale, finer).unwrap();
+        assert!(ladder(false, [a, finer]));
     }
 
     #[test]

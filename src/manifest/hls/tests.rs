@@ -196,6 +196,13 @@ audio/a-160k/playlist.m3u8
 }
 
 #[test]
+fn audio_alone_that_does_not_line_up_is_a_group_to_choose_from() {
+    let text = master_of(vec![], vec![audio("audio/a", &[1, 1]), audio("audio/b", &[1])]);
+    let playlist = parsed_master(&text);
+    assert_eq!((playlist.alternatives.len(), playlist.variants.len()), (2, 1), "{text}");
+}
+
+#[test]
 fn audio_alone_with_labels_is_a_group_and_the_variant_of_its_default() {
     let mut german = audio("audio/de", &[80_214]);
     german.default = true;
@@ -290,8 +297,17 @@ fn video_range_follows_the_transfer_characteristics() {
 }
 
 #[test]
+fn a_frame_rate_that_rounds_to_zero_is_left_out() {
+    let media = Media::Video { width: 64, height: 48, frame_rate: FrameRate::new(1, 3600), colour: None };
+    let text = master_of(vec![track("video/a", "avc1.4D001E", media, 10_000, &[(1, 36_000_000)])], vec![]);
+    assert!(text.contains("RESOLUTION=64x48,VIDEO-RANGE=SDR"), "{text}");
+}
+
+#[test]
 fn frame_rates_have_three_decimals() {
-    let of = |n, d| three_decimals(FrameRate::new(n, d).unwrap());
+    let rounded = |n, d| three_decimals(FrameRate::new(n, d).unwrap());
+    let of = |n, d| rounded(n, d).unwrap();
+    assert_eq!((rounded(1, 2000).as_deref(), rounded(1, 2001)), (Some("0.001"), None));
     assert_eq!(
         [of(25, 1), of(30_000, 1001), of(24_000, 1001), of(60_000, 1001), of(25, 2), of(2, 3)],
         ["25.000", "29.970", "23.976", "59.940", "12.500", "0.667"]

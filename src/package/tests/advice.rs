@@ -170,3 +170,41 @@ fn a_plan_says_where_a_real_run_would_be_refused() {
     let [(_, message)] = &scene.notices()[..] else { panic!("one notice") };
     assert!(message.contains("not empty"), "{message}");
 }
+
+#[test]
+fn a_last_picture_with_fewer_slices_than_all_others_is_told() {
+    let picture = |slice: Slice, slices: u32| {
+        (0..slices).map(move |n| Slice { first_mb: 3 * n, ..slice.clone() }.nal())
+    };
+    let of = |counts: [u32; 3]| {
+        let sets = [sps(30), pps(0)].into_iter();
+        let pictures = [Slice::idr(), Slice::p(1, 2), Slice::p(2, 4)].into_iter().zip(counts);
+        let nals: Vec<_> = sets.chain(pictures.flat_map(|(slice, count)| picture(slice, count))).collect();
+        Scene::new(&[("v.h264", stream(&nals))]).notices()
+    };
+    let expected = "the last picture has 1 slice where every other has 4: the stream may be cut off";
+    assert_eq!(of([4, 4, 1]), [told("v.h264", expected)]);
+    assert_eq!(of([2, 4, 1]), []);
+    assert_eq!(of([4, 4, 4]), []);
+    assert_eq!(of([1, 1, 1]), []);
+    assert_eq!(of([2, 2, 3]), []);
+}
+
+#[test]
+fn audio_alone_is_a_switching_set_only_where_it_lines_up() {
+    let sets = |one, other| {
+        let report = Scene::new(&[("a.aac", one), ("b.aac", other)]).preview().unwrap();
+        report.switching_sets
+    };
+    assert_eq!(sets(audio(3, 470), audio(3, 471)), [vec![0, 1]]);
+    assert_eq!(sets(audio(3, 470), audio(3, 472)), [vec![0], vec![1]]);
+    assert_eq!(sets(audio(3, 470), audio(4, 470)), [vec![0], vec![1]]);
+}
+
+#[test]
+fn a_rate_so_low_that_a_picture_lasts_too_long_is_refused_by_its_duration() {
+    let mut scene = Scene::new(&[("v.h264", video_behind(0))]);
+    scene.request.frame_rate = crate::time::FrameRate::new(1, u64::from(u32::MAX));
+    let text = scene.error().to_string();
+    assert!(text.contains("the limit is 4294967295") && text.contains("frame rate"), "{text}");
+}
