@@ -168,12 +168,12 @@ impl<'a> Set<'a> {
         let longest = long.iter().max()?;
         let whose = if self.renditions.len() > 1 { "the renditions share" } else { "the stream has" };
         Some(format!(
-            "{} of {} segments last more than one and a half times the target of {} s, the longest {} s: {whose} no key \
-             frame to cut at sooner",
+            "segments of more than one and a half times the target: {} of {}, the longest {} s where {} s were asked for; \
+             {whose} no key frame to cut at sooner",
             long.len(),
             starts.len(),
-            self.target,
-            self.seconds(Ticks(*longest))
+            self.seconds(Ticks(*longest)),
+            self.target
         ))
     }
 
