@@ -137,15 +137,15 @@ fn long_segments_are_told_once_for_the_set() {
     assert_eq!(
         notices(&[0, 6001, 10_001, 16_041], 20_041, 1),
         [
-            "2 of 4 segments last more than one and a half times the target of 4 s, the longest 6.040 s: the stream has no \
-          key frame to cut at sooner"
+            "segments of more than one and a half times the target: 2 of 4, the longest 6.040 s where 4 s were \
+          asked for; the stream has no key frame to cut at sooner"
         ]
     );
     assert_eq!(
         notices(&[0], 68_000, 2),
         [
-            "1 of 1 segments last more than one and a half times the target of 4 s, the longest 68.000 s: the renditions \
-          share no key frame to cut at sooner"
+            "segments of more than one and a half times the target: 1 of 1, the longest 68.000 s where 4 s were \
+          asked for; the renditions share no key frame to cut at sooner"
         ]
     );
     assert_eq!(notices(&[0, 6000, 12_000], 13_000, 2), [""; 0]);
