@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use crate::package::{Kind, Package};
+use crate::wire;
 
 /// Damages the package in place.
 pub type Damage = fn(&Package);
@@ -52,6 +53,15 @@ pub fn init_without_sync_table(package: &Package) {
         let stss = find(&bytes, &["moov", "trak", "mdia", "minf", "stbl", "stss"]);
         bytes[stss.start - 4..stss.start].copy_from_slice(b"free");
         write(&path, &bytes);
+    }
+}
+
+pub fn language_wrong(package: &Package) {
+    for track in package.of_kind(Kind::Audio) {
+        edit(&package.init(track), |bytes| {
+            let elng = find(bytes, &["moov", "trak", "mdia", "elng"]);
+            bytes[elng.start + 4] = b'x';
+        });
     }
 }
 
@@ -239,7 +249,7 @@ fn garble(bytes: &mut [u8], start: usize, count: usize) {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+    wire::u32_at(bytes, at).expect("four bytes")
 }
 
 fn add_u32(bytes: &mut [u8], at: usize, difference: u32) {
@@ -254,22 +264,8 @@ fn add_to_tfdt(bytes: &mut [u8], difference: u32) {
     add_u32(bytes, tfdt.start + 8, difference);
 }
 
-/// Where the body of a box lies: what follows size and type. All boxes here have 32-bit sizes.
 fn find(bytes: &[u8], path: &[&str]) -> Range<usize> {
-    let mut range = 0..bytes.len();
-    for kind in path {
-        let mut at = range.start;
-        loop {
-            assert!(at + 8 <= range.end, "no {kind} in {path:?}");
-            let end = at + u32_at(bytes, at) as usize;
-            if &bytes[at + 4..at + 8] == kind.as_bytes() {
-                range = at + 8..end;
-                break;
-            }
-            at = end;
-        }
-    }
-    range
+    wire::find(bytes, path).unwrap_or_else(|| panic!("no {path:?}"))
 }
 
 const FIRST_SAMPLE_FLAGS: u32 = 0x4;

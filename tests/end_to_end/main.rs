@@ -11,6 +11,7 @@ mod players;
 mod segment;
 mod source;
 mod tools;
+mod wire;
 
 use checks::{Problems, boxes, bytes, decoded, payload, playlists, timing};
 use damage::Damage;
@@ -72,6 +73,7 @@ noticed! {
     init_of_another_rendition: boxes::check, decoded::pictures, decoded::alone;
     playlist_missing: playlists::m3u8_rs, playlists::hls_parser;
     init_without_sync_table: boxes::check;
+    language_wrong: boxes::check;
     wrong_sequence_number: boxes::check;
     moof_type_unknown: boxes::check, timing::check, payload::check, decoded::pictures;
     data_offset_late: boxes::check, decoded::pictures;

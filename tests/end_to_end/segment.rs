@@ -5,6 +5,8 @@ use std::path::Path;
 
 use mp4_atom::{Any, Codec, DecodeMaybe, FourCC, Moof, Moov};
 
+use crate::wire;
+
 /// An init segment.
 pub struct Init {
     pub brands: Vec<FourCC>,
@@ -16,8 +18,7 @@ pub struct Init {
 impl Init {
     pub fn read(path: &Path) -> Result<Self, String> {
         let (mut brands, mut moov) = (Vec::new(), None);
-        let mut bytes = fs::read(path).map_err(|error| error.to_string())?;
-        let language = take_elng(&mut bytes)?;
+        let bytes = fs::read(path).map_err(|error| error.to_string())?;
         let boxes = read_boxes(&bytes)?;
         for (_, _, any) in boxes {
             match any {
@@ -30,6 +31,10 @@ impl Init {
         if moov.trak.len() != 1 {
             return Err(format!("{} trak boxes", moov.trak.len()));
         }
+        // `mp4-atom` does not know `elng` (ISO/IEC 14496-12 8.4.6): version and flags, then a text that ends with 0.
+        let elng = wire::find(&bytes, &["moov", "trak", "mdia", "elng"]).map(|body| &bytes[body]);
+        let language = elng.and_then(|body| body.strip_prefix(&[0; 4])?.strip_suffix(&[0]));
+        let language = language.map(|text| String::from_utf8_lossy(text).into_owned());
         Ok(Self { brands, moov, language })
     }
 
@@ -147,40 +152,4 @@ fn read_boxes(bytes: &[u8]) -> Result<Vec<(usize, usize, Any)>, String> {
         boxes.push((start, bytes.len() - rest.len(), any));
     }
     Ok(boxes)
-}
-
-/// Takes `elng` (ISO/IEC 14496-12 8.4.6) out of `mdia`, since strict `mp4-atom` does not know it, and gives what it says.
-fn take_elng(init: &mut Vec<u8>) -> Result<Option<String>, String> {
-    let size = |bytes: &[u8], at: usize| {
-        u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes")) as usize
-    };
-    let find = |bytes: &[u8], from: usize, end: usize, kind: &[u8]| {
-        let mut at = from;
-        while at + 8 <= end && size(bytes, at) >= 8 {
-            if &bytes[at + 4..at + 8] == kind {
-                return Some(at);
-            }
-            at += size(bytes, at);
-        }
-        None
-    };
-    let (mut from, mut end, mut parents) = (0, init.len(), Vec::new());
-    for kind in [b"moov", b"trak", b"mdia"] {
-        let at = find(init, from, end, kind).ok_or_else(|| format!("no {}", kind.escape_ascii()))?;
-        (from, end) = (at + 8, (at + size(init, at)).min(init.len()));
-        parents.push(at);
-    }
-    let Some(elng) = find(init, from, end, b"elng") else { return Ok(None) };
-    let len = size(init, elng);
-    let taken: Vec<u8> = init.drain(elng..elng + len).collect();
-    for parent in parents {
-        let shorter = u32::try_from(size(init, parent) - len).map_err(|error| error.to_string())?;
-        init[parent..parent + 4].copy_from_slice(&shorter.to_be_bytes());
-    }
-    match &taken[8..] {
-        [0, 0, 0, 0, text @ .., 0] => {
-            String::from_utf8(text.to_vec()).map(Some).map_err(|error| error.to_string())
-        }
-        body => Err(format!("elng holds {body:02x?}")),
-    }
 }

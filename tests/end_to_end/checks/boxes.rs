@@ -1,7 +1,6 @@
 //! Structure: every box parses with `mp4-atom`, in the order and with the fields that CMAF asks for (ISO/IEC 23000-19 7.3).
 
 use std::fs;
-use std::ops::Range;
 use std::path::Path;
 
 use mp4_atom::{Codec, FourCC};
@@ -9,7 +8,7 @@ use mp4_atom::{Codec, FourCC};
 use super::{Parsed, Problems, each_track};
 use crate::package::{Kind, Package, Track};
 use crate::segment::{Init, Segment};
-use crate::source;
+use crate::{source, wire};
 
 const VIDEO_INIT: &str = "ftyp moov{mvhd trak{tkhd mdia{mdhd hdlr minf{vmhd dinf{dref} \
                           stbl{stsd stts stsc stsz stco stss}}}} mvex{mehd trex}}";
@@ -36,31 +35,14 @@ pub fn check(package: &Package) -> Problems {
     })
 }
 
-/// All boxes of a file and their order, which `mp4-atom` does not look at.
+/// All boxes of a file and their order: `mp4-atom` skips those that it does not know, and takes any order.
 fn layout(path: &Path, expected: &str) -> Problems {
     let bytes = fs::read(path).expect("it was parsed");
-    let found = tree(&bytes, 0..bytes.len()).unwrap_or_else(|| "a size that does not fit".to_owned());
+    let found = wire::tree(&bytes, 0..bytes.len()).unwrap_or_else(|| "a size that does not fit".to_owned());
     if found == expected {
         return Problems::new();
     }
     vec![format!("{} has {found}, expected {expected}", path.file_name().unwrap_or_default().display())]
-}
-
-/// The boxes in `range` by their types, those inside of containers in braces; `None` where a size is wrong.
-fn tree(bytes: &[u8], range: Range<usize>) -> Option<String> {
-    const CONTAINERS: [&str; 9] = ["moov", "trak", "mdia", "minf", "dinf", "stbl", "mvex", "moof", "traf"];
-    let (mut names, mut at) = (Vec::new(), range.start);
-    while at < range.end {
-        let size = u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?) as usize;
-        let end = at.checked_add(size).filter(|&end| size >= 8 && end <= range.end)?;
-        let mut name = String::from_utf8_lossy(&bytes[at + 4..at + 8]).into_owned();
-        if CONTAINERS.contains(&&*name) {
-            name = format!("{name}{{{}}}", tree(bytes, at + 8..end)?);
-        }
-        names.push(name);
-        at = end;
-    }
-    Some(names.join(" "))
 }
 
 fn init(track: &Track, init: &Init) -> Problems {
