@@ -89,11 +89,12 @@ impl Plan {
     pub fn new(request: &Request, sources: Vec<SourceTrack>) -> Result<Self> {
         let mut notices = Vec::new();
         let tracks = timing::time_tracks(request, sources, &mut notices)?;
+        // What the request gets wrong by itself comes before what the inputs do.
         check_settings(&tracks)?;
+        let names = name_tracks(&tracks)?;
         advice::tell_dropped(&tracks, &mut notices)?;
         advice::tell_looks(&tracks, &mut notices);
         let starts = cut(request, &tracks, &mut notices)?;
-        let names = name_tracks(&tracks)?;
         let renditions = tracks
             .into_par_iter()
             .zip(starts)
