@@ -3,4 +3,5 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 scripts/setup-tests.sh
-exec cargo test --locked "$@"
+# One failure must not hide another.
+exec cargo test --locked --no-fail-fast "$@"
