@@ -34,3 +34,17 @@ impl fmt::Display for FourCc {
 
 /// `track_ID` of the one track that a CMAF file holds (ISO/IEC 23000-19 7.3.2.1: exactly one `trak`).
 pub const TRACK_ID: u32 = 1;
+
+#[cfg(test)]
+mod testing {
+    use super::BoxWriter;
+
+    /// The bytes that `body` writes.
+    pub fn written(body: impl FnOnce(&mut BoxWriter<'_>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        let mut w = BoxWriter::new(&mut out);
+        body(&mut w);
+        w.finish().unwrap();
+        out
+    }
+}

@@ -263,14 +263,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-
-    fn written(body: impl FnOnce(&mut BoxWriter<'_>)) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut w = BoxWriter::new(&mut out);
-        body(&mut w);
-        w.finish().unwrap();
-        out
-    }
+    use crate::boxes::testing::written;
 
     fn timescale(ticks: u32) -> Timescale {
         Timescale::new(NonZeroU32::new(ticks).unwrap())

@@ -222,14 +222,7 @@ fn descriptor(w: &mut BoxWriter<'_>, tag: u8, body: impl FnOnce(&mut BoxWriter<'
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn written(body: impl FnOnce(&mut BoxWriter<'_>)) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut w = BoxWriter::new(&mut out);
-        body(&mut w);
-        w.finish().unwrap();
-        out
-    }
+    use crate::boxes::testing::written;
 
     /// `avcC` of the clip, 0x39 bytes with its header.
     const AVCC: &[u8] = b"\0\0\0\x39avcC\

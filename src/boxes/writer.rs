@@ -190,15 +190,8 @@ impl<'a> BoxWriter<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boxes::testing::written;
     use crate::bytes::I32;
-
-    fn written(body: impl FnOnce(&mut BoxWriter<'_>)) -> Vec<u8> {
-        let mut out = Vec::new();
-        let mut w = BoxWriter::new(&mut out);
-        body(&mut w);
-        w.finish().unwrap();
-        out
-    }
 
     #[test]
     fn sizes_count_what_is_nested() {
