@@ -141,7 +141,8 @@ impl Plan {
 
     /// The report of this plan, `written` or not.
     pub fn report(&self, request: &Request, io: IoReport, written: bool) -> Report {
-        let files = self.files();
+        let receipt = Receipt::new(self.files());
+        let receipt_bytes = receipt.to_json().len() as u64;
         Report {
             fragmint: env!("CARGO_PKG_VERSION").to_owned(),
             output: request.output.display().to_string(),
@@ -151,8 +152,8 @@ impl Plan {
             renditions: self.renditions.iter().map(|r| r.report(self.target_duration)).collect(),
             switching_sets: self.switching_sets.clone(),
             notices: self.notices.clone(),
-            files: files.len() as u64 + 1,
-            bytes: files.iter().filter_map(|file| file.bytes).sum::<u64>() + self.receipt().len() as u64,
+            files: receipt.files.len() as u64 + 1,
+            bytes: receipt.files.iter().filter_map(|file| file.bytes).sum::<u64>() + receipt_bytes,
         }
     }
 }
@@ -271,8 +272,7 @@ fn cut_video(tracks: &[&TimedTrack<'_>], target: SegmentDuration, notices: &mut 
         .map(|(track, (name, sync_times))| track.rendition_times(name, sync_times))
         .collect();
     let mut cuts = plan_cuts(&times, tracks[0].timescale, target)?;
-    let about = || "video".to_owned();
-    notices.extend(cuts.notices.drain(..).map(|message| Notice { about: about(), message }));
+    notices.extend(cuts.notices.drain(..).map(|message| Notice { about: "video".to_owned(), message }));
     Ok(cuts)
 }
 
@@ -347,7 +347,7 @@ fn same_name(kind: &str, first: &TimedTrack<'_>, second: &TimedTrack<'_>) -> Err
 }
 
 fn track_name(track: &TimedTrack<'_>) -> TrackName {
-    let bit_rate = track.average_bit_rate();
+    let bit_rate = u64::from(track.bit_rate.average);
     TrackName {
         given: track.input.name.clone(),
         generated: if track.is_video() {

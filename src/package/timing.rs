@@ -26,6 +26,8 @@ pub struct TimedTrack<'a> {
     pub frame_rate: Option<FrameRate>,
     /// Of all its times.
     pub timescale: Timescale,
+    /// Bit rates of its samples, without boxes.
+    pub bit_rate: BitRate,
 }
 
 /// Times all tracks, video first, both in the request's order.
@@ -55,7 +57,9 @@ pub fn time_tracks<'a>(
                     ));
                 }
                 let rate = NonZeroU32::new(config.sample_rate()).expect("the table of rates has no 0");
-                audio.push(TimedTrack { input, source, frame_rate: None, timescale: Timescale::new(rate) });
+                let timescale = Timescale::new(rate);
+                let bit_rate = BitRate::of(&source.samples.samples, timescale);
+                audio.push(TimedTrack { input, source, frame_rate: None, timescale, bit_rate });
             }
         }
     }
@@ -161,7 +165,8 @@ fn time_pictures<'a>(
         sample.duration = duration.get();
         sample.composition_offset = offset;
     }
-    Ok(TimedTrack { input, source, frame_rate: Some(rate), timescale })
+    let bit_rate = BitRate::of(&source.samples.samples, timescale);
+    Ok(TimedTrack { input, source, frame_rate: Some(rate), timescale, bit_rate })
 }
 
 impl TimedTrack<'_> {
@@ -176,15 +181,6 @@ impl TimedTrack<'_> {
             SourceKind::Avc { configuration, .. } => configuration.video_format().height,
             SourceKind::Aac(_) => 0,
         }
-    }
-
-    /// Bits per second of the samples, without boxes.
-    pub fn average_bit_rate(&self) -> u64 {
-        u64::from(self.bit_rate().average)
-    }
-
-    fn bit_rate(&self) -> BitRate {
-        BitRate::of(&self.source.samples.samples, self.timescale)
     }
 
     /// Sum of the samples' durations.
@@ -257,7 +253,7 @@ impl TimedTrack<'_> {
             language: self.input.language.clone(),
             role: self.input.role.clone(),
             duration: Some(self.duration()),
-            bit_rate: Some(self.bit_rate()),
+            bit_rate: Some(self.bit_rate),
         }
     }
 }
