@@ -51,6 +51,7 @@ pub mod bytes;
 pub mod codec;
 pub mod error;
 pub mod fragment;
+pub mod hash;
 pub mod io;
 pub mod manifest;
 pub mod package;

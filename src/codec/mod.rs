@@ -30,6 +30,10 @@ pub struct VideoFormat {
     pub sample_aspect_ratio: Option<SampleAspectRatio>,
     /// Meaning of the sample values; `None` when the bitstream does not say.
     pub colour: Option<Colour>,
+    /// Colour volume of the mastering display, where it is known.
+    pub mastering_display: Option<MasteringDisplay>,
+    /// Content light levels, where they are known.
+    pub content_light: Option<ContentLight>,
 }
 
 impl VideoFormat {
@@ -68,6 +72,29 @@ pub struct Colour {
     pub matrix: u8,
     /// `video_full_range_flag`.
     pub full_range: bool,
+}
+
+/// Colour volume of the display that content was mastered on (SMPTE ST 2086), in the units of `mdcv`
+/// (ISO/IEC 14496-12) and of H.264 D.2.29.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MasteringDisplay {
+    /// CIE 1931 x and y of green, blue and red, in this order, in steps of 0.00002: 0..=50000.
+    pub primaries: [(u16, u16); 3],
+    /// CIE 1931 x and y of white, in steps of 0.00002: 0..=50000.
+    pub white_point: (u16, u16),
+    /// Highest luminance in steps of 0.0001 cd/m².
+    pub max_luminance: u32,
+    /// Lowest luminance in steps of 0.0001 cd/m².
+    pub min_luminance: u32,
+}
+
+/// Light levels of content (CTA-861.3), for `clli`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContentLight {
+    /// `max_content_light_level`, cd/m²; 0 where it is not known.
+    pub max_content: u16,
+    /// `max_pic_average_light_level`, cd/m²; 0 where it is not known.
+    pub max_picture_average: u16,
 }
 
 /// Frame rate that the bitstream's timing fields give.

@@ -5,6 +5,7 @@
 
 use std::num::NonZeroU32;
 use std::ops::Range;
+use std::path::Path;
 
 use rayon::prelude::*;
 
@@ -99,7 +100,7 @@ impl Plan {
             .into_par_iter()
             .zip(starts)
             .zip(names)
-            .map(|((track, starts), name)| rendition(track, &starts, &name))
+            .map(|((track, starts), name)| rendition(track, &starts, &request.output, &name))
             .collect::<Result<Vec<_>>>()?;
 
         let (video, audio): (Vec<_>, Vec<_>) =
@@ -359,7 +360,12 @@ fn track_name(track: &TimedTrack<'_>) -> TrackName {
 }
 
 /// Settles one rendition: init segment, and the size of each media segment.
-fn rendition(track: TimedTrack<'_>, starts: &[usize], directory: &str) -> Result<RenditionPlan> {
+fn rendition(
+    track: TimedTrack<'_>,
+    starts: &[usize],
+    output: &Path,
+    directory: &str,
+) -> Result<RenditionPlan> {
     let in_file = |error: Error| error.in_file(&track.input.path);
     let samples = &track.source.samples;
     let segments = segments(samples, starts);
@@ -368,7 +374,8 @@ fn rendition(track: TimedTrack<'_>, starts: &[usize], directory: &str) -> Result
         .iter()
         .map(|segment| {
             let bytes = segment.fragment(samples)?.byte_len(&mut scratch)?;
-            Ok(Segment::new(segment.number, bytes, segment.duration, segment.base_decode_time))
+            let listed = Segment::new(segment.number, bytes, segment.duration, segment.base_decode_time);
+            Ok(Segment { path: output.join(directory).join(&listed.uri), ..listed })
         })
         .collect::<Result<Vec<_>>>()
         .map_err(in_file)?;

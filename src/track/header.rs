@@ -309,6 +309,8 @@ mod tests {
         height: 180,
         sample_aspect_ratio: None,
         colour: Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
+        mastering_display: None,
+        content_light: None,
     };
 
     fn video(format: VideoFormat) -> TrackHeader {

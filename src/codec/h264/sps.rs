@@ -117,6 +117,9 @@ impl SequenceParameterSet {
             height,
             sample_aspect_ratio: self.vui.sample_aspect_ratio,
             colour: self.vui.colour,
+            // In SEI messages, if anywhere.
+            mastering_display: None,
+            content_light: None,
         }
     }
 
