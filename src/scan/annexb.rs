@@ -18,7 +18,7 @@ use crate::error::{Error, ErrorKind, Result};
 /// `start_code_prefix_one_3bytes`.
 const START_CODE: [u8; 3] = [0, 0, 1];
 /// Bytes of a start code with the `zero_byte` in front.
-const LONG_START_CODE_LEN: u64 = 4;
+pub(crate) const LONG_START_CODE_LEN: u64 = 4;
 const CLAUSE: &str = "H.264 B.1";
 
 static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(&START_CODE));

@@ -17,6 +17,8 @@ mod tests;
 #[doc(hidden)]
 pub use fuzz::fuzz_access_units;
 
+use std::sync::Arc;
+
 use crate::codec::PictureOrder;
 use crate::codec::h264::{
     NalHeader, NalUnitType, OrderCounter, ParameterSetPlacement, ParameterSets, SetPlace, SliceHeader,
@@ -54,10 +56,12 @@ pub struct AccessUnitOptions {
 }
 
 /// Groups NAL units into access units.
+///
+/// Between access units a clone costs next to nothing: it shares the parameter sets until one of the two takes in another.
 #[derive(Clone, Debug, Default)]
 pub struct AccessUnitBuilder {
     drop_leading: bool,
-    sets: ParameterSets,
+    sets: Arc<ParameterSets>,
     counter: OrderCounter,
     dropped: Dropped,
     repeated: Count,
@@ -70,6 +74,14 @@ pub struct AccessUnitBuilder {
     held: Vec<Held>,
     /// … and those of the access unit last given out.
     done: Vec<SourceRange>,
+    /// Sets that held when `picture` was opened with all of them, and when the one last given out was.
+    opened_with: Option<Arc<ParameterSets>>,
+    done_with: Option<Arc<ParameterSets>>,
+    /// Units that join the access unit last given out, and first slice of that one, where it was asked for.
+    joined: Vec<SourceRange>,
+    given: Option<SliceHeader>,
+    /// Where the first unit that waits for a picture stood, be it held or dropped.
+    waiting: Option<u64>,
     /// A unit that stands in front of a picture has come since the last slice.
     in_front: bool,
     /// A delimiter or an end has come since the last slice: the next one starts a picture.
@@ -124,7 +136,12 @@ impl AccessUnitBuilder {
     /// Starts a stream.
     pub fn new(options: AccessUnitOptions) -> Self {
         let AccessUnitOptions { drop_leading, parameter_sets } = options;
-        Self { drop_leading, sets: ParameterSets::new(parameter_sets), ..Self::default() }
+        Self { drop_leading, sets: Arc::new(ParameterSets::new(parameter_sets)), ..Self::default() }
+    }
+
+    /// Starts a stream whose pictures may use `sets`, as if these had come in front of it.
+    pub fn with_parameter_sets(drop_leading: bool, sets: ParameterSets) -> Self {
+        Self { drop_leading, sets: Arc::new(sets), ..Self::default() }
     }
 
     /// Takes the next NAL unit; gives the access unit that it shows to be complete, which is not the one it belongs to.
@@ -147,7 +164,11 @@ impl AccessUnitBuilder {
                 if nal.head.len() as u64 != bytes {
                     return Err(too_long(bytes).at(nal.offset));
                 }
-                self.sets.insert(nal.head, nal.offset)?;
+                // One that the sample entry has already changes nothing, and need not be read again.
+                if !self.sets.is_repetition(nal.head) {
+                    Arc::make_mut(&mut self.sets).insert(nal.head, nal.offset)?;
+                }
+                self.waiting.get_or_insert(nal.offset);
                 match self.sets.placement() {
                     ParameterSetPlacement::SampleEntry => self.dropped.parameter_sets.add(bytes),
                     ParameterSetPlacement::InBand => self.hold(nal, header),
@@ -156,6 +177,7 @@ impl AccessUnitBuilder {
             }
             NalUnitType::AccessUnitDelimiter => {
                 self.dropped.access_unit_delimiters.add(bytes);
+                self.waiting.get_or_insert(nal.offset);
                 self.end_picture();
             }
             NalUnitType::EndOfSequence => {
@@ -168,18 +190,75 @@ impl AccessUnitBuilder {
             }
             NalUnitType::Filler => self.dropped.filler.add(bytes),
             NalUnitType::Sei | NalUnitType::Leading(_) => {
+                self.waiting.get_or_insert(nal.offset);
                 self.hold(nal, header);
                 self.in_front = true;
             }
             NalUnitType::Trailing(_) => {
                 if self.picture.is_some() && !self.in_front {
                     self.units.push(nal.range());
+                } else if self.given.is_some() && !self.in_front {
+                    self.joined.push(nal.range());
                 } else {
                     self.hold(nal, header);
                 }
             }
         }
         Ok(None)
+    }
+
+    /// Ends a packet that holds whole access units, and gives the last of them: the next slice has to start another one.
+    /// `None` for a packet without a slice.
+    ///
+    /// Units that wait for a picture go on to do so. Those that can only stand behind one belong to the access unit given
+    /// out last, though they come in a later packet: see [`Self::joined`].
+    pub fn end_packet(&mut self) -> Option<AccessUnit<'_>> {
+        self.given = self.picture.as_ref().map_or(self.given, |picture| Some(picture.first));
+        let (picture, order) = self.take_picture()?;
+        Some(self.access_unit(picture, order))
+    }
+
+    /// Starts a packet: forgets what was given out before.
+    pub fn start_packet(&mut self) {
+        self.done.clear();
+        self.done_with = None;
+        self.joined.clear();
+    }
+
+    /// Units of the access unit last given out.
+    pub(crate) fn given_units(&self) -> &[SourceRange] {
+        &self.done
+    }
+
+    /// A set that the access unit last given out was given, as it held then: it was last sent at `offset`.
+    pub(crate) fn given_set(&self, offset: u64) -> Option<&[u8]> {
+        self.done_with.as_ref()?.sent_at(offset)
+    }
+
+    /// Units of this packet that belong to the access unit given out last before it.
+    pub fn joined(&self) -> &[SourceRange] {
+        &self.joined
+    }
+
+    /// Units that wait for the next picture and go into its sample.
+    pub fn held(&self) -> impl ExactSizeIterator<Item = SourceRange> {
+        self.held.iter().map(|unit| unit.range)
+    }
+
+    /// Where the first of the units stood that wait for a picture, those included that samples do not carry.
+    pub fn waiting(&self) -> Option<u64> {
+        self.waiting
+    }
+
+    /// Drops what waits for a picture, and gives how many bytes of it would have gone into a sample.
+    pub fn discard_waiting(&mut self) -> u64 {
+        self.waiting = None;
+        self.held.drain(..).map(|unit| u64::from(unit.range.len)).sum()
+    }
+
+    /// From now on a parameter set that has not come yet is an error: the sample entry is written.
+    pub fn close_parameter_sets(&mut self) {
+        Arc::make_mut(&mut self.sets).close();
     }
 
     /// Ends the stream and gives its last access unit, with all units behind its last slice but parameter sets: no picture
@@ -247,6 +326,18 @@ impl AccessUnitBuilder {
             self.join(nal, "a slice of a redundant coded picture without its primary coded picture")?;
             return Ok(None);
         }
+        if let Some(given) = self
+            .given
+            .filter(|given| self.picture.is_none() && !self.boundary && !header.starts_new_picture(given))
+        {
+            let kind = if given.idr { "an IDR picture" } else { "a picture" };
+            return Err(Error::malformed(
+                format!("a slice of {kind} that an earlier packet began"),
+                "H.264 7.4.1.2.4",
+                "push all slices of a picture in one packet",
+            )
+            .at(nal.offset));
+        }
         if let Some(picture) = &mut self.picture
             && !self.boundary
             && !header.starts_new_picture(&picture.first)
@@ -305,7 +396,9 @@ impl AccessUnitBuilder {
         let mut counter = self.counter;
         let (_, sps) = self.sets.for_slice(header.start.pps_id).map_err(|error| error.at(offset))?;
         let order = counter.next(header, sps).map_err(|error| error.at(offset))?;
-        self.sets.activate(header.start.pps_id, header.idr, offset)?;
+        if !self.sets.is_active(header.start.pps_id) {
+            Arc::make_mut(&mut self.sets).activate(header.start.pps_id, header.idr, offset)?;
+        }
         self.counter = counter;
         Ok(order)
     }
@@ -328,7 +421,7 @@ impl AccessUnitBuilder {
     fn add(&mut self, nal: NalUnit<'_>) {
         self.units.extend(self.held.drain(..).map(|unit| unit.range));
         self.units.push(nal.range());
-        (self.in_front, self.boundary) = (false, false);
+        (self.waiting, self.in_front, self.boundary) = (None, false, false);
     }
 
     /// Keeps a unit until the next slice says where it belongs.
@@ -371,6 +464,9 @@ impl AccessUnitBuilder {
         for set in front.iter().chain(&behind) {
             self.repeated.add(u64::from(set.len));
         }
+        if front.len() + behind.len() > 0 {
+            self.opened_with = Some(Arc::clone(&self.sets));
+        }
         let range = |set: SetPlace| SourceRange { offset: set.offset, len: set.len };
         self.units.extend(front.into_iter().map(range));
         self.units.extend(self.held.drain(..sps_end).map(|unit| unit.range));
@@ -384,6 +480,7 @@ impl AccessUnitBuilder {
     /// Closes the open picture, and moves its units to `done`. A leading picture is dropped and counted.
     fn take_picture(&mut self) -> Option<(Picture, PictureOrder)> {
         let picture = self.picture.take()?;
+        self.done_with = self.opened_with.take();
         std::mem::swap(&mut self.units, &mut self.done);
         self.units.clear();
         if picture.order.is_some() {

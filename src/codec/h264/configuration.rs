@@ -41,11 +41,12 @@ const MAX_PPS: usize = 255;
 
 impl AvcConfiguration {
     pub(super) fn new(sets: &ParameterSets) -> Result<Self> {
-        let first = sets.first_used().ok_or_else(|| {
+        let unused = || sets.first_sps().next().map(|set| &set.value);
+        let first = sets.first_used().or_else(unused).ok_or_else(|| {
             Error::malformed(
-                "no picture uses a parameter set",
+                "no sequence parameter set has come",
                 "H.264 7.4.1.2.1",
-                "give a stream with at least one coded picture",
+                "give a stream with at least one coded picture, or its parameter sets",
             )
         })?;
         let demands = sets.demands();
@@ -390,10 +391,13 @@ mod tests {
     }
 
     #[test]
-    fn without_a_picture_there_is_no_configuration() {
+    fn without_a_sequence_parameter_set_there_is_no_configuration() {
         let mut sets = ParameterSets::default();
-        sets.insert(&Sps::default().nal(), 0).unwrap();
+        sets.insert(&Pps::default().nal(), 0).unwrap();
         assert!(sets.configuration().is_err());
+        // One is enough, though no picture uses it yet.
+        sets.insert(&Sps::default().nal(), 9).unwrap();
+        assert_eq!(sets.configuration().unwrap().bitstream_rate().unwrap(), None);
     }
 
     /// The rate of a track whose pictures used sequence parameter sets with these timings.

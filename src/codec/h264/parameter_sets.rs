@@ -47,6 +47,8 @@ pub struct ParameterSets {
     timings: BTreeSet<Option<Timing>>,
     /// Id and place of the sequence parameter set in use now.
     active: Option<(u8, u64)>,
+    /// The sample entry is written: no set may come that it does not have.
+    closed: bool,
 }
 
 /// What a sequence parameter set asks of decoders.
@@ -135,7 +137,7 @@ impl ParameterSets {
             return Err(too_long(nal.len() as u64).at(offset));
         }
         let moved = |error: Error| error.shift(offset);
-        let came = Came { nal, offset, placement: self.placement };
+        let came = Came { nal, offset, placement: self.placement, closed: self.closed };
         match unit_type {
             NalUnitType::Sps => {
                 let set = SequenceParameterSet::read(nal).map_err(moved)?;
@@ -161,6 +163,48 @@ impl ParameterSets {
             )
             .at(offset)),
         }
+    }
+
+    /// Whether the sample entry has this very set, so that taking it in changes nothing.
+    pub fn is_repetition(&self, nal: &[u8]) -> bool {
+        // In band, the place of the last one matters too.
+        let nal = trim_zeros(nal);
+        self.placement == ParameterSetPlacement::SampleEntry && self.versions().any(|bytes| bytes == nal)
+    }
+
+    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
+    pub fn picture_size(&self) -> Option<(u16, u16)> {
+        self.first_used.as_ref().map(SequenceParameterSet::cropped_size)
+    }
+
+    /// The bytes of the set that holds now and was last sent at `offset`.
+    pub(crate) fn sent_at(&self, offset: u64) -> Option<&[u8]> {
+        fn find<T>(sets: &BTreeMap<u8, Stored<T>>, offset: u64) -> Option<&[u8]> {
+            let stored = sets.values().find(|stored| stored.last == offset)?;
+            Some(&stored.current().bytes)
+        }
+        find(&self.sps, offset)
+            .or_else(|| find(&self.pps, offset))
+            .or_else(|| find(&self.sps_extensions, offset))
+    }
+
+    /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
+    pub fn close(&mut self) {
+        self.closed = self.placement == ParameterSetPlacement::SampleEntry;
+    }
+
+    /// Every set as it first came.
+    fn versions(&self) -> impl Iterator<Item = &[u8]> {
+        let sps = self.first_sps().map(|set| set.bytes.as_slice());
+        let extensions = self.first_sps_extensions().map(|set| set.bytes.as_slice());
+        sps.chain(self.first_pps().map(|set| set.bytes.as_slice())).chain(extensions)
+    }
+
+    /// Whether pictures use the sets of this `pic_parameter_set_id` already, so that [`Self::activate`] changes nothing.
+    pub(crate) fn is_active(&self, pps_id: u8) -> bool {
+        let sps_id = self.pps.get(&pps_id).map(|pps| pps.current().value.sps_id);
+        let sps = sps_id.and_then(|id| Some((id, self.sps.get(&id)?.current().offset)));
+        sps.is_some() && sps == self.active
     }
 
     /// The sets that a slice with this `pic_parameter_set_id` is read with; an error when one has not come.
@@ -290,6 +334,7 @@ struct Came<'a> {
     nal: &'a [u8],
     offset: u64,
     placement: ParameterSetPlacement,
+    closed: bool,
 }
 
 fn store<T>(
@@ -299,9 +344,16 @@ fn store<T>(
     came: Came<'_>,
     value: T,
 ) -> Result<()> {
-    let Came { nal, offset, placement } = came;
+    let Came { nal, offset, placement, closed } = came;
     let version = || Version { bytes: nal.to_vec(), offset, value };
     let Some(stored) = sets.get_mut(&id) else {
+        if closed {
+            return Err(Error::conflict(
+                format!("{kind} {id} is new, and the init segment is written without it"),
+                "give it when the track is started, or keep parameter sets in band (avc3)",
+            )
+            .at(offset));
+        }
         sets.insert(id, Stored { first: version(), replaced_by: None, last: offset });
         return Ok(());
     };
