@@ -12,10 +12,9 @@ use std::path::Path;
 use fragmint::codec::aac;
 use fragmint::fragment::Fragment;
 use fragmint::plan::{AudioTimes, Cuts, RenditionTimes, SegmentDuration, plan_audio_cuts, plan_cuts};
-use fragmint::scan::SourceRange;
 use fragmint::scan::annexb::NalUnits;
 use fragmint::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
-use fragmint::time::{CompositionOffset, DecodeTime, Ticks, Timescale};
+use fragmint::time::{DecodeTime, Ticks, Timescale};
 use fragmint::track::header::{BitRate, SampleEntry, TrackHeader, write_init_segment};
 use fragmint::track::{Framing, Sample, SampleFlags, Samples, timeline};
 
@@ -70,16 +69,11 @@ struct Track {
 /// Splits a byte stream into access units and times them.
 fn read_video(source: Vec<u8>) -> Result<Track> {
     let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
-    let mut samples = Samples { framing: Framing::LengthPrefixed, samples: Vec::new(), ranges: Vec::new() };
+    let mut samples = Samples::new(Framing::LengthPrefixed);
     let mut orders = Vec::new();
     let mut push = |unit: AccessUnit<'_>| {
         orders.push(unit.order);
-        let flags = match (unit.idr, unit.intra) {
-            (true, _) => SampleFlags::SYNC,
-            (false, true) => SampleFlags::INTRA,
-            (false, false) => SampleFlags::INTER,
-        };
-        push_sample(&mut samples, unit.units, if unit.reference { flags } else { flags.disposable() })
+        samples.push(unit.units, SampleFlags::of_picture(unit.idr, unit.intra, unit.reference), 0)
     };
     for nal in NalUnits::new(&source)? {
         if let Some(unit) = builder.push(nal?)? {
@@ -109,14 +103,11 @@ fn read_video(source: Vec<u8>) -> Result<Track> {
 
 /// Takes the frames out of an ADTS stream.
 fn read_audio(source: Vec<u8>) -> Result<Track> {
-    let mut samples = Samples { framing: Framing::Raw, samples: Vec::new(), ranges: Vec::new() };
+    let mut samples = Samples::new(Framing::Raw);
     let options = fragmint::io::windows::AdtsOptions::default();
     let report = fragmint::io::windows::read_adts(source.as_slice(), &options, |frame| {
-        push_sample(&mut samples, &[frame], SampleFlags::SYNC)
+        samples.push(&[frame], SampleFlags::SYNC, aac::SAMPLES_PER_FRAME)
     })?;
-    for sample in &mut samples.samples {
-        sample.duration = aac::SAMPLES_PER_FRAME;
-    }
     let config = report.config;
     let timescale = Timescale::new(NonZeroU32::new(config.sample_rate()).ok_or("a sampling rate above 0")?);
     let entry = SampleEntry::Mp4a {
@@ -126,20 +117,6 @@ fn read_audio(source: Vec<u8>) -> Result<Track> {
         sample_rate: config.sample_rate(),
     };
     Ok(Track::new(source, samples, timescale, entry, None))
-}
-
-fn push_sample(samples: &mut Samples, units: &[SourceRange], flags: SampleFlags) -> fragmint::Result<()> {
-    let start = samples.ranges.len() as u32;
-    samples.ranges.extend_from_slice(units);
-    let prefix = samples.framing.prefix_len();
-    samples.samples.push(Sample {
-        duration: 0,
-        composition_offset: CompositionOffset(0),
-        flags,
-        size: units.iter().map(|unit| prefix + unit.len).sum(),
-        ranges: start..samples.ranges.len() as u32,
-    });
-    Ok(())
 }
 
 fn common_cuts(tracks: &[Track]) -> Result<Cuts> {
