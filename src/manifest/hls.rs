@@ -107,7 +107,7 @@ fn line(text: &mut String, content: std::fmt::Arguments) {
 
 /// Index of the one member that is DEFAULT=YES: the one that was said to be, else the first.
 fn default_of(group: &[PackagedTrack]) -> Result<Option<usize>> {
-    let mut chosen = group.iter().enumerate().filter(|(_, track)| track.default);
+    let mut chosen = group.iter().enumerate().filter(|(_, track)| track.is_default());
     match (chosen.next(), chosen.next()) {
         (Some((_, first)), Some((_, second))) => Err(Error::conflict(
             format!("both {} and {} are the default audio", first.directory(), second.directory()),
@@ -121,9 +121,8 @@ fn default_of(group: &[PackagedTrack]) -> Result<Option<usize>> {
 /// EXT-X-MEDIA for each member, in order (8216bis 4.4.6.1). Members with AUTOSELECT=YES must be told apart by language
 /// and characteristics (4.4.6.1.1): the default is YES, and of the others each that no YES before it equals.
 fn write_group(text: &mut String, group: &[PackagedTrack], default: Option<usize>) -> Result<()> {
-    let selector = |track: &PackagedTrack| {
-        (track.language.as_deref().map(str::to_ascii_lowercase), characteristics(track))
-    };
+    let selector =
+        |track: &PackagedTrack| (track.language().map(str::to_ascii_lowercase), characteristics(track));
     let mut selectors: HashSet<_> = default.map(|index| selector(&group[index])).into_iter().collect();
     let mut names = HashSet::new();
     for (index, track) in group.iter().enumerate() {
@@ -133,7 +132,7 @@ fn write_group(text: &mut String, group: &[PackagedTrack], default: Option<usize
         let mut attribute = |name: &str, value: &str| {
             write!(attributes, ",{name}={value}").expect("writing to a string does not fail");
         };
-        if let Some(language) = &track.language {
+        if let Some(language) = track.language() {
             attribute("LANGUAGE", &quoted("language", language)?);
         }
         attribute("NAME", &quoted("name", &unique_name(track, &mut names))?);
@@ -153,7 +152,7 @@ fn write_group(text: &mut String, group: &[PackagedTrack], default: Option<usize
 
 /// The role that HLS has a word for (8216bis 4.4.6.1, CHARACTERISTICS).
 fn characteristics(track: &PackagedTrack) -> Option<&'static str> {
-    (track.role.as_deref() == Some("description")).then_some("public.accessibility.describes-video")
+    (track.role() == Some("description")).then_some("public.accessibility.describes-video")
 }
 
 /// NAME: what a person gave, else the language, else the last part of the directory; numbered where it is taken, since
@@ -161,7 +160,7 @@ fn characteristics(track: &PackagedTrack) -> Option<&'static str> {
 fn unique_name(track: &PackagedTrack, taken: &mut HashSet<String>) -> String {
     let directory = track.directory();
     let last = directory.rsplit('/').next().unwrap_or(directory);
-    let base = track.name.as_deref().or(track.language.as_deref()).unwrap_or(last);
+    let base = track.name().or(track.language()).unwrap_or(last);
     std::iter::once(base.to_owned())
         .chain((2u64..).map(|n| format!("{base} ({n})")))
         .find(|name| taken.insert(name.clone()))

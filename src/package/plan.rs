@@ -183,7 +183,7 @@ impl RenditionPlan {
                 dropped: self.source.dropped,
                 repeated_parameter_sets: self.source.repeated_parameter_sets,
             },
-            name: track.name.clone(),
+            name: track.name().map(str::to_owned),
             directory: track.directory().to_owned(),
             codec: track.codec().to_owned(),
             media: match (&self.source.kind, self.frame_rate) {
@@ -196,7 +196,7 @@ impl RenditionPlan {
                     MediaReport::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
                 }
             },
-            language: track.language.clone(),
+            language: track.language().map(str::to_owned),
             timescale: track.timescale().get(),
             duration: track.duration().0,
             samples: self.source.samples.samples.len() as u64,
@@ -379,13 +379,18 @@ fn rendition(
         })
         .collect::<Result<Vec<_>>>()
         .map_err(in_file)?;
-    let init = write_init_segment(&track.header()).map_err(in_file)?;
-    let mut packaged =
+    let header = track.header();
+    let init = write_init_segment(&header).map_err(in_file)?;
+    let packaged =
         PackagedTrack::new(directory, track.codec_string(), track.media(), track.timescale, listed)?;
-    packaged.language.clone_from(&track.input.language);
-    packaged.name.clone_from(&track.input.name);
-    packaged.role.clone_from(&track.input.role);
-    packaged.default = track.input.default;
+    let init_path = output.join(directory).join(packaged.init());
+    let packaged = packaged
+        .with_sample_entry(header.entry)
+        .with_init_path(init_path)
+        .with_language(track.input.language.clone())
+        .with_name(track.input.name.clone())
+        .with_role(track.input.role.clone())
+        .with_default(track.input.default);
     Ok(RenditionPlan { frame_rate: track.frame_rate, source: track.source, packaged, init, segments })
 }
 

@@ -46,7 +46,7 @@ pub struct BitRate {
 }
 
 /// Codec of a track with the format that its sample entry states.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SampleEntry {
     /// H.264 (ISO/IEC 14496-15 5.4.2).

@@ -32,10 +32,8 @@ fn audio(directory: &str, bytes: &[u64]) -> PackagedTrack {
     track(directory, "mp4a.40.2", Media::Audio { channels: 2, sample_rate: 48_000 }, 48_000, &sizes)
 }
 
-fn labelled(mut track: PackagedTrack, language: &str, name: &str) -> PackagedTrack {
-    track.language = Some(language.to_owned());
-    track.name = Some(name.to_owned());
-    track
+fn labelled(track: PackagedTrack, language: &str, name: &str) -> PackagedTrack {
+    track.with_language(Some(language.to_owned())).with_name(Some(name.to_owned()))
 }
 
 fn master_of(video: Vec<PackagedTrack>, audio: Vec<PackagedTrack>) -> String {
@@ -59,8 +57,8 @@ const SIZES: [(u64, u64); 3] = [(500_500, 120_120), (1_001_000, 120_120), (250_2
 
 fn ladder() -> Presentation {
     let low: Vec<_> = SIZES.iter().map(|&(bytes, ticks)| (bytes / 2, ticks)).collect();
-    let mut description = labelled(audio("audio/en-ad", &[64_171, 64_171]), "en", "English (described)");
-    description.role = Some("description".to_owned());
+    let description = labelled(audio("audio/en-ad", &[64_171, 64_171]), "en", "English (described)")
+        .with_role(Some("description".to_owned()));
     Presentation::new(
         vec![video("video/720p-1392k", 720, &SIZES), video("video/360p-696k", 360, &low)],
         vec![
@@ -204,8 +202,7 @@ fn audio_alone_that_does_not_line_up_is_a_group_to_choose_from() {
 
 #[test]
 fn audio_alone_with_labels_is_a_group_and_the_variant_of_its_default() {
-    let mut german = audio("audio/de", &[80_214]);
-    german.default = true;
+    let german = audio("audio/de", &[80_214]).with_default(true);
     let english = labelled(audio("audio/en", &[96_256]), "en", "English");
     let text = master_of(vec![], vec![english, german]);
     let expected = r#"#EXTM3U
@@ -228,15 +225,8 @@ fn choices(audio: Vec<PackagedTrack>) -> Vec<(bool, bool)> {
 #[test]
 fn one_member_is_the_default_and_equals_are_not_selected_automatically() {
     let member = |directory: &str, language: &str| labelled(audio(directory, &[1]), language, directory);
-    let described = |directory: &str| {
-        let mut track = member(directory, "en");
-        track.role = Some("description".to_owned());
-        track
-    };
-    let default = |mut track: PackagedTrack| {
-        track.default = true;
-        track
-    };
+    let described = |directory: &str| member(directory, "en").with_role(Some("description".to_owned()));
+    let default = |track: PackagedTrack| track.with_default(true);
     let (yes, auto, no) = ((true, true), (false, true), (false, false));
     assert_eq!(choices(vec![member("a", "en"), member("b", "de"), member("c", "EN")]), [yes, auto, no]);
     // A default further down takes the automatic choice from its equals in front.

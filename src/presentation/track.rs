@@ -1,0 +1,370 @@
+//! A finished track: where its files are, what it shows or sounds like, its segments in order. It may be the whole of a
+//! rendition or the part that one worker made: it starts at any number and time, and [`merge`](super::merge()) joins the parts.
+
+use std::path::{Path, PathBuf};
+
+use super::{BitRate, Segment, bit_rate};
+use crate::codec::{Colour, aac};
+use crate::error::{Error, Result};
+use crate::time::{FrameRate, Ticks, Timescale};
+use crate::track::header::SampleEntry;
+
+/// What a track shows or sounds like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Media {
+    /// Pictures.
+    Video {
+        /// Width as shown, in square pixels.
+        width: u32,
+        /// Height as shown, in square pixels.
+        height: u32,
+        /// Pictures per second, the highest where it varies; `None` when it is not known.
+        frame_rate: Option<FrameRate>,
+        /// Meaning of the sample values; `None` when the bitstream does not say.
+        colour: Option<Colour>,
+    },
+    /// Sound.
+    Audio {
+        /// Channels, independent of each other or not, low-frequency ones counted.
+        channels: u16,
+        /// Samples per second and channel.
+        sample_rate: u32,
+    },
+}
+
+impl Media {
+    /// Whether it is video.
+    pub const fn is_video(&self) -> bool {
+        matches!(self, Self::Video { .. })
+    }
+}
+
+/// A track whose segments have been written: what the manifest writers take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackagedTrack {
+    directory: String,
+    init: String,
+    codec: String,
+    media: Media,
+    timescale: Timescale,
+    segments: Vec<Segment>,
+    total_bytes: u64,
+    duration: Ticks,
+    sample_entry: Option<SampleEntry>,
+    init_path: PathBuf,
+    wrote_init: bool,
+    language: Option<String>,
+    name: Option<String>,
+    role: Option<String>,
+    default: bool,
+}
+
+impl PackagedTrack {
+    /// A track in `directory` (`video/1080p-6000k`, relative to the multivariant playlist), with its init segment in
+    /// `init.mp4` there; no language, name or role. Segments are in order, from any number and time on; there may be none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when the directory or a segment's URI would need escaping in
+    /// a URL or leaves the place it is relative to, when the codec string is none (RFC 6381), and when segments are not
+    /// consecutive: numbers one apart, each base decode time the end of the segment before.
+    pub fn new(
+        directory: impl Into<String>,
+        codec: impl Into<String>,
+        media: Media,
+        timescale: Timescale,
+        segments: Vec<Segment>,
+    ) -> Result<Self> {
+        let (directory, codec) = (directory.into(), codec.into());
+        check_path("the directory of a track", &directory)?;
+        let in_codec = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',');
+        if codec.is_empty() || !codec.bytes().all(in_codec) {
+            return Err(Error::conflict(
+                format!("'{}' is not a codec string", codec.escape_default()),
+                "give one such as avc1.64001f or mp4a.40.2",
+            ));
+        }
+        let (total_bytes, duration) = check_segments(&directory, &segments)?;
+        let init = "init.mp4".to_owned();
+        let init_path = PathBuf::from(format!("{directory}/{init}"));
+        Ok(Self {
+            directory,
+            init,
+            codec,
+            media,
+            timescale,
+            segments,
+            total_bytes,
+            duration,
+            sample_entry: None,
+            init_path,
+            wrote_init: true,
+            language: None,
+            name: None,
+            role: None,
+            default: false,
+        })
+    }
+
+    /// The same with the sample entry that its init segment is made with, whoever writes it. Without one, only the codec
+    /// string tells whether another part of the track fits it.
+    #[must_use]
+    pub fn with_sample_entry(self, entry: SampleEntry) -> Self {
+        Self { sample_entry: Some(entry), ..self }
+    }
+
+    /// The same with its init segment in this file, for whoever opens it.
+    #[must_use]
+    pub fn with_init_path(self, path: impl Into<PathBuf>) -> Self {
+        Self { init_path: path.into(), ..self }
+    }
+
+    /// The same as a part whose init segment somebody else writes.
+    #[must_use]
+    pub fn without_init(self) -> Self {
+        Self { wrote_init: false, ..self }
+    }
+
+    /// The same with the BCP 47 tag of its language; `None` when nobody said.
+    #[must_use]
+    pub fn with_language(self, language: Option<String>) -> Self {
+        Self { language, ..self }
+    }
+
+    /// The same with the name that a viewer chooses it by; `None` when nobody gave one.
+    #[must_use]
+    pub fn with_name(self, name: Option<String>) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same with what it is for, in the words of DASH (`urn:mpeg:dash:role:2011`): `main`, `description` …
+    #[must_use]
+    pub fn with_role(self, role: Option<String>) -> Self {
+        Self { role, ..self }
+    }
+
+    /// The same as the one of its kind to play when the viewer has not chosen, or not.
+    #[must_use]
+    pub fn with_default(self, default: bool) -> Self {
+        Self { default, ..self }
+    }
+
+    /// Where its files are, relative to the multivariant playlist, without a slash at the end.
+    pub fn directory(&self) -> &str {
+        &self.directory
+    }
+
+    /// Where its init segment is, relative to its media playlist.
+    pub fn init(&self) -> &str {
+        &self.init
+    }
+
+    /// Where its init segment is, for whoever opens it: `init.mp4` in [`PackagedTrack::directory`] unless its writer said more
+    /// ([`PackagedTrack::with_init_path`]).
+    pub fn init_path(&self) -> &Path {
+        &self.init_path
+    }
+
+    /// Whether its writer wrote the init segment too.
+    pub fn wrote_init(&self) -> bool {
+        self.wrote_init
+    }
+
+    /// The sample entry that its init segment is made with; `None` where its writer told the codec string alone.
+    pub fn sample_entry(&self) -> Option<&SampleEntry> {
+        self.sample_entry.as_ref()
+    }
+
+    /// BCP 47 tag of the language; `None` when nobody said.
+    pub fn language(&self) -> Option<&str> {
+        self.language.as_deref()
+    }
+
+    /// The name that a viewer chooses it by; `None` when nobody gave one.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// What it is for, in the words of DASH (`urn:mpeg:dash:role:2011`): `main`, `description` …
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_deref()
+    }
+
+    /// Whether it is the one of its kind to play when the viewer has not chosen.
+    pub fn is_default(&self) -> bool {
+        self.default
+    }
+
+    /// The codec string (RFC 6381), such as `avc1.64001f`.
+    pub fn codec(&self) -> &str {
+        &self.codec
+    }
+
+    /// What it shows or sounds like.
+    pub fn media(&self) -> &Media {
+        &self.media
+    }
+
+    /// Of all its times.
+    pub fn timescale(&self) -> Timescale {
+        self.timescale
+    }
+
+    /// Its segments in order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Bytes of all segments; the init segment does not count.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    /// From the first sample's decode time to the end of the last segment.
+    pub fn duration(&self) -> Ticks {
+        self.duration
+    }
+
+    /// Duration of each segment in microseconds, as playlists print it: the differences of rounded times since the
+    /// start of the track, so that their sum is the rounded duration of the track and no error adds up.
+    pub fn rounded_durations(&self) -> impl Iterator<Item = u64> + '_ {
+        let start = self.segments.first().map_or(0, |segment| segment.base_decode_time.0);
+        self.segments.iter().map(move |segment| {
+            let begin = segment.base_decode_time.0 - start;
+            let at = |ticks| self.timescale.microseconds_nearest(Ticks(ticks));
+            at(begin + segment.duration.0) - at(begin)
+        })
+    }
+
+    /// Bits of all segments over the duration; zero without segments.
+    pub fn average_bit_rate(&self) -> BitRate {
+        BitRate::new(self.total_bytes, self.duration, self.timescale)
+    }
+
+    /// Whether segments start at the same times as those of another audio track, with ends at most one frame apart.
+    pub(super) fn lines_up_with(&self, other: &Self) -> bool {
+        let Media::Audio { sample_rate, .. } = self.media else { return false };
+        // Both in units of a second divided by both timescales.
+        let apart = |own: u64, others: u64| {
+            let scale = |ticks: u64, timescale: Timescale| u128::from(ticks) * u128::from(timescale.get());
+            scale(own, other.timescale).abs_diff(scale(others, self.timescale))
+        };
+        let frame = u128::from(aac::SAMPLES_PER_FRAME)
+            * u128::from(self.timescale.get())
+            * u128::from(other.timescale.get());
+        let start = |segment: &Segment| segment.base_decode_time.0;
+        // The apart of 64-bit times below 2^96, times 32 bits: within 128.
+        self.segments.len() == other.segments.len()
+            && self.segments.iter().zip(&other.segments).all(|(a, b)| apart(start(a), start(b)) == 0)
+            && apart(self.duration.0, other.duration.0) * u128::from(sample_rate) <= frame
+    }
+
+    /// The peak segment bit rate (RFC 8216 4.1) for a target duration in seconds; zero without segments.
+    pub fn peak_bit_rate(&self, target_duration: u64) -> BitRate {
+        bit_rate::peak(&self.segments, target_duration, self.timescale)
+    }
+}
+
+/// Checks that segments follow each other; their bytes and duration together.
+fn check_segments(directory: &str, segments: &[Segment]) -> Result<(u64, Ticks)> {
+    let broken =
+        |what: String| Error::conflict(format!("{directory}: {what}"), "give all its segments in order");
+    let mut previous: Option<&Segment> = None;
+    let (mut bytes, mut duration) = (0u64, Ticks(0));
+    for segment in segments {
+        check_path("the URI of a segment", &segment.uri)?;
+        let number = segment.number;
+        if let Some(last) = previous {
+            if last.number.checked_add(1) != Some(number) {
+                return Err(broken(format!("segment {number} follows segment {}", last.number)));
+            }
+            if last.base_decode_time.checked_add(last.duration) != Some(segment.base_decode_time) {
+                return Err(broken(format!(
+                    "segment {number} starts at {} ticks, but segment {} starts at {} and lasts {}",
+                    segment.base_decode_time.0, last.number, last.base_decode_time.0, last.duration.0
+                )));
+            }
+        }
+        if segment.duration == Ticks(0) {
+            return Err(broken(format!("segment {number} has no duration")));
+        }
+        let sums = (bytes.checked_add(segment.bytes), segment.base_decode_time.checked_add(segment.duration));
+        let (Some(sum), Some(_)) = sums else {
+            return Err(broken(format!("bytes or time pass 64 bits at segment {number}")));
+        };
+        // Within 64 bits, as the end of the last segment is.
+        (bytes, duration) = (sum, Ticks(duration.0 + segment.duration.0));
+        previous = Some(segment);
+    }
+    Ok((bytes, duration))
+}
+
+/// Refuses a relative path that would mean something else as a URL: only unreserved characters (RFC 3986 2.3) between
+/// slashes, and no empty, `.` or `..` segment.
+fn check_path(what: &str, path: &str) -> Result<()> {
+    let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
+    let sound = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(unreserved);
+    if path.split('/').all(sound) {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        format!("{what} is '{}'", path.escape_default()),
+        "give a relative path of letters, digits, '-', '.', '_' and '~'",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{refused, segment, track};
+    use super::*;
+
+    #[test]
+    fn segment_files_are_named_by_number() {
+        assert_eq!(segment(1, 1, 0).uri, "seg-00001.m4s");
+        assert_eq!(segment(123_456, 1, 0).uri, "seg-123456.m4s");
+    }
+
+    #[test]
+    fn totals_cover_all_segments() {
+        let track =
+            track("audio/en", "mp4a.40.2", vec![segment(3, 4000, 8000), segment(4, 1500, 12_000)]).unwrap();
+        assert_eq!((track.total_bytes(), track.duration()), (2000, Ticks(5500)));
+        // 16000 bits in 5.5 s are 2909.09.
+        assert_eq!(track.average_bit_rate().ceil(), 2910);
+    }
+
+    #[test]
+    fn segments_must_follow_each_other() {
+        let of = |segments| track("a", "mp4a.40.2", segments);
+        refused(of(vec![segment(1, 4, 0), segment(3, 4, 4)]), "segment 3 follows segment 1");
+        refused(
+            of(vec![segment(1, 4, 0), segment(2, 4, 5)]),
+            "segment 2 starts at 5 ticks, but segment 1 starts at 0 and lasts 4",
+        );
+        refused(of(vec![segment(1, 0, 0)]), "segment 1 has no duration");
+        refused(of(vec![segment(1, u64::MAX, 1)]), "64 bits");
+        assert!(of(vec![]).is_ok());
+    }
+
+    #[test]
+    fn paths_that_need_escaping_or_lead_elsewhere_are_refused() {
+        for path in
+            ["", "/a", "a/", "a//b", ".", "a/..", "a b", "a?b", "a%20b", "http://x", "é", "a\"b", "a\nb"]
+        {
+            refused(track(path, "mp4a.40.2", vec![]), "relative path");
+            let mut odd = segment(1, 4, 0);
+            odd.uri = path.to_owned();
+            refused(track("a", "mp4a.40.2", vec![odd]), "relative path");
+        }
+        for codec in ["", "a,b", "a\"b", "a b", "é"] {
+            refused(track("a", codec, vec![]), "codec string");
+        }
+    }
+
+    #[test]
+    fn the_init_segment_is_in_the_directory_unless_its_writer_says_more() {
+        let track = track("audio/en", "mp4a.40.2", vec![segment(7, 4, 100)]).unwrap();
+        assert_eq!((track.init_path(), track.wrote_init()), (Path::new("audio/en/init.mp4"), true));
+        let track = track.with_init_path("/out/audio/en/init.mp4").without_init();
+        assert_eq!((track.init_path(), track.wrote_init()), (Path::new("/out/audio/en/init.mp4"), false));
+    }
+}
