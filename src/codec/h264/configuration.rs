@@ -93,7 +93,7 @@ impl AvcConfiguration {
         ];
         push_sets(&mut record, 0b1110_0000, &self.sps);
         push_sets(&mut record, 0, &self.pps);
-        if self.has_high_profile_tail() {
+        if has_high_profile_tail(self.profile_idc) {
             record.push(0b1111_1100 | self.chroma.idc); // chroma_format
             record.push(0b1111_1000 | (self.chroma.luma_bits - 8)); // bit_depth_luma_minus8
             record.push(0b1111_1000 | (self.chroma.chroma_bits - 8)); // bit_depth_chroma_minus8
@@ -170,10 +170,6 @@ impl AvcConfiguration {
         Ok(first.map(|rate| BitstreamRate { rate, fixed }))
     }
 
-    fn has_high_profile_tail(&self) -> bool {
-        !matches!(self.profile_idc, 66 | 77 | 88)
-    }
-
     fn check_record(&self) -> Result<()> {
         let counts = [("sequence", self.sps.len(), MAX_SPS), ("picture", self.pps.len(), MAX_PPS)];
         for (kind, count, limit) in counts {
@@ -187,7 +183,7 @@ impl AvcConfiguration {
                 }));
             }
         }
-        if !self.sps_extensions.is_empty() && !self.has_high_profile_tail() {
+        if !self.sps_extensions.is_empty() && !has_high_profile_tail(self.profile_idc) {
             return Err(Error::unsupported(
                 format!(
                     "sequence parameter set extensions with profile_idc {}, whose configuration record has no place \
@@ -216,6 +212,11 @@ fn frame_rate(timing: &Timing) -> Result<FrameRate> {
     })
 }
 
+/// Whether the record of this profile ends in chroma format, bit depths and extensions.
+pub(super) fn has_high_profile_tail(profile_idc: u8) -> bool {
+    !matches!(profile_idc, 66 | 77 | 88)
+}
+
 /// A count, with `reserved` bits above it, and the sets with 16-bit lengths. Counts and lengths were checked to fit.
 fn push_sets(record: &mut Vec<u8>, reserved: u8, sets: &[Vec<u8>]) {
     record.push(reserved | u8::try_from(sets.len()).expect("checked by check_record"));
@@ -227,7 +228,7 @@ fn push_sets(record: &mut Vec<u8>, reserved: u8, sets: &[Vec<u8>]) {
 }
 
 /// The profile of all sets, or the lowest one whose decoders must decode them all.
-fn common_profile(demands: &BTreeSet<Demand>) -> Result<u8> {
+pub(super) fn common_profile(demands: &BTreeSet<Demand>) -> Result<u8> {
     let first = demands.first().map_or(0, |demand| demand.profile_idc);
     let Some(other) = demands.iter().map(|demand| demand.profile_idc).find(|&profile| profile != first)
     else {
@@ -245,7 +246,7 @@ fn common_profile(demands: &BTreeSet<Demand>) -> Result<u8> {
 }
 
 /// Whether decoders of `profile` must decode a stream that asks for this, level aside (A.2.1 to A.2.7).
-fn covers(profile: u8, demand: &Demand) -> bool {
+pub(super) fn covers(profile: u8, demand: &Demand) -> bool {
     let set = |flag: u8| demand.constraint_flags & 0x80 >> flag != 0;
     let idc = demand.profile_idc;
     match profile {
@@ -261,7 +262,7 @@ fn covers(profile: u8, demand: &Demand) -> bool {
 }
 
 /// Levels in order: 9 is level 1b, between 1 and 1.1 (A.3.2).
-fn level_rank(level_idc: u8) -> u16 {
+pub(super) fn level_rank(level_idc: u8) -> u16 {
     if level_idc == 9 { 21 } else { 2 * u16::from(level_idc) }
 }
 

@@ -11,6 +11,7 @@ mod fuzz;
 mod parameter_sets;
 mod poc;
 mod pps;
+mod record;
 mod slice;
 mod sps;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use parameter_sets::{ParameterSetPlacement, ParameterSets};
 pub(crate) use parameter_sets::{SetPlace, too_long};
 pub use poc::OrderCounter;
 pub use pps::PictureParameterSet;
+pub use record::{AvcRecord, covering_codec_string};
 pub use slice::{OrderSyntax, SliceHeader, SliceStart, SliceType};
 pub use sps::{ChromaFormat, OrderCountType, SequenceParameterSet};
 pub use vui::{Timing, Vui};

@@ -323,7 +323,7 @@ pub(crate) fn too_long(len: u64) -> Error {
 }
 
 /// `nal` without the zero bytes behind it, which no NAL unit ends with (7.4.1).
-fn trim_zeros(nal: &[u8]) -> &[u8] {
+pub(super) fn trim_zeros(nal: &[u8]) -> &[u8] {
     let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     &nal[..len]
 }
