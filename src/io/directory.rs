@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
+use super::fault::{self, Operation};
 use super::input::FileId;
 use super::{refused, retry};
 use crate::error::Result;
@@ -49,6 +50,7 @@ impl Directory {
 
     /// Makes the directory `name`; `false` if something of that name is there.
     pub(super) fn make_child(&self, name: &str) -> rustix::io::Result<bool> {
+        fault::check(Operation::CreateDirectory)?;
         match rustix::fs::mkdirat(&self.fd, name, Mode::from_raw_mode(0o777)) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
@@ -68,6 +70,14 @@ impl Directory {
     /// Removes the file `name`; `false` if there is none.
     pub(super) fn remove_file(&self, name: &str) -> rustix::io::Result<bool> {
         gone(rustix::fs::unlinkat(&self.fd, name, AtFlags::empty()))
+    }
+
+    /// Removes the file `name` if it is still the one that was published; says whether it did.
+    pub(super) fn remove_own(&self, name: &str, id: FileId) -> rustix::io::Result<bool> {
+        match self.look_at(name)? {
+            Some(entry) if entry.id == id => self.remove_file(name),
+            _ => Ok(false),
+        }
     }
 
     /// Removes the directory `name` if it is empty.

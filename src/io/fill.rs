@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::fragment::{Piece, PieceList};
 
 /// Slices in one vectored call; of more, Linux takes the first 1024 (`UIO_MAXIOV`).
-const SLICES: usize = 1024;
+pub(super) const SLICES: usize = 1024;
 
 /// Bytes in one gathered write: what of the input is mapped in at a time, per thread.
 const GATHER_BYTES: u64 = 8 << 20;
@@ -33,7 +33,7 @@ const SINK: usize = 4 * MAX_GAP as usize;
 
 /// A position in a piece list.
 #[derive(Clone, Copy, Debug)]
-struct Cursor<'a> {
+pub(super) struct Cursor<'a> {
     list: &'a PieceList,
     index: usize,
     /// Bytes of the current piece that were taken.
@@ -42,7 +42,7 @@ struct Cursor<'a> {
 
 /// Bytes that belong together: a piece, or some of one.
 #[derive(Clone, Debug)]
-enum Part<'a> {
+pub(super) enum Part<'a> {
     Literal(&'a [u8]),
     /// Some of a length on the wire.
     Length([u8; 4], Range<usize>),
@@ -53,12 +53,12 @@ enum Part<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn new(list: &'a PieceList) -> Self {
+    pub(super) fn new(list: &'a PieceList) -> Self {
         Self { list, index: 0, taken: 0 }
     }
 
     /// The next part, at most `limit` bytes of it; `None` at the end of the list or for a limit of zero.
-    fn next(&mut self, limit: u64) -> Option<Part<'a>> {
+    pub(super) fn next(&mut self, limit: u64) -> Option<Part<'a>> {
         loop {
             let piece = self.list.pieces().get(self.index)?;
             let whole = match piece {
@@ -149,15 +149,20 @@ fn write_through_window(list: &PieceList, input: &Input, file: &File) -> Result<
     while position < list.len() {
         let len = (list.len() - position).min(window.len() as u64) as usize;
         reader.fill(&mut cursor, &mut window[..len])?;
-        let mut left = &window[..len];
-        while !left.is_empty() {
-            match retry(|| rustix::io::pwrite(file, left, position)) {
-                Ok(0) => return Err(refused("write the file", Errno::IO)),
-                Ok(written) => {
-                    left = &left[written..];
-                    position += written as u64;
-                }
-                Err(e) => return Err(refused("write the file", e)),
+        write_all_at(file, &window[..len], position).map_err(|e| refused("write the file", e))?;
+        position += len as u64;
+    }
+    Ok(())
+}
+
+/// Writes all of `bytes` at `position`.
+pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut position: u64) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match retry(|| rustix::io::pwrite(file, bytes, position))? {
+            0 => return Err(Errno::IO),
+            written => {
+                bytes = &bytes[written..];
+                position += written as u64;
             }
         }
     }
@@ -298,7 +303,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Calls `visit` with the parts of the next `len` bytes and the place of each.
-fn walk<'a>(cursor: &mut Cursor<'a>, len: usize, mut visit: impl FnMut(usize, Part<'a>)) {
+pub(super) fn walk<'a>(cursor: &mut Cursor<'a>, len: usize, mut visit: impl FnMut(usize, Part<'a>)) {
     let mut place = 0;
     while let Some(part) = cursor.next((len - place) as u64) {
         let bytes = match &part {

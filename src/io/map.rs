@@ -1,4 +1,4 @@
-//! The two mappings, and all the unsafe code. An input is mapped to be read by the kernel only; an output is mapped to be
+//! The mappings, and all the unsafe code. An input is mapped to be read by the kernel only; an output is mapped to be
 //! filled.
 //!
 //! What a mapping can do to a program that a buffer cannot: a load or a store behind the end of its file, or a store that
@@ -7,15 +7,20 @@
 //! - [`InputMap`] hands out no bytes. It is named as the source of `pwritev`, where a truncated file is an error (EFAULT)
 //!   that the kernel reports.
 //! - [`OutputMap`] is of a file that nobody else has a name for or was told of, whose space is allocated before it is mapped.
+//! - [`GrowingMap`] is of such a file too; it is larger than the file, allocates space itself, and lends nothing behind that.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::sync::Arc;
 
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
+use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
+use rustix::process::Resource;
 
+use super::fault::{self, Operation};
 use super::retry;
 
 /// A fault on a file's page maps the neighbours that are in the page cache too, within an aligned window of this size
@@ -131,7 +136,7 @@ impl InputMap {
 }
 
 /// Writes all of `slices` by `write`, which may write less than it is given, from `offset` on.
-fn write_slices(
+pub(super) fn write_slices(
     mut slices: &mut [IoSlice<'_>],
     mut offset: u64,
     mut write: impl FnMut(&[IoSlice<'_>], u64) -> Result<usize, Errno>,
@@ -178,16 +183,7 @@ impl OutputMap {
     /// # Errors
     /// `NOSPC` on a full disk: there `MADV_POPULATE_WRITE` says EFAULT.
     pub(super) fn populated(&mut self, range: Range<usize>) -> Result<&mut [u8], Errno> {
-        match self.map.advise_range(Advice::PopulateWrite, range.start, range.len()) {
-            Ok(()) => {}
-            Err(e) => match Errno::from_io_error(&e) {
-                Some(Errno::FAULT) => return Err(Errno::NOSPC),
-                // Before Linux 5.14 there is no such advice: pages come one by one, in space that is allocated.
-                Some(Errno::INVAL | Errno::NOSYS) => {}
-                Some(errno) => return Err(errno),
-                None => return Err(Errno::IO),
-            },
-        }
+        populate_answer(self.map.advise_range(Advice::PopulateWrite, range.start, range.len()))?;
         Ok(&mut self.map[range])
     }
 
@@ -199,6 +195,219 @@ impl OutputMap {
             unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len()) };
         // As above: advice only.
         drop(released);
+    }
+}
+
+/// Bytes that filled pages of a [`GrowingMap`] may take before they are let go.
+const RESIDENT: usize = 8 << 20;
+
+/// What a window covers at first: more than nearly every segment has. It is address space and takes no memory.
+const WINDOW: usize = if cfg!(target_pointer_width = "64") { 1 << 30 } else { 64 << 20 };
+
+/// Smallest file that is mapped with huge pages.
+const HUGE_PAGE: usize = 2 << 20;
+
+/// A writable shared mapping that is larger than its file: a window under which the file grows, so that addresses stay.
+///
+/// Invariant: the first `allocated` bytes of the file exist, have their space, and are inside the window. Slices are lent of
+/// those alone.
+#[derive(Debug)]
+pub(super) struct GrowingMap {
+    file: Arc<File>,
+    window: MmapRaw,
+    allocated: usize,
+    /// Bytes from the start that were made present once.
+    populated: usize,
+    /// Bytes from the start that were let go.
+    released: usize,
+    huge: bool,
+}
+
+impl GrowingMap {
+    /// Maps a window over the empty `file`, which nobody else may shorten while the mapping lives: it has no name yet, or a
+    /// reserved one, and whoever shares the handle leaves its size alone.
+    ///
+    /// `huge`: whether it is going to be large enough for huge pages.
+    ///
+    /// # Errors
+    /// Where the file system does not map, or the address space has no such window.
+    pub(super) fn new(file: Arc<File>, huge: bool) -> io::Result<Self> {
+        let window = Self::map(&file, WINDOW)?;
+        let mut map = Self { file, window, allocated: 0, populated: 0, released: 0, huge: false };
+        if huge {
+            map.ask_for_huge_pages();
+        }
+        Ok(map)
+    }
+
+    fn map(file: &File, len: usize) -> io::Result<MmapRaw> {
+        fault::check(Operation::Map)?;
+        MmapOptions::new().len(len).map_raw(file)
+    }
+
+    fn ask_for_huge_pages(&mut self) {
+        self.huge = true;
+        // Where huge pages are not to be had the mapping works as well, only slower.
+        drop(self.window.advise(Advice::HugePage));
+    }
+
+    /// Bytes that may be lent.
+    pub(super) fn allocated(&self) -> usize {
+        self.allocated
+    }
+
+    /// Makes sure that the window covers `end` bytes. Addresses change if it did not, which `&mut self` allows.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; the mapping is as it was.
+    pub(super) fn widen(&mut self, end: usize) -> io::Result<()> {
+        if end > self.window.len() {
+            let len = end.checked_next_power_of_two().ok_or(io::ErrorKind::OutOfMemory)?;
+            // The same bytes of the same file, so the invariant holds for the new window too.
+            self.window = Self::map(&self.file, len)?;
+            self.released = 0;
+            if self.huge {
+                self.ask_for_huge_pages();
+            }
+        }
+        Ok(())
+    }
+
+    /// Allocates the file's first `end` bytes at least, and `wish` if that is to be had.
+    ///
+    /// # Errors
+    /// What `fallocate` says of `end`; a limit on the size of files is an error and no signal. Nothing is lost.
+    pub(super) fn allocate(&mut self, end: usize, wish: usize) -> Result<(), Errno> {
+        if end > self.window.len() {
+            return Err(Errno::NOMEM);
+        }
+        // Past it the kernel sends a signal beside the error.
+        let limit = rustix::process::getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if end > limit {
+            return Err(Errno::FBIG);
+        }
+        let wish = wish.min(limit).min(self.window.len());
+        match self.allocate_exactly(wish) {
+            Err(errno) if wish > end && !matches!(errno, Errno::OPNOTSUPP | Errno::NOSYS) => {
+                self.allocate_exactly(end)?;
+            }
+            answer => answer?,
+        }
+        if !self.huge && self.allocated >= HUGE_PAGE {
+            self.ask_for_huge_pages();
+        }
+        Ok(())
+    }
+
+    fn allocate_exactly(&mut self, end: usize) -> Result<(), Errno> {
+        let (start, flags) = (self.allocated, FallocateFlags::empty());
+        if end > start {
+            fault::check(Operation::Allocate)?;
+            retry(|| rustix::fs::fallocate(&self.file, flags, start as u64, (end - start) as u64))?;
+            self.allocated = end;
+        }
+        Ok(())
+    }
+
+    /// Makes the pages up to `end` present, and some more; each once.
+    ///
+    /// # Errors
+    /// `NOSPC` on a full disk; the content is as it was.
+    pub(super) fn populate(&mut self, end: usize) -> Result<(), Errno> {
+        assert!(end <= self.allocated, "allocated before");
+        if end > self.populated {
+            let ahead = end.checked_next_multiple_of(POPULATE_STEP).unwrap_or(end).min(self.allocated);
+            fault::check(Operation::Grow)?;
+            populate(&self.window, self.populated..ahead)?;
+            self.populated = ahead;
+        }
+        Ok(())
+    }
+
+    /// Makes pages present again that may have been let go. They come one by one where that fails.
+    pub(super) fn revisit(&mut self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.allocated, "allocated before");
+        if range.start < self.released {
+            let _ = populate(&self.window, range);
+        }
+    }
+
+    /// Bytes of the file.
+    ///
+    /// # Panics
+    /// For a range that is not allocated.
+    pub(super) fn bytes(&self, range: Range<usize>) -> &[u8] {
+        assert!(range.start <= range.end && range.end <= self.allocated, "allocated before");
+        // SAFETY: the invariant: the range is within the allocated bytes (asserted above), and these are inside the window,
+        // which lives as long as the borrow of `self`. A load from them finds a page of the file: the file is at least as
+        // long, since only `trim` shortens it (which lowers `allocated` first and takes `&mut self`) and nobody else has a
+        // name for it. Nobody writes to it but through `bytes_mut`, which takes `&mut self`; `new` asks for that.
+        unsafe { std::slice::from_raw_parts(self.window.as_ptr().add(range.start), range.len()) }
+    }
+
+    /// Bytes of the file, to be changed.
+    ///
+    /// # Panics
+    /// For a range that is not allocated.
+    pub(super) fn bytes_mut(&mut self, range: Range<usize>) -> &mut [u8] {
+        assert!(range.start <= range.end && range.end <= self.allocated, "allocated before");
+        // SAFETY: as in `bytes`; the space of the range is allocated, so a store finds it. `&mut self` makes it the only
+        // slice into the mapping.
+        unsafe { std::slice::from_raw_parts_mut(self.window.as_mut_ptr().add(range.start), range.len()) }
+    }
+
+    /// Says that the bytes before `end` are filled: once they are many, their pages are let go.
+    pub(super) fn filled(&mut self, end: usize) {
+        let end = (end - end % FAULT_AROUND).min(self.allocated);
+        if end >= self.released.saturating_add(RESIDENT) {
+            self.release(self.released..end);
+            self.released = end;
+        }
+    }
+
+    /// Lets the pages of `range` go, so that what is resident does not grow with the file.
+    pub(super) fn release(&mut self, range: Range<usize>) {
+        assert!(range.start <= range.end && range.end <= self.allocated, "allocated before");
+        // SAFETY: MADV_DONTNEED on a shared mapping of a file discards no data: dirty pages stay in the page cache and are
+        // written back. `&mut self` says that no slice into the mapping is alive.
+        let released = unsafe {
+            self.window.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start, range.len())
+        };
+        // Advice only.
+        drop(released);
+    }
+
+    /// Gives the file `len` bytes, which are allocated.
+    ///
+    /// # Errors
+    /// What `ftruncate` says; then the file may be longer.
+    pub(super) fn trim(&mut self, len: usize) -> Result<(), Errno> {
+        assert!(len <= self.allocated, "allocated before");
+        self.allocated = len;
+        self.populated = self.populated.min(len);
+        self.released = self.released.min(len);
+        fault::check(Operation::Trim)?;
+        retry(|| rustix::fs::ftruncate(&self.file, len as u64))
+    }
+}
+
+/// Makes pages present and writable.
+///
+/// # Errors
+/// `NOSPC` on a full disk: there `MADV_POPULATE_WRITE` says EFAULT.
+fn populate(map: &MmapRaw, range: Range<usize>) -> Result<(), Errno> {
+    populate_answer(map.advise_range(Advice::PopulateWrite, range.start, range.len()))
+}
+
+fn populate_answer(answer: io::Result<()>) -> Result<(), Errno> {
+    let Err(e) = answer else { return Ok(()) };
+    match Errno::from_io_error(&e) {
+        Some(Errno::FAULT) => Err(Errno::NOSPC),
+        // Before Linux 5.14 there is no such advice: pages come one by one, in space that is allocated.
+        Some(Errno::INVAL | Errno::NOSYS) => Ok(()),
+        Some(errno) => Err(errno),
+        None => Err(Errno::IO),
     }
 }
 

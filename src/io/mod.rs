@@ -4,13 +4,15 @@
 //! | module | idea |
 //! |---|---|
 //! | [`input`] | a regular file that is read by position and must not change |
-//! | `map` | the two mappings and what may be done with them: all the unsafe code |
+//! | `map` | the mappings and what may be done with them: all the unsafe code |
 //! | `fill` | a piece list ► bytes in a file: gathered, or read into a mapping |
 //! | [`segment_file`] | one file that appears under its name whole or not at all |
 //! | [`way`] | which of the two ways a file system's record asks for |
 //! | [`check`] | a published file against its piece list and its source |
 //! | [`publish`] | the output directory of a run: journal, files, receipt, and what an error takes back |
 //! | `old_run` | what `--force` may remove |
+//! | `output_directory` | a directory made with its parents, and removed again if nothing came into it |
+//! | `fault` | tests let any one system call of the output fail |
 //! | [`directory`] | an open directory; names are resolved against it, never through a link |
 
 use std::io;
@@ -21,10 +23,13 @@ use crate::error::{Error, ErrorKind, Result};
 
 pub mod check;
 pub mod directory;
+pub(crate) mod fault;
 mod fill;
 pub mod input;
 mod map;
 mod old_run;
+#[cfg_attr(not(test), expect(dead_code, reason = "the segmenter is the user"))]
+pub(crate) mod output_directory;
 pub mod publish;
 pub mod segment_file;
 pub mod way;

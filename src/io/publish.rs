@@ -18,6 +18,7 @@ use super::check::verify_published;
 use super::directory::Directory;
 use super::input::{FileId, Identity, Input};
 use super::old_run::{OldRun, is_plain_path, own_names};
+use super::output_directory::{is_missing, make_top};
 use super::refused;
 use super::segment_file::{Published, SegmentFile, publish_bytes};
 use super::way::{FileSystem, Way};
@@ -201,7 +202,7 @@ impl Run {
     fn publish(
         &self,
         path: &str,
-        fill: impl FnOnce(&mut SegmentFile<'_>) -> Result<()>,
+        fill: impl FnOnce(&mut SegmentFile<&Directory, &str>) -> Result<()>,
     ) -> Result<Published> {
         let (directory, name, slot) = self.planned(path)?;
         let mut file = SegmentFile::create(directory, name)?;
@@ -286,20 +287,20 @@ impl Run {
     /// Removes what this run made and nothing else. What cannot be removed stays named by the journal.
     fn take_back(&self) -> rustix::io::Result<()> {
         if let Some(id) = self.receipt {
-            remove_own(&self.top, RECEIPT, id)?;
+            self.top.remove_own(RECEIPT, id)?;
         }
         let published = self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?.id)));
         let (manifests, others): (Vec<_>, Vec<_>) = published.partition(|(path, _)| is_manifest(path));
         for (path, id) in manifests.into_iter().chain(others) {
             let (directory, name) = self.parent(path);
-            remove_own(directory, name, id)?;
+            directory.remove_own(name, id)?;
         }
         for path in self.directories.keys().rev().filter(|path| self.made.contains(*path)) {
             let (directory, name) = self.parent(path);
             directory.remove_empty_child(name)?;
         }
         if let Some(id) = self.journal {
-            remove_own(&self.top, JOURNAL, id)?;
+            self.top.remove_own(JOURNAL, id)?;
         }
         for path in self.made_outside.iter().rev() {
             rustix::fs::rmdir(path)?;
@@ -317,14 +318,6 @@ impl Drop for Run {
         // Closing does not unlock as long as a child process that is being started has a copy of the descriptor.
         let _ = rustix::fs::flock(&self.top.fd, FlockOperation::Unlock);
     }
-}
-
-/// Removes a file if it is still the one that was published.
-fn remove_own(directory: &Directory, name: &str, id: FileId) -> rustix::io::Result<()> {
-    if directory.look_at(name)?.is_some_and(|entry| entry.id == id) {
-        directory.remove_file(name)?;
-    }
-    Ok(())
 }
 
 /// Checks the paths of a plan.
@@ -385,37 +378,6 @@ fn find_old_run<'d>(
         }
     }
     Ok(Some(old))
-}
-
-/// Makes the directory and its parents as far as they are missing; says which those were, outermost first.
-fn make_top(path: &Path) -> Result<(Directory, Vec<PathBuf>)> {
-    let absolute =
-        std::path::absolute(path).map_err(|e| refused("find the output directory", e).in_file(path))?;
-    let missing: Vec<_> = absolute.ancestors().take_while(|path| is_missing(path)).collect();
-    let mut made = Vec::new();
-    let make = || -> Result<Directory> {
-        for directory in missing.into_iter().rev() {
-            match std::fs::create_dir(directory) {
-                Ok(()) => made.push(directory.to_path_buf()),
-                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
-                Err(e) => return Err(refused("make the output directory", e).in_file(directory)),
-            }
-        }
-        Directory::open(path)
-    };
-    match make() {
-        Ok(directory) => Ok((directory, made)),
-        Err(error) => {
-            for directory in made.iter().rev() {
-                let _ = std::fs::remove_dir(directory);
-            }
-            Err(error)
-        }
-    }
-}
-
-fn is_missing(path: &Path) -> bool {
-    std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// What in the directory keeps `path` from being made, once the old run is removed.

@@ -4,12 +4,15 @@
 //! has no unnamed files, it is made under a reserved name and renamed. Neither replaces a file. Nothing is flushed to the
 //! disk: a file that is published survives the end of the process, not the loss of power.
 
+use std::borrow::Borrow;
 use std::fs::File;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
 use super::directory::{Directory, Entry};
+use super::fault::{self, Operation};
 use super::fill;
 use super::input::{FileId, Input};
 use super::map::OutputMap;
@@ -29,17 +32,19 @@ pub struct Published {
     pub id: FileId,
 }
 
-/// A file that is being made.
+/// A file that is being made. It borrows or owns the directory and the name, as its user needs.
 #[derive(Debug)]
-pub struct SegmentFile<'d> {
-    directory: &'d Directory,
-    name: &'d str,
-    file: File,
+pub struct SegmentFile<D: Borrow<Directory>, N: AsRef<str>> {
+    directory: D,
+    name: N,
+    file: Arc<File>,
     /// Whether it stands in the directory under its [`partial_name`], to be renamed or removed.
     partial: bool,
     /// Bytes it must have to be published.
     len: u64,
     way: Way,
+    /// It has its name, and must not be changed any more.
+    published: Option<Published>,
 }
 
 /// The reserved name of a file that is being made where there are no unnamed files.
@@ -47,28 +52,49 @@ pub(super) fn partial_name(name: &str) -> String {
     format!(".{name}.part")
 }
 
-impl<'d> SegmentFile<'d> {
+impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
     /// Makes an empty file that is to be called `name` in `directory`.
     ///
     /// # Errors
     /// `Io` if the directory cannot be written.
-    pub fn create(directory: &'d Directory, name: &'d str) -> Result<Self> {
+    pub fn create(directory: D, name: N) -> Result<Self> {
+        let (base, text): (&Directory, &str) = (directory.borrow(), name.as_ref());
         let make = |name: &str, flags| {
             let flags = OFlags::RDWR | OFlags::CLOEXEC | flags;
-            retry(|| rustix::fs::openat(&directory.fd, name, flags, Mode::from_raw_mode(0o666)))
+            fault::check(Operation::CreateFile)?;
+            retry(|| rustix::fs::openat(&base.fd, name, flags, Mode::from_raw_mode(0o666)))
         };
-        let unnamed =
-            if directory.unnamed_files { make(".", OFlags::TMPFILE) } else { Err(Errno::OPNOTSUPP) };
+        let unnamed = if base.unnamed_files { make(".", OFlags::TMPFILE) } else { Err(Errno::OPNOTSUPP) };
         let (made, partial) = match unnamed {
             // What file systems and kernels without unnamed files say.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
-                (make(&partial_name(name), OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW), true)
+                (make(&partial_name(text), OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW), true)
             }
             answer => (answer, false),
         };
-        match made {
-            Ok(fd) => Ok(Self { directory, name, file: fd.into(), partial, len: 0, way: Way::Gather }),
-            Err(e) => Err(refused("make the file", e).in_file(&directory.path.join(name))),
+        let fd = made.map_err(|e| refused("make the file", e).in_file(&base.path.join(text)))?;
+        let file = Arc::new(File::from(fd));
+        Ok(Self { directory, name, file, partial, len: 0, way: Way::Gather, published: None })
+    }
+
+    /// The open file. Whoever fills it by this says so by [`Self::filled`].
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// The file has `len` bytes, which came in by `way`: it may be published.
+    pub(super) fn filled(&mut self, len: u64, way: Way) {
+        (self.len, self.way) = (len, way);
+    }
+
+    /// An error once the file has its name.
+    pub(super) fn require_unpublished(&self) -> Result<()> {
+        match self.published {
+            None => Ok(()),
+            Some(_) => {
+                let remedy = "make another file for what is to follow";
+                Err(self.named(Error::conflict("the file is published and cannot be changed", remedy)))
+            }
         }
     }
 
@@ -77,6 +103,7 @@ impl<'d> SegmentFile<'d> {
     /// # Errors
     /// `Changed` or `Io` of the input, `Io` of the output; each with its path. The file cannot be used any more.
     pub fn fill(&mut self, list: &PieceList, input: &Input, way: Way) -> Result<()> {
+        self.require_unpublished()?;
         for piece in list.pieces() {
             if let Piece::Source(range) = piece {
                 input.require_inside(range.offset, u64::from(range.len))?;
@@ -121,16 +148,20 @@ impl<'d> SegmentFile<'d> {
     /// `Io` with the path of the file.
     pub fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
         use std::io::Write as _;
-        self.file.write_all(bytes).map_err(|e| self.named(refused("write the file", e)))?;
+        self.require_unpublished()?;
+        (&*self.file).write_all(bytes).map_err(|e| self.named(refused("write the file", e)))?;
         self.len = bytes.len() as u64;
         Ok(())
     }
 
-    /// Puts the file under its name.
+    /// Puts the file under its name. May be called again: after an error it tries again, after success it changes nothing.
     ///
     /// # Errors
     /// `Io` if a file of that name exists, which stays as it is, or if the file system refuses.
-    pub fn publish(mut self) -> Result<Published> {
+    pub fn publish(&mut self) -> Result<Published> {
+        if let Some(published) = self.published {
+            return Ok(published);
+        }
         let stat = rustix::fs::fstat(&self.file).map_err(|e| self.named(refused("ask for the size", e)))?;
         let found = Entry::of(&stat);
         if found.size != self.len {
@@ -139,48 +170,59 @@ impl<'d> SegmentFile<'d> {
         }
         let named = if self.partial { self.rename() } else { self.link() };
         named.map_err(|e| self.named(refused("publish the file", e)))?;
-        self.partial = false;
-        Ok(Published { bytes: self.len, way: self.way, id: found.id })
+        let published = Published { bytes: self.len, way: self.way, id: found.id };
+        self.published = Some(published);
+        Ok(published)
     }
 
     fn link(&self) -> rustix::io::Result<()> {
         use std::os::fd::AsRawFd as _;
         let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        match rustix::fs::linkat(CWD, unnamed, &self.directory.fd, self.name, AtFlags::SYMLINK_FOLLOW) {
+        let (directory, name) = (&self.directory.borrow().fd, self.name.as_ref());
+        fault::check(Operation::Link)?;
+        match rustix::fs::linkat(CWD, unnamed, directory, name, AtFlags::SYMLINK_FOLLOW) {
             // Where /proc is not mounted; allowed to root, and on newer kernels to whoever opened the file.
-            Err(Errno::NOENT) => {
-                rustix::fs::linkat(&self.file, "", &self.directory.fd, self.name, AtFlags::EMPTY_PATH)
-            }
+            Err(Errno::NOENT) => rustix::fs::linkat(&self.file, "", directory, name, AtFlags::EMPTY_PATH),
             answer => answer,
         }
     }
 
-    fn rename(&self) -> rustix::io::Result<()> {
-        let (directory, partial) = (&self.directory.fd, partial_name(self.name));
-        match rustix::fs::renameat_with(directory, &partial, directory, self.name, RenameFlags::NOREPLACE) {
+    fn rename(&mut self) -> rustix::io::Result<()> {
+        let (directory, name) = (&self.directory.borrow().fd, self.name.as_ref());
+        fault::check(Operation::Link)?;
+        match rustix::fs::renameat_with(
+            directory,
+            partial_name(name),
+            directory,
+            name,
+            RenameFlags::NOREPLACE,
+        ) {
             Err(Errno::INVAL | Errno::NOSYS) => self.link_partial(),
-            answer => answer,
+            answer => answer.map(|()| self.partial = false),
         }
     }
 
-    /// For file systems whose rename can only replace.
-    fn link_partial(&self) -> rustix::io::Result<()> {
-        let (directory, partial) = (&self.directory.fd, partial_name(self.name));
-        rustix::fs::linkat(directory, &partial, directory, self.name, AtFlags::empty())?;
-        rustix::fs::unlinkat(directory, &partial, AtFlags::empty())
+    /// For file systems whose rename can only replace. A reserved name that cannot be removed here is left to the drop: the
+    /// file is there under its name.
+    fn link_partial(&mut self) -> rustix::io::Result<()> {
+        let directory = self.directory.borrow();
+        let partial = partial_name(self.name.as_ref());
+        rustix::fs::linkat(&directory.fd, &partial, &directory.fd, self.name.as_ref(), AtFlags::empty())?;
+        self.partial = directory.remove_file(&partial).is_err();
+        Ok(())
     }
 
     /// An error of the output gets the path of the output; one of the input has a path already.
-    fn named(&self, error: Error) -> Error {
-        error.in_file(&self.directory.path.join(self.name))
+    pub(super) fn named(&self, error: Error) -> Error {
+        error.in_file(&self.directory.borrow().path.join(self.name.as_ref()))
     }
 }
 
-impl Drop for SegmentFile<'_> {
+impl<D: Borrow<Directory>, N: AsRef<str>> Drop for SegmentFile<D, N> {
     fn drop(&mut self) {
         if self.partial {
             // There is nobody to tell, and a leftover is cleared by the next run.
-            let _ = self.directory.remove_file(&partial_name(self.name));
+            let _ = self.directory.borrow().remove_file(&partial_name(self.name.as_ref()));
         }
     }
 }

@@ -307,7 +307,6 @@ fn without_a_rename_that_keeps_a_link_does_and_replaces_nothing() {
     let mut file = SegmentFile::create(&out, "a").unwrap();
     file.write_bytes(b"bytes").unwrap();
     file.link_partial().unwrap();
-    file.partial = false;
     drop(file);
     assert_eq!(names(&out), ["a"]);
     let mut file = SegmentFile::create(&out, "a").unwrap();
@@ -321,6 +320,23 @@ fn without_a_rename_that_keeps_a_link_does_and_replaces_nothing() {
 }
 
 #[test]
+fn publishing_may_be_tried_again_and_happens_once() {
+    with_and_without_unnamed_files(|out| {
+        std::fs::write(out.path().join("a"), b"theirs").unwrap();
+        let mut file = SegmentFile::create(out, "a").unwrap();
+        file.write_bytes(b"ours").unwrap();
+        assert!(file.publish().is_err());
+        std::fs::remove_file(out.path().join("a")).unwrap();
+        let published = file.publish().unwrap();
+        assert_eq!(file.publish().unwrap(), published);
+        assert!(file.write_bytes(b"more").unwrap_err().to_string().contains("cannot be changed"));
+        drop(file);
+        assert_eq!(names(out), ["a"]);
+        assert_eq!(std::fs::read(out.path().join("a")).unwrap(), b"ours");
+    });
+}
+
+#[test]
 fn a_file_of_the_wrong_size_is_not_published() {
     with_and_without_unnamed_files(|out| {
         let mut file = SegmentFile::create(out, "a").unwrap();
@@ -328,6 +344,7 @@ fn a_file_of_the_wrong_size_is_not_published() {
         file.file.set_len(3).unwrap();
         let error = file.publish().unwrap_err();
         assert!(error.to_string().contains("3 bytes instead of 5"), "{error}");
+        drop(file);
         assert_eq!(names(out), [""; 0]);
     });
 }
