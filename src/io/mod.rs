@@ -7,6 +7,7 @@
 //! | `map` | the mappings and what may be done with them: all the unsafe code |
 //! | `fill` | a piece list ► bytes in a file: gathered, or read into a mapping |
 //! | [`segment_file`] | one file that appears under its name whole or not at all |
+//! | `streaming_file` | the same, filled while its samples arrive, its header last |
 //! | [`way`] | which of the two ways a file system's record asks for |
 //! | [`check`] | a published file against its piece list and its source |
 //! | [`publish`] | the output directory of a run: journal, files, receipt, and what an error takes back |
@@ -32,6 +33,8 @@ mod old_run;
 pub(crate) mod output_directory;
 pub mod publish;
 pub mod segment_file;
+#[cfg_attr(not(test), expect(dead_code, reason = "the segmenter is the user"))]
+pub(crate) mod streaming_file;
 pub mod way;
 
 /// An error of a system call on the output, with what a person can do about it where that is known.

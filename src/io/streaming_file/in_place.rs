@@ -1,0 +1,64 @@
+//! A packet ► its pieces, within the bytes that hold the packet: what a commit does in a mapping.
+
+use crate::fragment::{Piece, PieceList};
+
+/// Places `list` at the start of `bytes`; its sources are ranges of the packet, which begins at `ahead`. They must be
+/// ascending, must not overlap, and must lie in `bytes`, as the list must. Returns bytes of sources that moved.
+///
+/// No copy is needed to keep anything safe, because sources and destinations stand in the same order. Let range *i* go from
+/// `s[i]` to `d[i]`, both ascending and neither overlapping its like.
+///
+/// - To the left (`d < s`), in ascending order: what lies behind *i* is not touched, since `d[i]`'s end is before `s[i]`'s
+///   end. What lies before it and has not moved either stays or goes right, so it ends before its own destination does,
+///   which is before `d[i]`.
+/// - Then to the right (`d > s`), in descending order: what lies before *i* ends before `s[i]`. What lies behind it is where
+///   it belongs, and destinations do not overlap.
+/// - Literals and lengths last: no source is needed any more, and their places are no range's destination.
+pub(super) fn place(list: &PieceList, bytes: &mut [u8], ahead: usize) -> u64 {
+    let mut moved = 0;
+    let mut end = 0;
+    for piece in list.pieces() {
+        let destination = end;
+        end += size(piece);
+        if let Some(source) = source(piece, ahead)
+            && destination < source
+        {
+            bytes.copy_within(source..source + size(piece), destination);
+            moved += size(piece) as u64;
+        }
+    }
+    for piece in list.pieces().iter().rev() {
+        end -= size(piece);
+        if let Some(source) = source(piece, ahead)
+            && source < end
+        {
+            bytes.copy_within(source..source + size(piece), end);
+            moved += size(piece) as u64;
+        }
+    }
+    for piece in list.pieces() {
+        match piece {
+            Piece::Literal(range) => bytes[end..end + size(piece)].copy_from_slice(list.literal(range)),
+            Piece::Length(length) => bytes[end..end + 4].copy_from_slice(&length.to_be_bytes()),
+            Piece::Source(_) => {}
+        }
+        end += size(piece);
+    }
+    moved
+}
+
+/// Where a source begins; the range was found to be in memory.
+fn source(piece: &Piece, ahead: usize) -> Option<usize> {
+    match piece {
+        Piece::Source(range) => Some(ahead + range.offset as usize),
+        Piece::Literal(_) | Piece::Length(_) => None,
+    }
+}
+
+fn size(piece: &Piece) -> usize {
+    match piece {
+        Piece::Literal(range) => (range.end - range.start) as usize,
+        Piece::Length(_) => 4,
+        Piece::Source(range) => range.len as usize,
+    }
+}
