@@ -2,11 +2,13 @@
 //! tracks. Values only: an encoder that writes its own segments builds them too, and nothing here touches a file.
 
 mod bit_rate;
+mod merge;
 pub mod names;
 mod segment;
 mod track;
 
 pub use bit_rate::BitRate;
+pub use merge::{Promise, merge};
 pub use segment::Segment;
 pub use track::{Media, PackagedTrack};
 

@@ -42,21 +42,21 @@ impl Media {
 /// A track whose segments have been written: what the manifest writers take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PackagedTrack {
-    directory: String,
-    init: String,
-    codec: String,
-    media: Media,
-    timescale: Timescale,
-    segments: Vec<Segment>,
-    total_bytes: u64,
-    duration: Ticks,
-    sample_entry: Option<SampleEntry>,
-    init_path: PathBuf,
-    wrote_init: bool,
-    language: Option<String>,
-    name: Option<String>,
-    role: Option<String>,
-    default: bool,
+    pub(super) directory: String,
+    pub(super) init: String,
+    pub(super) codec: String,
+    pub(super) media: Media,
+    pub(super) timescale: Timescale,
+    pub(super) segments: Vec<Segment>,
+    pub(super) total_bytes: u64,
+    pub(super) duration: Ticks,
+    pub(super) sample_entry: Option<SampleEntry>,
+    pub(super) init_path: PathBuf,
+    pub(super) wrote_init: bool,
+    pub(super) language: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) role: Option<String>,
+    pub(super) default: bool,
 }
 
 impl PackagedTrack {

@@ -9,6 +9,7 @@ use crate::scan::SourceRange;
 use crate::time::CompositionOffset;
 
 mod bit_rate;
+mod compatible;
 pub mod header;
 pub mod timeline;
 

@@ -71,16 +71,7 @@ impl<'a> AvcRecord<'a> {
             .at(r.at as u64));
         }
         let length_size = length_size_minus_one + 1;
-        Ok(Self {
-            profile_idc,
-            constraint_flags,
-            level_idc,
-            length_size,
-            chroma,
-            sps,
-            pps,
-            sps_extensions,
-        })
+        Ok(Self { profile_idc, constraint_flags, level_idc, length_size, chroma, sps, pps, sps_extensions })
     }
 
     /// Every parameter set, trailing zeros trimmed, with what its kind is called.
@@ -92,6 +83,11 @@ impl<'a> AvcRecord<'a> {
             .into_iter()
             .chain(kind("picture parameter set", &self.pps))
             .chain(kind("sequence parameter set extension", &self.sps_extensions))
+    }
+
+    /// Chroma format and bit depths, also where they follow from the profile: 4:2:0 in 8 bits without a tail.
+    pub fn sample_format(&self) -> Option<[u8; 3]> {
+        self.chroma.or((!has_high_profile_tail(self.profile_idc)).then_some([1, 8, 8]))
     }
 
     /// What it asks of decoders. Nothing is known of fields.
@@ -106,8 +102,7 @@ impl<'a> AvcRecord<'a> {
 
     /// Whether decoders of `other`'s profile and level must decode what asks for this one's.
     pub fn is_within(&self, other: &Self) -> bool {
-        let covered = self.profile_idc == other.profile_idc
-            || covers(other.profile_idc, &self.demand());
+        let covered = self.profile_idc == other.profile_idc || covers(other.profile_idc, &self.demand());
         covered && level_rank(self.level_idc) <= level_rank(other.level_idc)
     }
 }
@@ -180,7 +175,10 @@ mod tests {
         let record = AvcRecord::read(X264).unwrap();
         assert_eq!((record.profile_idc, record.constraint_flags, record.level_idc), (100, 0, 12));
         assert_eq!((record.length_size, record.chroma), (4, Some([1, 8, 8])));
-        assert_eq!((record.sps.as_slice(), record.pps.as_slice()), (&[&X264[8..36]][..], &[&X264[39..45]][..]));
+        assert_eq!(
+            (record.sps.as_slice(), record.pps.as_slice()),
+            (&[&X264[8..36]][..], &[&X264[39..45]][..])
+        );
         assert!(record.sps_extensions.is_empty());
     }
 

@@ -1,0 +1,175 @@
+//! Whether segments made with one sample entry play with the init segment of another: what the workers of one rendition,
+//! and an encoder that joins a published track, have to agree on.
+//!
+//! In band (`avc3`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
+//! format, length prefixes. Out of band (`avc1`) every set must be in the published record too, byte for byte but for zeros
+//! at its end; that record may hold more. Any other codec configuration must be the same bytes.
+
+use std::fmt;
+
+use crate::boxes::FourCc;
+use crate::codec::h264::{AvcRecord, PictureParameterSet, SequenceParameterSet};
+use crate::error::{Error, Result};
+use crate::track::header::SampleEntry;
+
+/// What a sample entry says of its codec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct CodecDescription {
+    /// Type of the sample entry.
+    pub entry_type: FourCc,
+    /// What the codec's own box holds: a record, or `AudioSpecificConfig`.
+    pub configuration: Vec<u8>,
+    pub shape: Shape,
+}
+
+/// What a sample entry says whatever its codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Size in luma samples.
+    Pictures { width: u16, height: u16 },
+    /// `objectTypeIndication`, channels, and samples per second where the entry can hold that many.
+    Sound { object_type_indication: u8, channels: u16, sample_rate: Option<u16> },
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pictures { width, height } => write!(f, "{width}x{height}"),
+            Self::Sound { object_type_indication, channels, sample_rate } => {
+                write!(f, "object type {object_type_indication:#04x}, channels: {channels}")?;
+                sample_rate.map_or(Ok(()), |rate| write!(f, ", {rate} Hz"))
+            }
+        }
+    }
+}
+
+impl SampleEntry {
+    /// Checks that a segment made with this sample entry plays with an init segment made with `published`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) that names what differs, on both sides; for H.264 also when a
+    /// configuration record does not parse.
+    pub fn check_fits(&self, published: &Self) -> Result<()> {
+        self.description().check_fits(&published.description())
+    }
+
+    pub(super) fn description(&self) -> CodecDescription {
+        match self {
+            Self::Avc { parameter_sets, format, configuration_record, .. } => CodecDescription {
+                entry_type: FourCc(*parameter_sets.sample_entry_type()),
+                configuration: configuration_record.clone(),
+                shape: Shape::Pictures { width: format.width, height: format.height },
+            },
+            Self::Mp4a { audio_specific_config, object_type_indication, channels, sample_rate } => {
+                CodecDescription {
+                    entry_type: FourCc(*b"mp4a"),
+                    configuration: audio_specific_config.clone(),
+                    shape: Shape::Sound {
+                        object_type_indication: *object_type_indication,
+                        channels: *channels,
+                        sample_rate: u16::try_from(*sample_rate).ok(),
+                    },
+                }
+            }
+        }
+    }
+}
+
+impl CodecDescription {
+    /// Whether `self`, of a worker, fits `published`, of the init segment.
+    pub fn check_fits(&self, published: &Self) -> Result<()> {
+        if self.entry_type != published.entry_type || self.shape != published.shape {
+            return Err(differs(
+                format!("{} ({})", self.entry_type, self.shape),
+                format!("{} ({})", published.entry_type, published.shape),
+            ));
+        }
+        match &self.entry_type.0 {
+            b"avc1" | b"avc3" => {
+                let own = AvcRecord::read(&self.configuration)?;
+                check_records(&own, &AvcRecord::read(&published.configuration)?, &self.entry_type)
+            }
+            _ if self.configuration == published.configuration => Ok(()),
+            _ => {
+                let bytes = |description: &Self| {
+                    let shown = description.configuration.iter().take(32);
+                    let hex: String = shown.map(|byte| format!("{byte:02x}")).collect();
+                    let len = description.configuration.len();
+                    format!("a configuration of {len} bytes, {hex}{}", if len > 32 { "…" } else { "" })
+                };
+                Err(differs(bytes(self), bytes(published)))
+            }
+        }
+    }
+}
+
+fn differs(own: String, published: String) -> Error {
+    Error::conflict(
+        format!("the codec configuration differs: this one has {own}, the init segment {published}"),
+        "encode every part of a rendition with the same settings",
+    )
+}
+
+/// Whether what needs the record `own` plays where `published` was given.
+fn check_records(own: &AvcRecord<'_>, published: &AvcRecord<'_>, entry_type: &FourCc) -> Result<()> {
+    if own.length_size != published.length_size {
+        let say = |record: &AvcRecord<'_>| format!("lengths of {} bytes", record.length_size);
+        return Err(differs(say(own), say(published)));
+    }
+    if let (Some(a), Some(b)) = (own.sample_format(), published.sample_format())
+        && a != b
+    {
+        let say = |[chroma, luma_bits, chroma_bits]: [u8; 3]| {
+            format!("chroma format {chroma} in {luma_bits} and {chroma_bits} bits")
+        };
+        return Err(differs(say(a), say(b)));
+    }
+    if entry_type.0 == *b"avc3" {
+        return Ok(());
+    }
+    if !own.is_within(published) {
+        let say = |record: &AvcRecord<'_>| {
+            format!("profile_idc {} with level_idc {}", record.profile_idc, record.level_idc)
+        };
+        return Err(differs(say(own), say(published)));
+    }
+    let known: Vec<_> = published.parameter_sets().collect();
+    own.parameter_sets().find(|set| !known.contains(set)).map_or(Ok(()), |(kind, set)| {
+        let (own, published) = (describe_set(kind, set), same_id(kind, set, &known));
+        Err(Error::conflict(
+            format!("the parameter sets differ: this one has {own}, the init segment {published}"),
+            "encode every part with the same settings, give all sets to the writer of the init segment, or keep them in \
+             band (avc3)",
+        ))
+    })
+}
+
+/// Id of a set, as far as it can be read. Every extension is as good as another.
+fn id_of(kind: &str, set: &[u8]) -> Option<u8> {
+    match kind {
+        "sequence parameter set" => SequenceParameterSet::read(set).ok().map(|set| set.id),
+        "picture parameter set" => PictureParameterSet::read(set).ok().map(|set| set.id),
+        _ => None,
+    }
+}
+
+fn describe_set(kind: &str, set: &[u8]) -> String {
+    let id = id_of(kind, set).map_or(String::new(), |id| format!(" {id}"));
+    format!("{kind}{id} of {} bytes", set.len())
+}
+
+/// What `known` has in place of `set`, which it lacks: the set with the same id, and where that differs first.
+fn same_id(kind: &str, set: &[u8], known: &[(&str, &[u8])]) -> String {
+    let id = id_of(kind, set);
+    let twin = known.iter().find(|(other, bytes)| *other == kind && id.is_some() && id_of(kind, bytes) == id);
+    match twin {
+        Some((_, twin)) => {
+            let at = set.iter().zip(*twin).take_while(|(a, b)| a == b).count();
+            format!("one of {} bytes that differs from byte {at} on", twin.len())
+        }
+        None => {
+            let sets = known.iter().filter(|(other, _)| *other == kind).count();
+            format!("none like it among its {sets}")
+        }
+    }
+}
