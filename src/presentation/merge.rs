@@ -308,3 +308,6 @@ fn check_totals(segments: &[Segment], promise: &Promise) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests;
