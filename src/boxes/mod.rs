@@ -3,7 +3,7 @@
 //! [`BoxWriter`] nests and sizes boxes, [`brand`] decides which brands a file may claim, [`moov`] and
 //! [`sample_entry`] hold the layouts of an init segment, [`moof`] those of a media segment. Which boxes stand in an
 //! init segment is told in [`crate::track::header`]. A fixed layout is a `Pod` struct in the standard's field order;
-//! nothing here reads boxes.
+//! `reader` reads sizes and types alone.
 //!
 //! Clauses of 14496-12 were read in the edition of 2012, 12.1.4 to 12.2.3 in that of 2015; 8.4.6, 8.10.4,
 //! 12.1.2 and 12.1.3 are as other projects quote them. ISO/IEC 23000-19 was not opened: its clauses, of the
@@ -16,6 +16,7 @@ use bytemuck::{Pod, Zeroable};
 pub mod brand;
 pub mod moof;
 pub mod moov;
+pub(crate) mod reader;
 pub mod sample_entry;
 mod writer;
 

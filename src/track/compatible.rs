@@ -78,11 +78,16 @@ impl SampleEntry {
 impl CodecDescription {
     /// Whether `self`, of a worker, fits `published`, of the init segment.
     pub fn check_fits(&self, published: &Self) -> Result<()> {
-        if self.entry_type != published.entry_type || self.shape != published.shape {
-            return Err(differs(
-                format!("{} ({})", self.entry_type, self.shape),
-                format!("{} ({})", published.entry_type, published.shape),
-            ));
+        let same_shape = match (self.shape, published.shape) {
+            // Channels and rate are in the configuration; FFmpeg 5.1 writes 2 channels in the entry of mono.
+            (
+                Shape::Sound { object_type_indication: own, .. },
+                Shape::Sound { object_type_indication: other, .. },
+            ) => own == other,
+            (own, other) => own == other,
+        };
+        if self.entry_type != published.entry_type || !same_shape {
+            return Err(differs(self.to_string(), published.to_string()));
         }
         match &self.entry_type.0 {
             b"avc1" | b"avc3" => {
@@ -91,15 +96,21 @@ impl CodecDescription {
             }
             _ if self.configuration == published.configuration => Ok(()),
             _ => {
-                let bytes = |description: &Self| {
+                let with_bytes = |description: &Self| {
                     let shown = description.configuration.iter().take(32);
                     let hex: String = shown.map(|byte| format!("{byte:02x}")).collect();
-                    let len = description.configuration.len();
-                    format!("a configuration of {len} bytes, {hex}{}", if len > 32 { "…" } else { "" })
+                    let (len, more) = (description.configuration.len(), description.configuration.len() > 32);
+                    format!("{description}, {len} bytes {hex}{}", if more { "…" } else { "" })
                 };
-                Err(differs(bytes(self), bytes(published)))
+                Err(differs(with_bytes(self), with_bytes(published)))
             }
         }
+    }
+}
+
+impl fmt::Display for CodecDescription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.entry_type, self.shape)
     }
 }
 

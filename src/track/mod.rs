@@ -11,6 +11,7 @@ use crate::time::CompositionOffset;
 mod bit_rate;
 mod compatible;
 pub mod header;
+pub mod published;
 pub mod timeline;
 
 /// `sample_flags` (ISO/IEC 14496-12 8.8.3.1): what a reader may know of a sample without decoding it.

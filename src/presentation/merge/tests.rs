@@ -318,7 +318,7 @@ proptest! {
             _ => segments.insert(place, all[at].clone()),
         }
         let error = merge(parts, &promise).unwrap_err().to_string().replace("video/180p: ", "");
-        
+
         // The message names the segment or its neighbour, where it is not about the totals.
         let near = (number.get().saturating_sub(1)..=number.get() + 5).map(|number| number.to_string());
         let total = error.contains("were promised");

@@ -1,0 +1,315 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::codec::VideoFormat;
+use crate::codec::h264::ParameterSetPlacement;
+use crate::track::header::{TrackHeader, write_init_segment};
+
+// FFmpeg 5.1.9, `-movflags +frag_keyframe+empty_moov+default_base_moof`: `ftyp` and `moov` (its `udta` taken out) of 64x48
+// `testsrc` pictures at 25 a second by libx264 core 164, of a sine by FFmpeg's own AAC encoder at 48 kHz, and of the same
+// pictures by libaom 3.6.0 (`+delay_moov`, without which its `av1C` is empty).
+
+const FFMPEG_AVC: &str = "\
+    0000001c6674797069736f350000020069736f3569736f366d7034310000028c6d6f6f760000006c6d76686400000000000000000000\
+    0000000003e8000000000001000001000000000000000000000000010000000000000000000000000000000100000000000000000000\
+    000000004000000000000000000000000000000000000000000000000000000000000002000001f07472616b0000005c746b68640000\
+    000300000000000000000000000100000000000000000000000000000000000000000000000000010000000000000000000000000000\
+    000100000000000000000000000000004000000000400000003000000000018c6d646961000000206d64686400000000000000000000\
+    0000000032000000000055c400000000002d68646c72000000000000000076696465000000000000000000000000566964656f48616e\
+    646c657200000001376d696e6600000014766d68640000000100000000000000000000002464696e660000001c647265660000000000\
+    0000010000000c75726c2000000001000000f77374626c000000ab7374736400000000000000010000009b6176633100000000000000\
+    0100000000000000000000000000000000004000300048000000480000000000000001154c61766335392e33372e313030206c696278\
+    323634000000000000000000000018ffff00000035617663430164000affe100186764000aacd9447b011000000300100000030320f1\
+    22596001000668ebe3cb22c0fdf8f8000000001070617370000000010000000100000010737474730000000000000000000000107374\
+    73630000000000000000000000147374737a000000000000000000000000000000107374636f0000000000000000000000286d766578\
+    0000002074726578000000000000000100000001000000000000000000000000";
+
+const FFMPEG_AAC: &str = "\
+    0000001c6674797069736f350000020069736f3569736f366d7034310000025b6d6f6f760000006c6d76686400000000000000000000\
+    0000000003e8000000000001000001000000000000000000000000010000000000000000000000000000000100000000000000000000\
+    000000004000000000000000000000000000000000000000000000000000000000000002000001bf7472616b0000005c746b68640000\
+    000300000000000000000000000100000000000000000000000000000000000000010100000000010000000000000000000000000000\
+    000100000000000000000000000000004000000000000000000000000000015b6d646961000000206d64686400000000000000000000\
+    00000000bb800000000055c400000000002d68646c720000000000000000736f756e000000000000000000000000536f756e6448616e\
+    646c657200000001066d696e6600000010736d686400000000000000000000002464696e660000001c64726566000000000000000100\
+    00000c75726c2000000001000000ca7374626c0000007e7374736400000000000000010000006e6d7034610000000000000001000000\
+    00000000000002001000000000bb80000000000036657364730000000003808080250001000480808017401500000000010d8800010d\
+    880580808005118856e50006808080010200000014627472740000000000010d8800010d880000001073747473000000000000000000\
+    000010737473630000000000000000000000147374737a000000000000000000000000000000107374636f0000000000000000000000\
+    286d7665780000002074726578000000000000000100000001000000000000000000000000";
+
+const FFMPEG_AV1: &str = "\
+    000000206674797069736f350000020069736f3569736f36617630316d7034310000029d6d6f6f760000006c6d766864000000000000\
+    000000000000000003e80000000000010000010000000000000000000000000100000000000000000000000000000001000000000000\
+    00000000000000004000000000000000000000000000000000000000000000000000000000000002000002017472616b0000005c746b\
+    686400000003000000000000000000000001000000000000000000000000000000000000000000000000000100000000000000000000\
+    000000000001000000000000000000000000000040000000004000000030000000000024656474730000001c656c7374000000000000\
+    0001000000000000000000010000000001796d646961000000206d646864000000000000000000000000000032000000000055c40000\
+    0000002d68646c72000000000000000076696465000000000000000000000000566964656f48616e646c657200000001246d696e6600\
+    000014766d68640000000100000000000000000000002464696e660000001c6472656600000000000000010000000c75726c20000000\
+    01000000e47374626c000000987374736400000000000000010000008861763031000000000000000100000000000000000000000000\
+    000000004000300048000000480000000000000001184c61766335392e33372e313030206c6962616f6d2d6176310000000000000000\
+    18ffff000000186176314381000c000a0a00000002aff79b5f20080000000a6669656c01000000001070617370000000010000000100\
+    00001073747473000000000000000000000010737473630000000000000000000000147374737a000000000000000000000000000000\
+    107374636f0000000000000000000000286d7665780000002074726578000000000000000100000001000000000000000000000000";
+
+fn bytes(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+fn timescale(ticks_per_second: u32) -> Timescale {
+    Timescale::new(NonZeroU32::new(ticks_per_second).unwrap())
+}
+
+/// A sample entry with what FFmpeg's init segment says.
+fn avc(parameter_sets: ParameterSetPlacement) -> SampleEntry {
+    let init = PublishedInit::read(&bytes(FFMPEG_AVC)).unwrap();
+    SampleEntry::Avc {
+        parameter_sets,
+        format: VideoFormat {
+            width: 64,
+            height: 48,
+            sample_aspect_ratio: None,
+            colour: None,
+            mastering_display: None,
+            content_light: None,
+        },
+        frame_rate: None,
+        progressive: true,
+        configuration_record: init.configuration().to_vec(),
+    }
+}
+
+fn aac(channels: u16, sample_rate: u32, audio_specific_config: &[u8]) -> SampleEntry {
+    SampleEntry::Mp4a {
+        audio_specific_config: audio_specific_config.to_vec(),
+        object_type_indication: 0x40,
+        channels,
+        sample_rate,
+    }
+}
+
+fn ours(entry: SampleEntry, ticks_per_second: u32) -> Vec<u8> {
+    let header = TrackHeader {
+        timescale: timescale(ticks_per_second),
+        entry,
+        language: Some("de".into()),
+        role: Some("main".into()),
+        duration: None,
+        bit_rate: None,
+    };
+    write_init_segment(&header).unwrap()
+}
+
+/// Refused, with both sides named.
+#[track_caller]
+fn refused(init: &PublishedInit, entry: &SampleEntry, ticks_per_second: u32, said: &[&str]) {
+    let error = init.check(entry, timescale(ticks_per_second)).unwrap_err().to_string();
+    assert!(said.iter().all(|part| error.contains(part)) && !error.contains('\n'), "{error}");
+}
+
+#[test]
+fn pictures_of_ffmpeg_are_read() {
+    let init = PublishedInit::read(&bytes(FFMPEG_AVC)).unwrap();
+    assert_eq!((init.timescale(), init.entry_type()), (timescale(12_800), FourCc(*b"avc1")));
+    assert_eq!((init.size(), init.channels(), init.sample_rate()), (Some((64, 48)), None, None));
+    let record = init.avc_record().unwrap();
+    assert_eq!((record.profile_idc, record.level_idc, record.length_size), (100, 10, 4));
+    assert_eq!(record.parameter_sets().count(), 2);
+    init.check(&avc(ParameterSetPlacement::SampleEntry), timescale(12_800)).unwrap();
+}
+
+#[test]
+fn sound_of_ffmpeg_is_read() {
+    let init = PublishedInit::read(&bytes(FFMPEG_AAC)).unwrap();
+    assert_eq!((init.timescale(), init.entry_type()), (timescale(48_000), FourCc(*b"mp4a")));
+    assert_eq!(
+        (init.size(), init.channels(), init.sample_rate()),
+        (None, Some(2), Some(48_000)),
+        "FFmpeg says 2 of mono"
+    );
+    assert_eq!(init.configuration(), [0x11, 0x88, 0x56, 0xe5, 0]);
+    assert!(init.avc_record().is_none());
+    init.check(&aac(1, 48_000, &[0x11, 0x88, 0x56, 0xe5, 0]), timescale(48_000)).unwrap();
+    refused(
+        &init,
+        &aac(1, 48_000, &[0x11, 0x88]),
+        48_000,
+        &["channels: 1, 48000 Hz), 2 bytes 1188", "5 bytes 118856e500"],
+    );
+}
+
+#[test]
+fn pictures_of_av1_are_read() {
+    let init = PublishedInit::read(&bytes(FFMPEG_AV1)).unwrap();
+    assert_eq!((init.entry_type(), init.size()), (FourCc(*b"av01"), Some((64, 48))));
+    // Marker and version, then profile 0.
+    assert_eq!(init.configuration()[..2], [0x81, 0]);
+    refused(&init, &avc(ParameterSetPlacement::SampleEntry), 12_800, &["avc1 (64x48)", "av01 (64x48)"]);
+}
+
+#[test]
+fn what_we_write_is_what_we_read() {
+    for placement in [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand] {
+        let init = PublishedInit::read(&ours(avc(placement), 25_000)).unwrap();
+        assert_eq!((init.timescale(), init.size()), (timescale(25_000), Some((64, 48))));
+        assert_eq!(init.entry_type().0, *placement.sample_entry_type());
+        init.check(&avc(placement), timescale(25_000)).unwrap();
+        refused(&init, &avc(placement), 30_000, &["30000", "25000"]);
+    }
+    let stereo = aac(2, 96_000, &[0x10, 0x10]);
+    let init = PublishedInit::read(&ours(stereo.clone(), 96_000)).unwrap();
+    // 96,000 Hz does not fit the sample entry.
+    assert_eq!((init.channels(), init.sample_rate()), (Some(2), None));
+    init.check(&stereo, timescale(96_000)).unwrap();
+    let both = ["channels: 1", "channels: 2"];
+    refused(&init, &aac(1, 96_000, &[0x10, 0x08]), 96_000, &both);
+    let init = PublishedInit::read(&ours(aac(2, 48_000, &[0x11, 0x90]), 48_000)).unwrap();
+    refused(&init, &aac(2, 44_100, &[0x12, 0x10]), 48_000, &["44100 Hz", "48000 Hz"]);
+}
+
+/// The entry with another record.
+fn with_record(entry: &SampleEntry, change: impl FnOnce(&mut Vec<u8>)) -> SampleEntry {
+    let mut entry = entry.clone();
+    if let SampleEntry::Avc { configuration_record, .. } = &mut entry {
+        change(configuration_record);
+    }
+    entry
+}
+
+#[test]
+fn other_pictures_are_refused_by_what_differs() {
+    let published = |placement| PublishedInit::read(&ours(avc(placement), 25_000)).unwrap();
+    let (avc1, avc3) =
+        (published(ParameterSetPlacement::SampleEntry), published(ParameterSetPlacement::InBand));
+    let (out_of_band, in_band) =
+        (avc(ParameterSetPlacement::SampleEntry), avc(ParameterSetPlacement::InBand));
+    refused(&avc1, &in_band, 25_000, &["avc3 (64x48)", "avc1 (64x48)"]);
+    let mut wide = out_of_band.clone();
+    if let SampleEntry::Avc { format, .. } = &mut wide {
+        format.width = 72;
+    }
+    refused(&avc1, &wide, 25_000, &["avc1 (72x48)", "avc1 (64x48)"]);
+    refused(
+        &avc1,
+        &with_record(&out_of_band, |record| record[3] = 11),
+        25_000,
+        &["profile_idc 100 with level_idc 11", "profile_idc 100 with level_idc 10"],
+    );
+    refused(
+        &avc1,
+        &with_record(&out_of_band, |record| record[1] = 110),
+        25_000,
+        &["profile_idc 110", "profile_idc 100"],
+    );
+    // Level 1b is above level 1; a lower one will do.
+    refused(
+        &avc1,
+        &with_record(&out_of_band, |record| record[3] = 9),
+        25_000,
+        &["level_idc 9", "level_idc 10"],
+    );
+    let higher =
+        PublishedInit::read(&ours(with_record(&out_of_band, |record| record[3] = 31), 25_000)).unwrap();
+    higher.check(&out_of_band, timescale(25_000)).unwrap();
+    // The sixth byte of the sequence parameter set.
+    let other_sps = |record: &mut Vec<u8>| record[8 + 5] ^= 1;
+    refused(
+        &avc1,
+        &with_record(&out_of_band, other_sps),
+        25_000,
+        &["sequence parameter set", "differs from byte 5 on"],
+    );
+    avc3.check(&with_record(&in_band, other_sps), timescale(25_000)).unwrap();
+    let lengths = with_record(&in_band, |record| record[4] = 0xfd);
+    refused(&avc3, &lengths, 25_000, &["lengths of 2 bytes", "lengths of 4 bytes"]);
+    // chroma_format, bit_depth_luma_minus8, bit_depth_chroma_minus8, number of extensions.
+    let depth = with_record(&in_band, |record| *record.iter_mut().nth_back(2).unwrap() |= 2);
+    refused(&avc3, &depth, 25_000, &["in 10 and 8 bits", "in 8 and 8 bits"]);
+    let cut = with_record(&in_band, |record| record.truncate(9));
+    assert!(avc3.check(&cut, timescale(25_000)).is_err());
+}
+
+#[test]
+fn zeros_behind_a_set_do_not_count() {
+    let plain = avc(ParameterSetPlacement::SampleEntry);
+    let init = PublishedInit::read(&ours(plain.clone(), 25_000)).unwrap();
+    let padded = with_record(&plain, |record| {
+        let len = record[7];
+        record[7] += 2;
+        record.splice(8 + usize::from(len)..8 + usize::from(len), [0, 0]);
+    });
+    init.check(&padded, timescale(25_000)).unwrap();
+    PublishedInit::read(&ours(padded, 25_000)).unwrap().check(&plain, timescale(25_000)).unwrap();
+}
+
+#[test]
+fn what_is_no_init_segment_of_one_track_is_refused() {
+    let init = ours(avc(ParameterSetPlacement::SampleEntry), 25_000);
+    let says = |bytes: &[u8], said: &str| {
+        let error = PublishedInit::read(bytes).unwrap_err();
+        assert!(error.to_string().contains(said) && error.offset().is_some(), "{error}");
+    };
+    says(b"", "no box 'moov'");
+    says(&[&init[..], b"\0\0\0\x08moof"].concat(), "holds media");
+    says(&[&init[..], &init[..]].concat(), "second box 'moov'");
+    let renamed = |from: &[u8; 4], to: &[u8; 4]| {
+        let mut init = init.clone();
+        let at = init.windows(4).rposition(|kind| kind == from).unwrap();
+        init[at..at + 4].copy_from_slice(to);
+        init
+    };
+    says(&renamed(b"avc1", b"hvc1"), "'hvc1'");
+    says(&renamed(b"avcC", b"free"), "no box 'avcC'");
+    says(&renamed(b"mdhd", b"free"), "no box 'mdhd'");
+    says(&renamed(b"mvex", b"trak"), "second box 'trak'");
+    let at = |kind: &[u8]| init.windows(4).rposition(|name| name == kind).unwrap();
+    let mut zero = init.clone();
+    zero[at(b"mdhd") + 16..at(b"mdhd") + 20].fill(0);
+    says(&zero, "timescale is 0");
+    let mut two = init.clone();
+    two[at(b"stsd") + 11] = 2;
+    says(&two, "2 sample entries");
+}
+
+#[test]
+fn neither_cuts_nor_single_changes_panic() {
+    for init in [FFMPEG_AVC, FFMPEG_AAC, FFMPEG_AV1].map(bytes) {
+        let whole = PublishedInit::read(&init).unwrap();
+        for len in 0..init.len() {
+            assert!(PublishedInit::read(&init[..len]).is_err(), "{len}");
+        }
+        let mut changed = init.clone();
+        for at in 0..init.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff, init[at] ^ 1, init[at].wrapping_add(8)] {
+                changed[at] = value;
+                match PublishedInit::read(&changed) {
+                    Ok(read) => assert!(read.configuration().len() <= init.len()),
+                    Err(error) => {
+                        assert!(error.offset().is_some_and(|at| at <= init.len() as u64), "{error}");
+                    }
+                }
+            }
+            changed[at] = init[at];
+        }
+        assert_eq!(PublishedInit::read(&changed).unwrap(), whole);
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let _ = PublishedInit::read(&bytes);
+        let mut init = ours(avc(ParameterSetPlacement::SampleEntry), 25_000);
+        for (at, value) in changes {
+            let at = at.index(init.len());
+            init[at] = value;
+        }
+        if let Ok(read) = PublishedInit::read(&init) {
+            let _ = read.check(&avc(ParameterSetPlacement::SampleEntry), timescale(25_000));
+        }
+    }
+}
