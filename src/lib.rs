@@ -30,10 +30,10 @@
 //! |---|---|
 //! | [`package`] | a request over files ► a plan ► a published package, and its report |
 //! | [`manifest`] | finished tracks ► HLS playlists |
-//! | [`presentation`] | what manifests describe: segments, tracks, bit rates, names |
+//! | [`presentation`] | what manifests describe: segments, tracks, bit rates, names; parts of a track ► the whole; whether tracks line up |
 //! | [`plan`] | sync sample times ► where to cut |
 //! | [`fragment`] | samples ► the piece list of a media segment |
-//! | [`track`] | samples and their times; the init segment |
+//! | [`track`] | samples and their times; the init segment, written and read |
 //! | [`scan`] | bytes ► NAL units, access units, audio frames |
 //! | [`codec`] | headers ► configuration records, codec strings, picture order |
 //! | [`boxes`] | values ► boxes of the ISO base media file format |

@@ -1,12 +1,18 @@
 //! What a package holds, as the manifests describe it: segments, the tracks they make up, the presentation of all
 //! tracks. Values only: an encoder that writes its own segments builds them too, and nothing here touches a file.
+//!
+//! [`merge()`] joins what several workers made of one rendition, [`check_alignment`] tells whether renditions switch.
 
+mod alignment;
 mod bit_rate;
 mod merge;
 pub mod names;
 mod segment;
 mod track;
 
+pub use alignment::{
+    Alignment, AlignmentOptions, AudioDifference, Difference, ExactTime, Verdict, check_alignment,
+};
 pub use bit_rate::BitRate;
 pub use merge::{Promise, merge};
 pub use segment::Segment;

@@ -1,6 +1,6 @@
 //! A track: samples with time and flags, and where their bytes lie in the source. No payload is held.
 //!
-//! [`timeline`] turns picture order counts into times, [`header`] makes the init segment.
+//! [`timeline`] turns picture order counts into times, [`header`] makes the init segment, [`published`] reads one.
 
 use std::ops::Range;
 
