@@ -23,6 +23,8 @@ pub mod windows;
 use crate::error::{Error, ErrorKind, Result};
 
 pub mod check;
+#[cfg(test)]
+mod child;
 pub mod directory;
 pub(crate) mod fault;
 mod fill;

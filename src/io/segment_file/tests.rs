@@ -1,9 +1,9 @@
 use std::path::Path;
-use std::process::Command;
 
 use proptest::prelude::*;
 
 use super::super::check::verify_published;
+use super::super::child::in_child;
 use super::super::map::OutputMap;
 use super::*;
 use crate::error::ErrorKind;
@@ -380,33 +380,11 @@ fn verification_finds_each_wrong_byte_and_a_wrong_size() {
     assert!(verify_published(&out, "a", &list, &bench.input).is_err());
 }
 
-/// Runs one test of this program in a child, `script` before it in a shell: limits and mounts then end with the child.
-fn in_child(test: &str, script: &str) -> bool {
-    const CHILD: &str = "FRAGMINT_TEST_CHILD";
-    if std::env::var(CHILD).is_ok_and(|child| child == test) {
-        return true;
-    }
-    let module = module_path!().split_once("::").unwrap().1;
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
-        .arg(format!("set -e; {script}; exec \"$0\" --exact {module}::{test} --nocapture"))
-        .arg(std::env::current_exe().unwrap())
-        .env(CHILD, test)
-        .output()
-        .expect("this test needs unshare(1)");
-    assert!(
-        output.status.success() && String::from_utf8_lossy(&output.stdout).contains("1 passed"),
-        "in the child (which needs user and mount namespaces): {}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    false
-}
-
 #[test]
 fn a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing() {
     // The directory is the child's own: the mount hides /mnt from nobody else.
     if !in_child(
+        module_path!(),
         "a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing",
         "mount -t tmpfs -o size=256k tmpfs /mnt",
     ) {
@@ -441,6 +419,7 @@ fn a_full_disk_is_an_error_with_a_remedy_and_leaves_nothing() {
 #[test]
 fn a_limit_on_the_size_of_files_is_an_error_with_a_remedy_and_leaves_nothing() {
     if !in_child(
+        module_path!(),
         "a_limit_on_the_size_of_files_is_an_error_with_a_remedy_and_leaves_nothing",
         // Ignored: the signal that goes with the error would end the process.
         "trap '' XFSZ; mount -t tmpfs tmpfs /mnt; head -c 1000000 /dev/zero > /mnt/source; ulimit -f 64",

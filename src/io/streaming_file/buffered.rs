@@ -66,8 +66,17 @@ impl Buffered {
         Ok(Some(to))
     }
 
-    /// Moves the payload, whose place is `payload`, so that it begins at `to`. On an error the slide is under way.
+    /// Moves the payload, whose place is `payload`, so that it begins at `to`. On an error the slide may be under way.
     pub(super) fn slide(&mut self, file: &File, payload: Range<u64>, to: u64) -> Result<(), Errno> {
+        // The file grows before anything moves, so that a full disk, the likeliest failure, leaves the payload where it was.
+        let new_end = payload.end.saturating_add(to.saturating_sub(payload.start));
+        let mut end = payload.end;
+        while end < new_end {
+            let step = CHUNK.min(new_end - end);
+            fault::check(Operation::Write)?;
+            write_all_at(file, &vec![0; step as usize], end)?;
+            end += step;
+        }
         let rest = 0..payload.end - payload.start;
         self.slide = Some(Slide { from: payload.start, to, rest, chunk: Vec::new(), at: 0 });
         self.settle(file).map(drop)

@@ -62,3 +62,46 @@ fn size(piece: &Piece) -> usize {
         Piece::Source(range) => range.len as usize,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::tests::{list_of, unit};
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn equals_the_list_written_elsewhere(
+            units in prop::collection::vec(unit(40), 0..40),
+            ahead in 0..60_usize,
+        ) {
+            let (list, packet) = list_of(&units);
+            let mut expected = Vec::new();
+            list.write_to(&packet, &mut expected).unwrap();
+            let mut bytes = vec![0xee; expected.len().max(ahead + packet.len())];
+            bytes[ahead..ahead + packet.len()].copy_from_slice(&packet);
+            let moved = place(&list, &mut bytes, ahead);
+            prop_assert_eq!(&bytes[..expected.len()], &expected[..]);
+            // Behind the list stands what stood there, or what moved away.
+            prop_assert!(moved <= list.len());
+        }
+    }
+
+    #[test]
+    fn four_byte_codes_with_the_literals_ahead_move_nothing() {
+        let mut list = PieceList::default();
+        list.push_literal(b"sets");
+        let mut packet = Vec::new();
+        for unit in [&b"first"[..], b"", b"third"] {
+            packet.extend(b"\0\0\0\x01");
+            list.push_length(unit.len() as u32);
+            let offset = packet.len() as u64;
+            list.push_source(crate::scan::SourceRange { offset, len: unit.len() as u32 });
+            packet.extend(unit);
+        }
+        let mut bytes = [b"....", &packet[..]].concat();
+        assert_eq!(place(&list, &mut bytes, 4), 0);
+        assert_eq!(bytes, b"sets\0\0\0\x05first\0\0\0\0\0\0\0\x05third");
+    }
+}
