@@ -24,6 +24,7 @@ pub struct Error {
 struct Inner {
     kind: ErrorKind,
     path: Option<PathBuf>,
+    packet: Option<u64>,
     offset: Option<u64>,
 }
 
@@ -153,7 +154,7 @@ pub enum ErrorKind {
 impl Error {
     /// An error with neither place nor file.
     pub fn new(kind: ErrorKind) -> Self {
-        Self { inner: Box::new(Inner { kind, path: None, offset: None }) }
+        Self { inner: Box::new(Inner { kind, path: None, packet: None, offset: None }) }
     }
 
     /// A syntax element that runs past its data.
@@ -223,6 +224,13 @@ impl Error {
         self
     }
 
+    /// Says which packet of a track it is about, counted from 1.
+    #[must_use]
+    pub fn in_packet(mut self, number: u64) -> Self {
+        self.inner.packet.get_or_insert(number);
+        self
+    }
+
     /// The broken rule.
     pub fn kind(&self) -> &ErrorKind {
         &self.inner.kind
@@ -233,7 +241,12 @@ impl Error {
         self.inner.path.as_deref()
     }
 
-    /// Byte offset in that file.
+    /// The packet of a track it is about, counted from 1.
+    pub fn packet(&self) -> Option<u64> {
+        self.inner.packet
+    }
+
+    /// Byte offset in that file, or in the stream of all packets.
     pub fn offset(&self) -> Option<u64> {
         self.inner.offset
     }
@@ -241,6 +254,9 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let (Some(number), None) = (self.inner.packet, &self.inner.path) {
+            write!(f, "packet {number}{}", if self.inner.offset.is_some() { " " } else { ": " })?;
+        }
         match (&self.inner.path, self.inner.offset) {
             (Some(path), Some(offset)) => write!(f, "{} @ {offset:#x}: ", path.display())?,
             (Some(path), None) => write!(f, "{}: ", path.display())?,

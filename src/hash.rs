@@ -53,7 +53,7 @@ mod tests {
     fn equals_the_published_vector_and_does_not_depend_on_parts() {
         // XXH128 of the empty input with seed 0: `xxh128sum /dev/null` of xxHash 0.8.
         assert_eq!(ContentHash::of(b"").to_string(), "99aa06d3014798d86001c324468d497f");
-        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..5000u32).map(|i| (i * 31 % 251) as u8).collect();
         let mut hasher = ContentHasher::default();
         for part in bytes.chunks(77) {
             hasher.update(part);

@@ -58,6 +58,7 @@ pub mod package;
 pub mod plan;
 pub mod presentation;
 pub mod scan;
+pub mod segmenter;
 pub mod time;
 pub mod track;
 

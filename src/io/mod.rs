@@ -31,11 +31,9 @@ mod fill;
 pub mod input;
 mod map;
 mod old_run;
-#[cfg_attr(not(test), expect(dead_code, reason = "the segmenter is the user"))]
 pub(crate) mod output_directory;
 pub mod publish;
 pub mod segment_file;
-#[cfg_attr(not(test), expect(dead_code, reason = "the segmenter is the user"))]
 pub(crate) mod streaming_file;
 pub mod way;
 

@@ -16,6 +16,7 @@ pub use alignment::{
 pub use bit_rate::BitRate;
 pub use merge::{Promise, merge};
 pub use segment::Segment;
+pub(crate) use track::check_path;
 pub use track::{Media, PackagedTrack};
 
 use crate::error::{Error, Result};

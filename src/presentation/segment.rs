@@ -28,8 +28,13 @@ pub struct Segment {
 impl Segment {
     /// A segment in the file that its number names: `seg-00001.m4s`, with more digits past 99999.
     pub fn new(number: NonZeroU32, bytes: u64, duration: Ticks, base_decode_time: DecodeTime) -> Self {
-        let uri = format!("seg-{number:05}.m4s");
+        let uri = Self::file_name(number);
         let path = PathBuf::from(&uri);
         Self { number, uri, path, bytes, duration, base_decode_time, content_hash: None }
+    }
+
+    /// Name of the file of the segment with this number.
+    pub(crate) fn file_name(number: NonZeroU32) -> String {
+        format!("seg-{number:05}.m4s")
     }
 }

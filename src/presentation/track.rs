@@ -300,7 +300,7 @@ fn check_segments(directory: &str, segments: &[Segment]) -> Result<(u64, Ticks)>
 
 /// Refuses a relative path that would mean something else as a URL: only unreserved characters (RFC 3986 2.3) between
 /// slashes, and no empty, `.` or `..` segment.
-fn check_path(what: &str, path: &str) -> Result<()> {
+pub(crate) fn check_path(what: &str, path: &str) -> Result<()> {
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
     let sound = |part: &str| !matches!(part, "" | "." | "..") && part.bytes().all(unreserved);
     if path.split('/').all(sound) {

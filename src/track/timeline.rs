@@ -13,12 +13,37 @@ use crate::time::CompositionOffset;
 
 /// Composition offsets of the samples with these `orders`, in decode order, `frame_duration` ticks each.
 ///
-/// The first picture starts an epoch whether it says so or not. Two pictures of one epoch with the same count are an error
-/// that names the places of both, which `offset_of` gives (byte offset of the sample with this index); so is an
-/// offset beyond 32 bits.
+/// # Errors
+/// As [`composition_offsets_at`].
 pub fn composition_offsets(
     orders: &[PictureOrder],
     frame_duration: NonZeroU32,
+    offset_of: impl Fn(usize) -> u64,
+) -> Result<Vec<CompositionOffset>> {
+    let decode_time = |index: usize| index as i128 * i128::from(frame_duration.get());
+    offsets(orders, decode_time, offset_of)
+}
+
+/// Composition offsets of the samples with these `orders` and these decode times, in ticks, both in decode order. Every
+/// picture is presented at a decode time of its epoch, so each lasts as long as the one that was decoded in its turn.
+///
+/// The first picture starts an epoch whether it says so or not. Two pictures of one epoch with the same count are an error
+/// that names the places of both, which `offset_of` gives (byte offset of the sample with this index); so is an
+/// offset beyond 32 bits.
+///
+/// # Panics
+/// When there are fewer times than orders.
+pub fn composition_offsets_at(
+    orders: &[PictureOrder],
+    decode_times: &[u64],
+    offset_of: impl Fn(usize) -> u64,
+) -> Result<Vec<CompositionOffset>> {
+    offsets(orders, |index| i128::from(decode_times[index]), offset_of)
+}
+
+fn offsets(
+    orders: &[PictureOrder],
+    decode_time: impl Fn(usize) -> i128,
     offset_of: impl Fn(usize) -> u64,
 ) -> Result<Vec<CompositionOffset>> {
     let mut offsets = vec![CompositionOffset(0); orders.len()];
@@ -34,7 +59,8 @@ pub fn composition_offsets(
             by_count.extend(epoch.iter().zip(start..).map(|(order, index)| (order.count, index)));
             by_count.sort_unstable();
             for (&(count, index), rank) in by_count.iter().zip(start..) {
-                offsets[index] = offset(index, rank, frame_duration).map_err(|e| e.at(offset_of(index)))?;
+                let ticks = decode_time(rank) - decode_time(index);
+                offsets[index] = offset(rank.abs_diff(index), ticks).map_err(|e| e.at(offset_of(index)))?;
                 if rank > start && by_count[rank - start - 1].0 == count {
                     let first = by_count[rank - start - 1].1;
                     return Err(same_count(count, offset_of(first), offset_of(index)));
@@ -46,17 +72,11 @@ pub fn composition_offsets(
     Ok(offsets)
 }
 
-/// Presentation minus decode time of the sample with this `index` in decode order and `rank` in presentation order.
-fn offset(index: usize, rank: usize, frame_duration: NonZeroU32) -> Result<CompositionOffset> {
-    let frames = rank as i128 - index as i128;
-    let ticks = frames * i128::from(frame_duration.get());
+/// Presentation minus decode time of a sample that is presented `frames` earlier or later than it is decoded.
+fn offset(frames: usize, ticks: i128) -> Result<CompositionOffset> {
     i32::try_from(ticks).map(CompositionOffset).map_err(|_| {
         Error::new(ErrorKind::TooLarge {
-            what: format!(
-                "the distance of {} frames between decoding and presentation",
-                frames.unsigned_abs()
-            )
-            .into(),
+            what: format!("the distance of {frames} frames between decoding and presentation").into(),
             value: u64::try_from(ticks.unsigned_abs()).unwrap_or(u64::MAX),
             limit: i32::MAX as u64,
             clause: "ISO/IEC 14496-12 8.8.8",

@@ -1,0 +1,185 @@
+//! What a segmenter is told before the first packet, and with each packet.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+use crate::codec::aac::AacConfig;
+use crate::codec::h264::ParameterSetPlacement;
+use crate::codec::{Colour, ContentLight, MasteringDisplay};
+use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};
+use crate::track::header::BitRate;
+
+/// One track and where it goes. [`SegmenterConfig::new`] gives every option its default.
+#[derive(Clone, Debug)]
+pub struct SegmenterConfig {
+    /// Directory of the presentation: playlists go there. Made if it is not there.
+    pub output: PathBuf,
+    /// Directory of the track's files below `output`, such as `video/720p`: letters, digits, `-`, `.`, `_`, `~` between
+    /// slashes, as it stands in playlists. Made if it is not there.
+    pub directory: String,
+    /// Codec and format.
+    pub codec: CodecConfig,
+    /// Ticks a second of all times. For audio it must be the sampling rate.
+    pub timescale: Timescale,
+    /// Number of the first segment. Default 1.
+    pub first_segment_index: NonZeroU32,
+    /// Decode time of the first sample, ticks. Default 0.
+    pub first_base_decode_time: DecodeTime,
+    /// Whether `init.mp4` is written, at the first cut. Default true; of several workers on one track one does.
+    pub write_init: bool,
+    /// The init segment that another worker wrote: what this one encodes must fit it, and is checked at each packet.
+    /// Only without `write_init`.
+    pub published_init: Option<Vec<u8>>,
+    /// Drop, and count, pictures in front of the first that decoding can start with, instead of refusing them.
+    pub drop_leading: bool,
+    /// Samples that a segment is expected to have: a hint for the room reserved for the header, 0 where nothing is known.
+    pub expected_samples: u32,
+    /// Bytes that a segment is expected to have: a hint for the space allocated at once, 0 where nothing is known.
+    pub expected_bytes: u64,
+    /// Language as a BCP 47 tag.
+    pub language: Option<String>,
+    /// What the track is for, in the DASH role scheme.
+    pub role: Option<String>,
+    /// Duration of the whole track for the init segment, where it is known in advance.
+    pub duration: Option<Ticks>,
+    /// Bit rates of the whole track for the init segment, where they are known in advance.
+    pub bit_rate: Option<BitRate>,
+    /// Whether segments get a content hash, for which their bytes are read once more. Default true.
+    pub content_hash: bool,
+    /// Never map the segment file: packets go through a buffer of their size. Default false. The bytes are the same.
+    pub buffered: bool,
+}
+
+impl SegmenterConfig {
+    /// A track in `directory` below `output` with every option at its default.
+    pub fn new(
+        output: impl Into<PathBuf>,
+        directory: impl Into<String>,
+        codec: CodecConfig,
+        timescale: Timescale,
+    ) -> Self {
+        Self {
+            output: output.into(),
+            directory: directory.into(),
+            codec,
+            timescale,
+            first_segment_index: NonZeroU32::MIN,
+            first_base_decode_time: DecodeTime(0),
+            write_init: true,
+            published_init: None,
+            drop_leading: false,
+            expected_samples: 0,
+            expected_bytes: 0,
+            language: None,
+            role: None,
+            duration: None,
+            bit_rate: None,
+            content_hash: true,
+            buffered: false,
+        }
+    }
+}
+
+/// Codec of a track, and what is known of its format.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum CodecConfig {
+    /// H.264 in Annex B packets.
+    Avc {
+        /// `avc1`, or `avc3` with parameter sets in the segments.
+        parameter_sets: ParameterSetPlacement,
+        /// Parameter sets known in advance: NAL units without start codes.
+        known_parameter_sets: Vec<Vec<u8>>,
+        /// What is known of the pictures.
+        video: VideoConfig,
+    },
+    /// AV1 in temporal units of low-overhead OBUs (AV1 5.2, Section 5).
+    Av1 {
+        /// What is known of the pictures.
+        video: VideoConfig,
+    },
+    /// AAC in raw access units, without ADTS headers.
+    Aac(AacConfig),
+}
+
+impl CodecConfig {
+    /// H.264 as `avc1`, all else from the bitstream.
+    pub fn avc() -> Self {
+        Self::Avc {
+            parameter_sets: ParameterSetPlacement::SampleEntry,
+            known_parameter_sets: Vec::new(),
+            video: VideoConfig::default(),
+        }
+    }
+
+    /// AV1, all else from the bitstream.
+    pub fn av1() -> Self {
+        Self::Av1 { video: VideoConfig::default() }
+    }
+}
+
+/// What is known of the pictures beside the bitstream. What is absent is taken from there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VideoConfig {
+    /// Luma samples a line after cropping; another in the bitstream is an error.
+    pub width: Option<u16>,
+    /// Lines after cropping; another in the bitstream is an error.
+    pub height: Option<u16>,
+    /// Pictures per second: it proves the media profile, and stands in playlists. It is not used for times.
+    pub frame_rate: Option<FrameRate>,
+    /// Meaning of the sample values; wins over the bitstream's.
+    pub colour: Option<Colour>,
+    /// Colour volume of the mastering display, for `mdcv`.
+    pub mastering_display: Option<MasteringDisplay>,
+    /// Content light levels, for `clli`.
+    pub content_light: Option<ContentLight>,
+}
+
+/// Time of the samples in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleTiming {
+    /// Duration of each, in ticks of the timescale, above 0.
+    pub duration: u32,
+    /// When the picture is shown.
+    pub composition: Composition,
+    /// What the caller knows of the sample: `Some(true)` for a sync sample. It is checked against the bitstream and never
+    /// wins.
+    pub sync: Option<bool>,
+}
+
+impl SampleTiming {
+    /// `duration` ticks, presented in the order that the bitstream gives.
+    pub const fn new(duration: u32) -> Self {
+        Self { duration, composition: Composition::BitstreamOrder, sync: None }
+    }
+
+    /// The same, presented at `pts` ticks.
+    #[must_use]
+    pub const fn at(self, pts: i64) -> Self {
+        Self { composition: Composition::PresentationTime(pts), ..self }
+    }
+
+    /// The same, presented `offset` ticks after it is decoded.
+    #[must_use]
+    pub const fn offset(self, offset: i32) -> Self {
+        Self { composition: Composition::Offset(CompositionOffset(offset)), ..self }
+    }
+
+    /// The same, with what the caller knows of it.
+    #[must_use]
+    pub const fn sync(self, sync: bool) -> Self {
+        Self { sync: Some(sync), ..self }
+    }
+}
+
+/// How a sample's presentation time is told. One track is told it in one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Composition {
+    /// By the picture order counts in the bitstream.
+    #[default]
+    BitstreamOrder,
+    /// Presentation time in ticks on a time line of the caller's: a constant bias against decode time is removed.
+    PresentationTime(i64),
+    /// Presentation minus decode time. The smallest presentation time of a segment must be its first decode time.
+    Offset(CompositionOffset),
+}

@@ -1,0 +1,119 @@
+//! What the bitstream and the caller say together ► sample entry, codec string, and what a playlist says of the track.
+
+use super::config::{CodecConfig, SegmenterConfig, VideoConfig};
+use super::packets::Packets;
+use crate::codec::{VideoFormat, aac};
+use crate::error::{Error, Result};
+use crate::presentation::Media;
+use crate::time::FrameRate;
+use crate::track::header::{SampleEntry, TrackHeader};
+
+/// A track as its init segment and its playlist describe it.
+#[derive(Clone, Debug)]
+pub(super) struct Description {
+    pub(super) entry: SampleEntry,
+    pub(super) codec: String,
+    pub(super) media: Media,
+}
+
+impl Description {
+    /// What is known of the track by now. `measured` is the rate that the samples' durations have.
+    ///
+    /// # Errors
+    /// Where the bitstream has not told enough yet.
+    pub(super) fn new(
+        config: &SegmenterConfig,
+        packets: &Packets,
+        measured: Option<FrameRate>,
+    ) -> Result<Self> {
+        match (&config.codec, packets) {
+            (CodecConfig::Avc { video, .. }, Packets::Avc(packets)) => {
+                let configuration = packets.configuration()?;
+                let format = with_settings(configuration.video_format(), video);
+                let frame_rate = video.frame_rate.or(measured);
+                let entry = SampleEntry::Avc {
+                    parameter_sets: configuration.placement(),
+                    format,
+                    frame_rate,
+                    progressive: configuration.progressive(),
+                    configuration_record: configuration.record(),
+                };
+                Ok(Self { entry, codec: configuration.codec_string(), media: pictures(&format, frame_rate) })
+            }
+            (CodecConfig::Aac(aac), _) => {
+                let entry = SampleEntry::Mp4a {
+                    audio_specific_config: aac.audio_specific_config().to_vec(),
+                    object_type_indication: aac::OBJECT_TYPE_INDICATION,
+                    channels: aac.channels(),
+                    sample_rate: aac.sample_rate(),
+                };
+                let media = Media::Audio { channels: aac.channels(), sample_rate: aac.sample_rate() };
+                Ok(Self { entry, codec: aac.codec_string(), media })
+            }
+            _ => unreachable!("packets are read as the configuration says"),
+        }
+    }
+
+    /// For the init segment.
+    pub(super) fn header(&self, config: &SegmenterConfig) -> TrackHeader {
+        TrackHeader {
+            timescale: config.timescale,
+            entry: self.entry.clone(),
+            language: config.language.clone(),
+            role: config.role.clone(),
+            duration: config.duration,
+            bit_rate: config.bit_rate,
+        }
+    }
+}
+
+/// What a playlist would say of a track of which the bitstream has told nothing, and that has no segments.
+pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
+    let video = |video: &VideoConfig| Media::Video {
+        width: video.width.map_or(0, u32::from),
+        height: video.height.map_or(0, u32::from),
+        frame_rate: video.frame_rate,
+        colour: video.colour,
+    };
+    match &config.codec {
+        CodecConfig::Avc { parameter_sets, video: known, .. } => {
+            (parameter_sets.sample_entry_type().escape_ascii().to_string(), video(known))
+        }
+        CodecConfig::Av1 { video: known } => ("av01".to_owned(), video(known)),
+        CodecConfig::Aac(aac) => {
+            let media = Media::Audio { channels: aac.channels(), sample_rate: aac.sample_rate() };
+            (aac.codec_string(), media)
+        }
+    }
+}
+
+fn with_settings(format: VideoFormat, video: &VideoConfig) -> VideoFormat {
+    VideoFormat {
+        colour: video.colour.or(format.colour),
+        mastering_display: video.mastering_display.or(format.mastering_display),
+        content_light: video.content_light.or(format.content_light),
+        ..format
+    }
+}
+
+fn pictures(format: &VideoFormat, frame_rate: Option<FrameRate>) -> Media {
+    let (width, height) = format.display_size();
+    Media::Video { width, height, frame_rate, colour: format.colour }
+}
+
+/// Compares the size of the pictures with what the caller said of it.
+///
+/// # Errors
+/// Where they differ.
+pub(super) fn check_size(codec: &CodecConfig, packets: &Packets) -> Result<()> {
+    let (CodecConfig::Avc { video, .. } | CodecConfig::Av1 { video }) = codec else { return Ok(()) };
+    let Some((width, height)) = packets.picture_size() else { return Ok(()) };
+    let (said_width, said_height) = (video.width.unwrap_or(width), video.height.unwrap_or(height));
+    if (said_width, said_height) == (width, height) {
+        return Ok(());
+    }
+    Err(Error::conflict(
+        format!("the configuration says {said_width}x{said_height}, the bitstream says {width}x{height}"),
+        "correct the configuration, or leave the size to the bitstream",
+    ))
+}

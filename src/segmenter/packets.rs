@@ -1,0 +1,161 @@
+//! A packet ► the samples in it, and their bytes as a piece list over the packet. One reader for each kind of packet.
+
+use super::config::CodecConfig;
+use crate::codec::PictureOrder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fragment::PieceList;
+use crate::scan::Dropped;
+use crate::track::SampleFlags;
+use crate::track::published::PublishedInit;
+
+mod aac;
+mod avc;
+
+/// What one packet gives. The memory is used again from packet to packet.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    /// The bytes of all samples, sources being ranges of the packet.
+    pub(super) list: PieceList,
+    /// Bytes at the front of the list that join the last sample of an earlier packet.
+    pub(super) joined: u64,
+    /// In decode order.
+    pub(super) samples: Vec<ParsedSample>,
+    /// End of the last source in the list.
+    source_end: u64,
+}
+
+impl Parsed {
+    fn clear(&mut self) {
+        self.list.clear();
+        self.joined = 0;
+        self.samples.clear();
+        self.source_end = 0;
+    }
+}
+
+/// A sample without its times.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParsedSample {
+    pub(super) size: u64,
+    pub(super) flags: SampleFlags,
+    /// `None` where pictures are presented in decode order.
+    pub(super) order: Option<PictureOrder>,
+    /// Where it stood in the stream of all packets.
+    pub(super) place: u64,
+}
+
+pub(super) fn too_large(bytes: u64) -> Error {
+    Error::new(ErrorKind::TooLarge {
+        what: "the size of a sample in bytes".into(),
+        value: bytes,
+        limit: u64::from(u32::MAX),
+        clause: "ISO/IEC 14496-12 8.8.8",
+        remedy: "split the stream".into(),
+    })
+}
+
+/// Reads packets of one codec.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a track; in a box, each packet's clone would be allocated"
+)]
+pub(super) enum Packets {
+    Avc(avc::AvcPackets),
+    Aac(aac::AacPackets),
+}
+
+impl Packets {
+    pub(super) fn new(
+        codec: &CodecConfig,
+        drop_leading: bool,
+        published: Option<&PublishedInit>,
+    ) -> Result<Self> {
+        match codec {
+            CodecConfig::Avc { parameter_sets, known_parameter_sets, .. } => {
+                let record = published.map(PublishedInit::avc_record);
+                let record = record.map(|record| record.ok_or_else(|| other_codec("H.264"))).transpose()?;
+                let sets =
+                    record.map(|record| record.parameter_sets().map(|(_, set)| set.to_vec()).collect());
+                let sets: Option<Vec<_>> = sets;
+                avc::AvcPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
+                    .map(Self::Avc)
+            }
+            CodecConfig::Av1 { .. } => Err(Error::unsupported("AV1 packets", "push H.264 or AAC")),
+            CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),
+        }
+    }
+
+    /// Reads the next packet into `parsed`. Places in errors count from the first byte of the first packet.
+    ///
+    /// # Errors
+    /// Where the packet cannot be made into samples. The state is of no use then: the caller keeps a clone, which costs
+    /// next to nothing.
+    pub(super) fn read(&mut self, packet: &[u8], parsed: &mut Parsed) -> Result<()> {
+        parsed.clear();
+        match self {
+            Self::Avc(packets) => packets.read(packet, parsed),
+            Self::Aac(packets) => packets.read(packet, parsed),
+        }
+    }
+
+    /// Whether samples are pictures.
+    pub(super) fn are_pictures(&self) -> bool {
+        !matches!(self, Self::Aac(_))
+    }
+
+    /// Size of the pictures in luma samples; `None` for audio, and as long as none has come.
+    pub(super) fn picture_size(&self) -> Option<(u16, u16)> {
+        match self {
+            Self::Avc(packets) => packets.picture_size(),
+            Self::Aac(_) => None,
+        }
+    }
+
+    /// Bytes that stand in front of the next packet's in its first sample, unless that is given parameter sets.
+    pub(super) fn held_len(&self) -> u64 {
+        match self {
+            Self::Avc(packets) => packets.held_len(),
+            Self::Aac(_) => 0,
+        }
+    }
+
+    /// Drops what waits for a picture.
+    pub(super) fn discard_waiting(&mut self) {
+        if let Self::Avc(packets) = self {
+            packets.discard_waiting();
+        }
+    }
+
+    /// # Errors
+    /// When something waits for a picture.
+    pub(super) fn check_nothing_waits(&self) -> Result<()> {
+        match self {
+            Self::Avc(packets) => packets.check_nothing_waits(),
+            Self::Aac(_) => Ok(()),
+        }
+    }
+
+    /// The init segment is written: from now on the configuration cannot grow.
+    pub(super) fn close_configuration(&mut self) {
+        if let Self::Avc(packets) = self {
+            packets.close_configuration();
+        }
+    }
+
+    /// What samples do not hold of the packets.
+    pub(super) fn dropped(&self) -> Dropped {
+        match self {
+            Self::Avc(packets) => packets.dropped(),
+            Self::Aac(_) => Dropped::default(),
+        }
+    }
+}
+
+/// The published init segment is of another codec than the track.
+fn other_codec(own: &str) -> Error {
+    Error::conflict(
+        format!("the track is {own}, the published init segment is of another codec"),
+        "give the init segment of this track",
+    )
+}

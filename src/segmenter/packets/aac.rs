@@ -1,0 +1,41 @@
+//! AAC: a packet is one raw access unit, which is one sample.
+
+use super::{Parsed, ParsedSample};
+use crate::error::{Error, Result};
+use crate::scan::SourceRange;
+use crate::scan::adts::AdtsHeader;
+use crate::track::SampleFlags;
+
+#[derive(Clone, Debug, Default)]
+pub(in crate::segmenter) struct AacPackets {
+    /// Bytes of the packets before.
+    position: u64,
+}
+
+impl AacPackets {
+    pub(super) fn read(&mut self, packet: &[u8], parsed: &mut Parsed) -> Result<()> {
+        if packet.is_empty() {
+            return Err(Error::malformed(
+                "the packet is empty",
+                "ISO/IEC 14496-3 4.4.2.1",
+                "push one raw_data_block a packet",
+            )
+            .at(self.position));
+        }
+        // A raw_data_block cannot begin so: its first three bits, id_syn_ele, would say that it ends there.
+        if let Some(header) = AdtsHeader::read(packet) {
+            return Err(Error::malformed(
+                "the packet begins with an ADTS header",
+                "ISO/IEC 14496-12: a sample is one access unit, whose configuration is in the sample entry",
+                format!("leave its first {} bytes out", header.framing_len()),
+            )
+            .at(self.position));
+        }
+        let len = u32::try_from(packet.len()).map_err(|_| super::too_large(packet.len() as u64))?;
+        parsed.list.push_source(SourceRange { offset: 0, len });
+        let (size, place) = (u64::from(len), self.position);
+        parsed.samples.push(ParsedSample { size, flags: SampleFlags::SYNC, order: None, place });
+        self.position += u64::from(len);
+        Ok(())
+    }
+}

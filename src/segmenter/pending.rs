@@ -1,0 +1,271 @@
+//! Samples that are not cut yet, and their times: durations as they come, composition offsets at the cut, when all
+//! pictures of the segment are there.
+
+use super::config::{Composition, SampleTiming};
+use super::packets::{Parsed, ParsedSample};
+use crate::codec::PictureOrder;
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::{CompositionOffset, DecodeTime, Ticks};
+use crate::track::{Sample, timeline};
+
+/// How the track's presentation times are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Order,
+    Time,
+    Offset,
+}
+
+impl Told {
+    fn by(composition: Composition) -> Self {
+        match composition {
+            Composition::BitstreamOrder => Self::Order,
+            Composition::PresentationTime(_) => Self::Time,
+            Composition::Offset(_) => Self::Offset,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Order => "the bitstream's order",
+            Self::Time => "presentation times",
+            Self::Offset => "composition offsets",
+        }
+    }
+}
+
+/// The samples of the segment that is being filled.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    samples: Vec<Sample>,
+    /// Place of each in the stream, for messages.
+    places: Vec<u64>,
+    /// Of each sample where the bitstream tells the order.
+    orders: Vec<PictureOrder>,
+    /// Of each sample where the caller tells the time.
+    presentation_times: Vec<i64>,
+    duration: u64,
+    told: Option<Told>,
+    /// Presentation time of the caller's minus that of the track, once a segment has fixed it.
+    bias: Option<i128>,
+}
+
+impl Pending {
+    pub(super) fn samples(&self) -> &[Sample] {
+        &self.samples
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.samples.is_empty()
+    }
+
+    /// The sum of the samples' durations.
+    pub(super) fn duration(&self) -> Ticks {
+        Ticks(self.duration)
+    }
+
+    pub(super) fn starts_with_sync(&self) -> bool {
+        self.samples.first().is_some_and(|sample| sample.flags.is_sync())
+    }
+
+    /// Whether `parsed` can follow, timed so.
+    ///
+    /// # Errors
+    /// Where it cannot; nothing is changed either way.
+    pub(super) fn check(&self, parsed: &Parsed, timing: SampleTiming) -> Result<()> {
+        self.check_joined(parsed.joined)?;
+        let [first, others @ ..] = parsed.samples.as_slice() else { return Ok(()) };
+        if timing.duration == 0 {
+            return Err(Error::conflict("the sample lasts 0 ticks", "give it a duration").at(first.place));
+        }
+        let duration = u64::from(timing.duration).checked_mul(parsed.samples.len() as u64);
+        if duration.and_then(|duration| self.duration.checked_add(duration)).is_none() {
+            return Err(
+                Error::conflict("pending samples last 2^64 ticks or more", "cut earlier").at(first.place)
+            );
+        }
+        if timing.composition != Composition::BitstreamOrder && !others.is_empty() {
+            let pictures = parsed.samples.len();
+            return Err(Error::conflict(
+                format!("one presentation time is given for a packet of {pictures} pictures"),
+                "push each picture in a packet of its own, or leave the time to the bitstream's order",
+            )
+            .at(first.place));
+        }
+        self.check_told(first, timing.composition)?;
+        if let Some(sync) = timing.sync.filter(|&sync| sync != first.flags.is_sync()) {
+            let named = |sync| if sync { "a sync sample" } else { "no sync sample" };
+            return Err(Error::conflict(
+                format!("the caller says {}, the bitstream says {}", named(sync), named(!sync)),
+                "correct the hint, or give none: the bitstream decides",
+            )
+            .at(first.place));
+        }
+        match parsed.samples.iter().find(|sample| sample.size > u64::from(u32::MAX)) {
+            Some(sample) => Err(super::packets::too_large(sample.size).at(sample.place)),
+            None => Ok(()),
+        }
+    }
+
+    fn check_joined(&self, joined: u64) -> Result<()> {
+        if joined == 0 {
+            return Ok(());
+        }
+        let last = self.samples.last().ok_or_else(|| {
+            Error::malformed(
+                "the packet begins with units that belong to a picture of a segment that is cut, or discarded",
+                "H.264 7.4.1.2.3",
+                "push them with their picture, or before the cut",
+            )
+        })?;
+        match u64::from(last.size) + joined {
+            size if size > u64::from(u32::MAX) => Err(super::packets::too_large(size)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_told(&self, sample: &ParsedSample, composition: Composition) -> Result<()> {
+        let told = Told::by(composition);
+        if let Some(before) = self.told.filter(|&before| before != told) {
+            return Err(Error::conflict(
+                format!(
+                    "the time of the sample is told by {}, that of those before by {}",
+                    told.name(),
+                    before.name()
+                ),
+                "tell all samples of a track in one way",
+            )
+            .at(sample.place));
+        }
+        match composition {
+            Composition::Offset(offset) if offset.0 != 0 && sample.order.is_none() => Err(Error::conflict(
+                format!("a composition offset of {} ticks for a codec that has none", offset.0),
+                "give 0, or none",
+            )
+            .at(sample.place)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what [`Self::check`] let pass.
+    pub(super) fn add(&mut self, parsed: &Parsed, timing: SampleTiming) {
+        if let Some(last) = self.samples.last_mut() {
+            // Within 32 bits: checked.
+            last.size += parsed.joined as u32;
+        }
+        for sample in &parsed.samples {
+            let composition_offset = match timing.composition {
+                Composition::Offset(offset) => offset,
+                _ => CompositionOffset(0),
+            };
+            self.samples.push(Sample {
+                duration: timing.duration,
+                composition_offset,
+                flags: sample.flags,
+                size: sample.size as u32,
+                ranges: 0..0,
+            });
+            self.places.push(sample.place);
+            self.duration += u64::from(timing.duration);
+            self.told = Some(Told::by(timing.composition));
+            match timing.composition {
+                Composition::BitstreamOrder => self.orders.extend(sample.order),
+                Composition::PresentationTime(time) => self.presentation_times.push(time),
+                Composition::Offset(_) => {}
+            }
+        }
+    }
+
+    /// Settles the composition offsets of a segment that starts at `base`. May be called again, also when more has come.
+    /// Gives the bias that holds once the segment is published.
+    ///
+    /// # Errors
+    /// Where order or times contradict themselves.
+    pub(super) fn settle(&mut self, base: DecodeTime) -> Result<Option<i128>> {
+        match self.told {
+            Some(Told::Order) if !self.orders.is_empty() => self.settle_by_order().map(|()| None),
+            Some(Told::Time) => self.settle_by_time(base).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn settle_by_order(&mut self) -> Result<()> {
+        let decode_times = decode_times(&self.samples);
+        let offsets =
+            timeline::composition_offsets_at(&self.orders, &decode_times, |index| self.places[index])?;
+        for (sample, offset) in self.samples.iter_mut().zip(offsets) {
+            sample.composition_offset = offset;
+        }
+        Ok(())
+    }
+
+    fn settle_by_time(&mut self, base: DecodeTime) -> Result<i128> {
+        let earliest = self.presentation_times.iter().copied().min().unwrap_or(0);
+        let own = i128::from(earliest) - i128::from(base.0);
+        let bias = self.bias.unwrap_or(own);
+        if own != bias {
+            return Err(Error::malformed(
+                format!(
+                    "the earliest presentation time of the segment, {earliest}, is {:+} ticks from its decode time {} \
+                     and the bias of the segments before",
+                    own - bias,
+                    base.0
+                ),
+                "ISO/IEC 23000-19 7.5.17",
+                "cut where the group of pictures is closed; durations and presentation times must agree",
+            )
+            .at(self.places.first().copied().unwrap_or(0)));
+        }
+        let decode_times = decode_times(&self.samples);
+        for (index, (&time, &decode_time)) in self.presentation_times.iter().zip(&decode_times).enumerate() {
+            let offset = i128::from(time) - bias - i128::from(base.0) - i128::from(decode_time);
+            self.samples[index].composition_offset = self.offset(index, offset)?;
+        }
+        Ok(bias)
+    }
+
+    fn offset(&self, index: usize, ticks: i128) -> Result<CompositionOffset> {
+        i32::try_from(ticks).map(CompositionOffset).map_err(|_| {
+            Error::new(ErrorKind::TooLarge {
+                what: "the distance between decoding and presentation in ticks".into(),
+                value: u64::try_from(ticks.unsigned_abs()).unwrap_or(u64::MAX),
+                limit: i32::MAX as u64,
+                clause: "ISO/IEC 14496-12 8.8.8",
+                remedy: "correct the presentation time".into(),
+            })
+            .at(self.places[index])
+        })
+    }
+
+    /// Forgets the samples, which are in a published segment now, and keeps its `bias`.
+    pub(super) fn published(&mut self, bias: Option<i128>) {
+        self.bias = bias.or(self.bias);
+        self.clear();
+    }
+
+    /// Forgets the samples. The way that times are told stays if a segment has it.
+    pub(super) fn discard(&mut self, any_published: bool) {
+        self.clear();
+        if !any_published {
+            self.told = None;
+        }
+    }
+
+    fn clear(&mut self) {
+        self.samples.clear();
+        self.places.clear();
+        self.orders.clear();
+        self.presentation_times.clear();
+        self.duration = 0;
+    }
+}
+
+/// Decode time of each sample, from the first.
+fn decode_times(samples: &[Sample]) -> Vec<u64> {
+    let next = |time: &mut u64, sample: &Sample| {
+        let start = *time;
+        *time += u64::from(sample.duration);
+        Some(start)
+    };
+    samples.iter().scan(0, next).collect()
+}
