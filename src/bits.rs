@@ -1,7 +1,8 @@
 //! Bit reader over the RBSP of an H.264 NAL unit: drops emulation prevention bytes as it goes (7.3.1, 7.4.1),
 //! reads fixed-length and Exp-Golomb codes (7.2, 9.1). Every read names its syntax element, which labels the error.
 //!
-//! It borrows the NAL unit, copies nothing, and never reads past it.
+//! It borrows the NAL unit, copies nothing, and never reads past it. [`BitReader::without_emulation_prevention`] reads
+//! formats that have no such bytes, as the OBUs of AV1.
 
 use crate::error::{Error, Result};
 
@@ -16,6 +17,8 @@ pub struct BitReader<'a> {
     bit: u8,
     /// Zero bytes in a row just before `byte`.
     zeros: u8,
+    /// Whether a 3 behind two zero bytes is dropped.
+    emulation_prevention: bool,
     /// Standard and clause that defines the syntax being read.
     clause: &'static str,
 }
@@ -23,9 +26,14 @@ pub struct BitReader<'a> {
 impl<'a> BitReader<'a> {
     /// Reads `bytes`, the payload of a NAL unit behind its header; `clause` is cited when it ends early.
     pub fn new(bytes: &'a [u8], clause: &'static str) -> Self {
-        let mut reader = Self { bytes, byte: 0, bit: 0, zeros: 0, clause };
+        let mut reader = Self { bytes, byte: 0, bit: 0, zeros: 0, emulation_prevention: true, clause };
         reader.skip_emulation_prevention();
         reader
+    }
+
+    /// Reads `bytes` as they are; `clause` is cited when they end early.
+    pub fn without_emulation_prevention(bytes: &'a [u8], clause: &'static str) -> Self {
+        Self { bytes, byte: 0, bit: 0, zeros: 0, emulation_prevention: false, clause }
     }
 
     /// Index in the NAL payload of the byte that holds the next bit: where an error is.
@@ -105,7 +113,7 @@ impl<'a> BitReader<'a> {
 
     /// Steps over an `emulation_prevention_three_byte` where one stands at the next byte.
     fn skip_emulation_prevention(&mut self) {
-        if self.zeros >= 2 && self.bytes.get(self.byte) == Some(&3) {
+        if self.emulation_prevention && self.zeros >= 2 && self.bytes.get(self.byte) == Some(&3) {
             self.byte += 1;
             self.zeros = 0;
         }
@@ -136,6 +144,14 @@ mod tests {
         let mut r = BitReader::new(&bytes, "7.3.1");
         let read: Vec<u32> = std::iter::from_fn(|| r.u(8, "rbsp_byte").ok()).collect();
         assert_eq!(read, [0, 0, 1, 0, 3, 2, 0, 0, 0, 0, 3]);
+    }
+
+    #[test]
+    fn bytes_without_emulation_prevention_are_read_as_they_are() {
+        let bytes = [0, 0, 3, 1, 0, 0, 3];
+        let mut r = BitReader::without_emulation_prevention(&bytes, "5.5");
+        let read: Vec<u32> = std::iter::from_fn(|| r.u(8, "f(8)").ok()).collect();
+        assert_eq!(read, [0, 0, 3, 1, 0, 0, 3]);
     }
 
     #[test]
