@@ -74,19 +74,17 @@ pub enum ErrorKind {
     },
     /// The stream starts in the middle: with a picture that decoding cannot start at.
     #[error(
-        "the stream does not start with an IDR picture{} (H.264 7.4.1.2.2); cut it to start at one, or drop the pictures \
-         before the first one with --drop-leading",
+        "the stream does not start with an IDR picture{} (H.264 7.4.1.2.2), or in AV1 with a sequence header and a shown key \
+         frame (AV1 7.6.2); cut it to start at one, or drop the pictures before the first one with --drop-leading",
         .pictures.map_or_else(String::new, |pictures| format!(": {pictures} pictures come before the first"))
     )]
     LeadingPictures {
         /// How many, where the stream was read on to the first IDR picture.
         pictures: Option<u64>,
     },
-    /// A parameter set differs from the one with the same id, where a track can hold one alone (`avc1`).
-    #[error(
-        "{kind} {id} differs from the one with the same id at {first:#x}; an avc1 sample entry holds one set for each \
-         id: keep the sets in band (avc3), or package the parts of the stream separately"
-    )]
+    /// A parameter set differs from the one with the same id, where a track can hold one alone (`avc1`); or a sequence
+    /// header of AV1, which has no id, differs from the first.
+    #[error("{}", changed_set(.kind, *.id, *.first))]
     ParameterSetChanged {
         /// Which kind of set.
         kind: &'static str,
@@ -149,6 +147,19 @@ pub enum ErrorKind {
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+fn changed_set(kind: &str, id: u8, first: u64) -> String {
+    match kind {
+        "sequence header" => format!(
+            "the sequence header differs from the one at {first:#x}; an av01 sample entry holds one: package the parts of \
+             the stream separately"
+        ),
+        _ => format!(
+            "{kind} {id} differs from the one with the same id at {first:#x}; an avc1 sample entry holds one set for each \
+             id: keep the sets in band (avc3), or package the parts of the stream separately"
+        ),
+    }
 }
 
 impl Error {

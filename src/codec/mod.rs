@@ -2,6 +2,7 @@
 //! the rest needs (is it a sync sample, where is it in presentation order). No module here knows of files or boxes.
 
 pub mod aac;
+pub mod av1;
 pub mod h264;
 
 use crate::time::FrameRate;

@@ -1,10 +1,11 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
-//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames, and [`detect`] tells
-//! which of these a file is.
+//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames, [`av1`] groups OBUs into
+//! temporal units, and [`detect`] tells which of these a file is.
 
 pub mod adts;
 pub mod annexb;
+pub mod av1;
 mod detect;
 pub mod h264;
 
@@ -62,6 +63,12 @@ pub struct Dropped {
     pub zero_bytes: Count,
     /// Coded pictures before the first one that decoding can start with; dropped only when asked.
     pub leading_pictures: Count,
+    /// Temporal delimiter OBUs (AV1 5.6): samples should have none (AV1-ISOBMFF 2.4).
+    pub temporal_delimiters: Count,
+    /// Padding OBUs (AV1 5.7), likewise.
+    pub padding_obus: Count,
+    /// Redundant frame header OBUs (AV1 5.9.1), likewise.
+    pub redundant_frame_headers: Count,
     /// ID3 tags in front of or between ADTS frames.
     pub id3_tags: Count,
     /// Bytes of an incomplete last ADTS frame; dropped only when asked.

@@ -35,6 +35,13 @@ impl BitWriter {
         self.ue(if value > 0 { 2 * magnitude - 1 } else { 2 * magnitude })
     }
 
+    /// `trailing_bits()` of AV1 5.3.4, then the bytes as they are.
+    pub(crate) fn finish_obu(&mut self) -> Vec<u8> {
+        self.bits.push(true);
+        self.bits.resize(self.bits.len().next_multiple_of(8), false);
+        self.bits.chunks(8).map(|byte| byte.iter().fold(0, |acc, &bit| acc << 1 | u8::from(bit))).collect()
+    }
+
     /// `rbsp_trailing_bits()`, then bytes with emulation prevention.
     pub(crate) fn finish(&mut self) -> Vec<u8> {
         self.bits.push(true);
