@@ -455,4 +455,54 @@ mod tests {
             assert_eq!(map.write_gathered(&parts, &file, 0), Err(Errno::FAULT));
         }
     }
+
+    fn growing(len: usize) -> GrowingMap {
+        let mut map = GrowingMap::new(Arc::new(tempfile::tempfile().unwrap()), false).unwrap();
+        map.allocate(len, len).unwrap();
+        map
+    }
+
+    #[test]
+    #[should_panic(expected = "allocated before")]
+    fn no_byte_is_lent_behind_the_allocated_ones() {
+        growing(5000).bytes(4999..5001);
+    }
+
+    #[test]
+    #[should_panic(expected = "allocated before")]
+    fn no_byte_is_lent_to_be_changed_behind_the_allocated_ones() {
+        growing(5000).bytes_mut(5000..5001);
+    }
+
+    #[test]
+    #[should_panic(expected = "allocated before")]
+    fn no_byte_is_lent_that_was_trimmed() {
+        let mut map = growing(9000);
+        map.trim(5000).unwrap();
+        map.bytes(0..9000);
+    }
+
+    #[test]
+    fn a_trimmed_file_may_grow_again_and_reads_zeros_there() {
+        let mut map = growing(9000);
+        map.bytes_mut(0..9000).fill(7);
+        map.trim(5000).unwrap();
+        map.allocate(9000, 20_000).unwrap();
+        assert!(map.bytes(0..5000).iter().all(|byte| *byte == 7));
+        assert!(map.bytes(5000..9000).iter().all(|byte| *byte == 0));
+    }
+
+    #[test]
+    fn a_wish_that_the_disk_refuses_is_no_error() {
+        let mut map = growing(5000);
+        fault::fail_at(Operation::Allocate, 0);
+        let answer = map.allocate(6000, 100_000);
+        assert!(fault::fired());
+        fault::reset();
+        assert_eq!((answer, map.allocated()), (Ok(()), 6000));
+        fault::fail_at(Operation::Allocate, 0);
+        assert_eq!(map.allocate(7000, 7000), Err(Errno::NOSPC));
+        fault::reset();
+        assert_eq!(map.allocated(), 6000);
+    }
 }

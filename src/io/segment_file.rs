@@ -147,9 +147,10 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
     /// # Errors
     /// `Io` with the path of the file.
     pub fn write_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        use std::io::Write as _;
         self.require_unpublished()?;
-        (&*self.file).write_all(bytes).map_err(|e| self.named(refused("write the file", e)))?;
+        fault::check(Operation::Write)
+            .and_then(|()| fill::write_all_at(&self.file, bytes, 0))
+            .map_err(|e| self.named(refused("write the file", e)))?;
         self.len = bytes.len() as u64;
         Ok(())
     }

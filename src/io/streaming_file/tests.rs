@@ -430,6 +430,50 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
     assert_eq!(file.publish(b"header", false).unwrap().bytes, 100_010);
 }
 
+#[test]
+fn a_file_of_many_megabytes_and_pieces_is_that_of_its_lists() {
+    let units: Vec<_> = (0..2500)
+        .map(|i| Unit { literal: i % 3, length: i % 2 == 0, gap: 3 + i % 2, len: 400 + i % 7 })
+        .collect();
+    let (list, packet) = list_of(&units);
+    for (buffered, header) in [(false, 1100), (false, 900), (true, 1100), (true, 900)] {
+        let out = Out::new(true);
+        let mut file = out.file(Expectation { header: 1000, payload: 0 }, buffered).unwrap();
+        let mut model = bytes(header, 1);
+        for i in 0..40 {
+            if i % 2 == 0 {
+                file.append(&list, &packet).unwrap();
+            } else {
+                file.reserve(3, packet.len() + 5).unwrap();
+                file.reserved_mut()[..packet.len()].copy_from_slice(&packet);
+                file.commit(&list, packet.len()).unwrap();
+            }
+            list.write_to(&packet, &mut model).unwrap();
+        }
+        assert!(model.len() > 32 << 20);
+        file.publish(&bytes(header, 1), false).unwrap();
+        assert!(out.read() == model, "buffered {buffered}, header {header}");
+    }
+}
+
+#[test]
+fn a_published_file_keeps_no_space_behind_its_end() {
+    use std::os::unix::fs::MetadataExt as _;
+    for buffered in [false, true] {
+        let out = Out::new(true);
+        let expected = Expectation { header: 1 << 20, payload: 100 << 20 };
+        let mut file = out.file(expected, buffered).unwrap();
+        let (list, packet) = list_of(&[Unit { literal: 0, length: true, gap: 4, len: 5000 }]);
+        file.append(&list, &packet).unwrap();
+        file.reserve(0, 20 << 20).unwrap();
+        file.publish(b"header", false).unwrap();
+        drop(file);
+        let metadata = std::fs::metadata(out.directory.path().join("a")).unwrap();
+        assert_eq!(metadata.len(), 5010);
+        assert!(metadata.blocks() * 512 <= 64 << 10, "{} blocks", metadata.blocks());
+    }
+}
+
 /// Kibibytes of this process: anonymous memory, and pages of files.
 fn resident() -> (u64, u64) {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
