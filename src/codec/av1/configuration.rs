@@ -139,3 +139,105 @@ fn sample_aspect_ratio((width, height): (u16, u16), frame: FrameSize) -> Option<
     let side = |value: u64| u16::try_from(value.max(1)).expect("shifted to 16 bits");
     Some(SampleAspectRatio { horizontal: side(horizontal), vertical: side(vertical) })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sequence;
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
+
+    fn configuration(sequence: &Sequence) -> Av1Configuration {
+        Av1Configuration::read(&sequence.payload(), None).unwrap()
+    }
+
+    #[test]
+    fn records_equal_those_of_ffmpeg() {
+        // Bodies of `av1C` as FFmpeg 5.1.9 wrote them (`-i x.ivf -c copy x.mp4`) for its testsrc2 at 128x72: SVT-AV1 1.4.1 in
+        // 8 and, with BT.2020 PQ, 10 bits; libaom 3.6.0 in 8 bits, 8 with BT.709 full range, grey, 10, 12, 4:4:4, sRGB,
+        // 4:2:2 10, 4:4:4 12 bits. The codec strings follow from AV1-ISOBMFF 5 and FFprobe's formats.
+        for (text, codec) in [
+            ("81000c000a0a0000000337f8e7dfc802", "av01.0.00M.08"),
+            ("81004c000a0d0000000337f8e7dfca84880482", "av01.0.00M.10.0.110.09.16.09.0"),
+            ("81000c000a0a0000000337f8e6d7c802", "av01.0.00M.08"),
+            ("81000c000a0d0000000337f8e6d7c8808080c2", "av01.0.00M.08.0.110.01.01.01.1"),
+            ("81001c000a0a0000000337f8e6d7c950", "av01.0.00M.08.1.110.01.01.01.1"),
+            ("81004c000a0a0000000337f8e6d7ca02", "av01.0.00M.10"),
+            ("81406c000a0b4000000337f8e6d7cb1840", "av01.2.00M.12"),
+            ("812000000a0a2000000337f8e6d7c810", "av01.1.00M.08.0.000.01.01.01.0"),
+            ("812000000a0d2000000337f8e6d7c9010d0020", "av01.1.00M.08.0.000.01.13.00.1"),
+            ("814048000a0a4000000337f8e6d7ca04", "av01.2.00M.10.0.100.01.01.01.0"),
+            ("814060000a0a4000000337f8e6d7cb02", "av01.2.00M.12.0.000.01.01.01.0"),
+        ] {
+            let record = hex(text);
+            // Marker to reserved, header and size of the one OBU, its payload.
+            let configuration = Av1Configuration::read(&record[6..], None).unwrap();
+            assert_eq!(configuration.record(), record);
+            assert_eq!(configuration.codec_string(), codec);
+            let format = configuration.video_format();
+            assert_eq!((format.width, format.height), (128, 72));
+            assert_eq!(configuration.bitstream_rate().unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn codec_strings_are_those_of_the_binding() {
+        // AV1-ISOBMFF 5, its two examples.
+        let hdr = Sequence {
+            depth: (true, false),
+            colour: Some((9, 16, 9)),
+            chroma_sample_position: 2,
+            ..Sequence::default()
+        };
+        assert_eq!(configuration(&hdr).codec_string(), "av01.0.04M.10.0.112.09.16.09.0");
+        let plain = Sequence { points: vec![(0, 1, false, None)], ..Sequence::default() };
+        assert_eq!(configuration(&plain).codec_string(), "av01.0.01M.08");
+        let high = Sequence { points: vec![(0, 13, true, None)], ..Sequence::default() };
+        assert_eq!(configuration(&high).codec_string(), "av01.0.13H.08");
+        assert_eq!(configuration(&high).record()[1..3], [13, 0x8c]);
+    }
+
+    #[test]
+    fn a_long_sequence_header_keeps_its_size() {
+        let points = (0..32).map(|point| (0x101 + point, 5, false, Some(9))).collect();
+        let sequence = Sequence { points, ..Sequence::default() };
+        let record = configuration(&sequence).record();
+        let payload = sequence.payload();
+        assert!(payload.len() > 0x7f - 60, "{}", payload.len());
+        assert_eq!(record[record.len() - payload.len()..], payload);
+    }
+
+    #[test]
+    fn render_sizes_give_the_sample_aspect_ratio() {
+        let ratio = |size, render_width, render_height| {
+            let frame = FrameSize { width: 1, height: 1, render_width, render_height };
+            sample_aspect_ratio(size, frame).map(|ratio| (ratio.horizontal, ratio.vertical))
+        };
+        assert_eq!(ratio((1440, 1080), 1920, 1080), Some((4, 3)));
+        assert_eq!(ratio((1920, 1080), 1920, 1080), None);
+        assert_eq!(ratio((1920, 1080), 960, 540), None);
+        assert_eq!(ratio((720, 576), 1024, 576), Some((64, 45)));
+        // 65521 and 65519 are prime: 65521² : 65519 × 65520 has no smaller form.
+        let (horizontal, vertical) = ratio((65_519, 65_521), 65_521, 65_520).unwrap();
+        assert!(horizontal >= vertical && vertical > 32_000);
+    }
+
+    #[test]
+    fn pictures_at_equal_intervals_give_a_rate() {
+        let rate = |timing| {
+            let rate =
+                configuration(&Sequence { timing: Some(timing), ..Sequence::default() }).bitstream_rate();
+            rate.map(|rate| rate.map(|BitstreamRate { rate, fixed }| (rate.to_string(), fixed)))
+        };
+        assert_eq!(rate((1001, 30_000, Some(0))).unwrap(), Some(("30000/1001".into(), true)));
+        assert_eq!(rate((1, 50, Some(1))).unwrap(), Some(("25".into(), true)));
+        assert_eq!(rate((1, 50, None)).unwrap(), None);
+        for timing in
+            [(0, 50, Some(0)), (1, 0, Some(0)), (1, 301, Some(0)), (u32::MAX, 1, Some(u32::MAX - 1))]
+        {
+            assert!(rate(timing).unwrap_err().to_string().contains("fps="));
+        }
+    }
+}

@@ -457,3 +457,127 @@ impl ColorConfig {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::Sequence;
+    use super::*;
+
+    /// Everything that may be there.
+    fn full() -> Sequence {
+        Sequence {
+            timing: Some((1001, 60_000, Some(1))),
+            decoder_model: Some((19, 9, 4)),
+            points: vec![(0x103, 9, true, Some(9)), (0x101, 4, false, None)],
+            frame_ids: Some((12, 0)),
+            superres: true,
+            profile: 2,
+            depth: (true, true),
+            subsampling: (true, true),
+            chroma_sample_position: 1,
+            colour: Some((9, 16, 9)),
+            ..Sequence::default()
+        }
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let sequence = SequenceHeader::read(&full().payload()).unwrap();
+        let point = |idc, level_idx, high_tier, initial_display_delay| OperatingPoint {
+            idc,
+            level_idx,
+            high_tier,
+            decoder_model_present: true,
+            initial_display_delay,
+        };
+        let expected = SequenceHeader {
+            profile: 2,
+            still_picture: false,
+            reduced_still_picture_header: false,
+            timing: Some(TimingInfo {
+                num_units_in_display_tick: 1001,
+                time_scale: 60_000,
+                num_ticks_per_picture: Some(2),
+            }),
+            decoder_model: Some(DecoderModelInfo {
+                buffer_delay_length: 20,
+                buffer_removal_time_length: 10,
+                frame_presentation_time_length: 5,
+            }),
+            operating_points: vec![point(0x103, 9, true, Some(10)), point(0x101, 4, false, None)],
+            frame_width_bits: 16,
+            frame_height_bits: 16,
+            max_frame_width: 64,
+            max_frame_height: 48,
+            frame_ids: Some(FrameIdLengths { delta: 14, id: 15 }),
+            force_screen_content_tools: Some(true),
+            force_integer_mv: Some(false),
+            order_hint_bits: 7,
+            enable_superres: true,
+            color: ColorConfig {
+                bit_depth: 12,
+                mono_chrome: false,
+                subsampling_x: true,
+                subsampling_y: true,
+                chroma_sample_position: 1,
+                full_range: false,
+                description: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }),
+            },
+            film_grain_params_present: false,
+        };
+        assert_eq!(sequence, expected);
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let still = Sequence { still: (true, true), ..Sequence::default() };
+        for sequence in [Sequence::default(), full(), still] {
+            let payload = sequence.payload();
+            assert!(SequenceHeader::read(&payload).is_ok());
+            for len in 0..payload.len() {
+                let error = SequenceHeader::read(&payload[..len]).unwrap_err();
+                assert!(error.offset().is_some_and(|at| at <= len as u64), "{len}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_rule_is_named() {
+        let refused = |change: fn(&mut Sequence), said: &str| {
+            let mut sequence = full();
+            change(&mut sequence);
+            let error = SequenceHeader::read(&sequence.payload()).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        };
+        refused(|s| s.still = (false, true), "still_picture is 0");
+        refused(|s| s.points[1].0 = 0x103, "operating_point_idc is 259");
+        refused(|s| s.frame_ids = Some((13, 1)), "the length of frame ids is 17");
+        refused(|s| s.size.0 = 65_536, "is 65536, the limit is 65535");
+        refused(|s| s.colour = Some((9, 16, 0)), "identity");
+        refused(|s| (s.profile, s.depth, s.colour) = (0, (false, false), Some((1, 13, 0))), "sRGB");
+        let error = SequenceHeader::read(&[0x60, 0, 0]).unwrap_err();
+        assert!(error.to_string().starts_with("@ 0x0: seq_profile is 3, must be 0..=2"), "{error}");
+    }
+
+    #[test]
+    fn trailing_bits_are_a_one_and_zeros() {
+        let payload = Sequence::default().payload();
+        assert!(SequenceHeader::read(&[&payload[..], &[0, 0]].concat()).is_ok());
+        let error = SequenceHeader::read(&[&payload[..], &[0, 1]].concat()).unwrap_err();
+        assert!(error.to_string().contains("trailing_zero_bit is 1"), "{error}");
+        let mut without = payload;
+        let last = without.last_mut().unwrap();
+        *last &= *last - 1;
+        let error = SequenceHeader::read(&without).unwrap_err();
+        assert!(error.to_string().contains("trailing_one_bit"), "{error}");
+    }
+
+    #[test]
+    fn reduced_still_picture_header_leaves_most_out() {
+        let still = Sequence { still: (true, true), ..Sequence::default() };
+        let sequence = SequenceHeader::read(&still.payload()).unwrap();
+        assert!(sequence.still_picture && sequence.reduced_still_picture_header);
+        assert_eq!((sequence.order_hint_bits, sequence.frame_ids), (0, None));
+        assert_eq!((sequence.force_screen_content_tools, sequence.force_integer_mv), (None, None));
+    }
+}
