@@ -17,6 +17,8 @@ const ISO6: FourCc = FourCc(*b"iso6");
 pub enum TrackKind {
     /// H.264 video in an `avc1` or `avc3` sample entry.
     Avc(AvcFacts),
+    /// AV1 in an `av01` sample entry.
+    Av1,
     /// AAC in an `mp4a` sample entry.
     Aac(AacFacts),
 }
@@ -92,6 +94,11 @@ pub fn compatible_brands(kind: &TrackKind) -> Vec<FourCc> {
             // No edit list, trun version 1, nothing inherited from trex (23000-19 7.7).
             brands.push(FourCc(*b"cmf2"));
             brands.extend(avc_profiles(avc));
+        }
+        TrackKind::Av1 => {
+            // `av01` is a file brand and the CMAF media profile in one (AV1-ISOBMFF 2.1, 3). It asks for nothing of profile,
+            // level or size.
+            brands.extend([FourCc(*b"cmf2"), FourCc(*b"av01")]);
         }
         TrackKind::Aac(aac) => {
             // Not in MP4RA's registry; some tools look for it in CMAF audio.
@@ -243,6 +250,11 @@ mod tests {
             *avc = AvcFacts { width: 720, height: 576, level_idc: 30, colour, ..*avc };
         };
         assert_eq!(profiles(sd), "cfsd");
+    }
+
+    #[test]
+    fn av1_needs_no_proof() {
+        assert_eq!(brands(TrackKind::Av1), "iso6 mp42 cmfc cmf2 av01");
     }
 
     #[test]

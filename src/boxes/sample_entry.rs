@@ -105,6 +105,42 @@ pub fn write_pasp(w: &mut BoxWriter<'_>, h_spacing: u32, v_spacing: u32) {
     });
 }
 
+/// ContentLightLevelBox body. ISO/IEC 14496-12 12.1.6, of an edition that was not opened: as FFmpeg writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Clli {
+    /// Highest light level of a pixel, cd/m²; 0 when not known.
+    pub max_content_light_level: U16,
+    /// Highest average light level of a picture, cd/m²; 0 when not known.
+    pub max_pic_average_light_level: U16,
+}
+const _: () = assert!(size_of::<Clli>() == 4);
+
+/// `clli`.
+pub fn write_clli(w: &mut BoxWriter<'_>, light: &Clli) {
+    w.nest(b"clli", |w| w.pod(light));
+}
+
+/// MasteringDisplayColourVolumeBox body. ISO/IEC 14496-12 12.1.7, of an edition that was not opened: as FFmpeg writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Mdcv {
+    /// x and y of green, blue and red, in steps of 0.00002.
+    pub display_primaries: [[U16; 2]; 3],
+    /// x and y of white, in steps of 0.00002.
+    pub white_point: [U16; 2],
+    /// In steps of 0.0001 cd/m².
+    pub max_display_mastering_luminance: U32,
+    /// In steps of 0.0001 cd/m².
+    pub min_display_mastering_luminance: U32,
+}
+const _: () = assert!(size_of::<Mdcv>() == 24);
+
+/// `mdcv`.
+pub fn write_mdcv(w: &mut BoxWriter<'_>, display: &Mdcv) {
+    w.nest(b"mdcv", |w| w.pod(display));
+}
+
 /// BitRateBox body. ISO/IEC 14496-12 8.5.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]
