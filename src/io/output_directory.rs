@@ -11,9 +11,9 @@ use super::fault::{self, Operation};
 use super::input::FileId;
 use super::old_run::is_plain_path;
 use super::refused;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
-/// How often a directory is made again that another worker removed between the making and the opening.
+/// How often the path is made again when another worker, whose work failed, removes its empty directories meanwhile.
 const ATTEMPTS: usize = 100;
 
 /// An output directory. Dropping it removes what it made and is empty.
@@ -39,6 +39,16 @@ impl OutputDirectory {
             let remedy = "name directories below the output directory, with / between them";
             return Err(Error::conflict(what, remedy).in_file(root));
         }
+        let mut attempt = 1;
+        loop {
+            match Self::enter_all(root, relative) {
+                Err(error) if is_not_found(&error) && attempt < ATTEMPTS => attempt += 1,
+                answer => return answer,
+            }
+        }
+    }
+
+    fn enter_all(root: &Path, relative: &str) -> Result<Self> {
         let (top, made_outside) = make_top(root)?;
         let mut output = Self { directory: Arc::new(top), made_outside, made: Vec::new() };
         for name in relative.split('/').filter(|name| !name.is_empty()) {
@@ -66,20 +76,11 @@ impl OutputDirectory {
     fn enter(&mut self, name: &str) -> Result<()> {
         let parent = Arc::clone(&self.directory);
         let failed = |e: Errno| refused("make the directory", e).in_file(&parent.path.join(name));
-        for attempt in 1.. {
-            let made = parent.make_child(name).map_err(failed)?;
-            match parent.child(name) {
-                // Another worker made it and, since its work failed, removed it.
-                Err(Errno::NOENT) if attempt < ATTEMPTS => {}
-                child => {
-                    if made {
-                        self.made.push((Arc::clone(&parent), name.to_owned()));
-                    }
-                    self.directory = Arc::new(child.map_err(failed)?);
-                    break;
-                }
-            }
+        if parent.make_child(name).map_err(failed)? {
+            // Noted before anything can fail, so that it is removed.
+            self.made.push((Arc::clone(&parent), name.to_owned()));
         }
+        self.directory = Arc::new(parent.child(name).map_err(failed)?);
         Ok(())
     }
 }
@@ -100,26 +101,19 @@ impl Drop for OutputDirectory {
 pub(super) fn make_top(path: &Path) -> Result<(Directory, Vec<PathBuf>)> {
     let absolute =
         std::path::absolute(path).map_err(|e| refused("find the output directory", e).in_file(path))?;
+    let missing: Vec<_> = absolute.ancestors().take_while(|path| is_missing(path)).collect();
     let mut made = Vec::new();
-    let mut make = |attempt: usize| -> Result<Option<Directory>> {
-        let missing: Vec<_> = absolute.ancestors().take_while(|path| is_missing(path)).collect();
+    let make = || -> Result<Directory> {
         for directory in missing.into_iter().rev() {
             match make_directory(directory) {
-                Ok(()) if made.iter().any(|path| path == directory) => {}
                 Ok(()) => made.push(directory.to_path_buf()),
                 Err(Errno::EXIST) => {}
-                // As in `OutputDirectory::enter`.
-                Err(Errno::NOENT) if attempt < ATTEMPTS => return Ok(None),
                 Err(e) => return Err(refused("make the output directory", e).in_file(directory)),
             }
         }
-        if attempt < ATTEMPTS && is_missing(&absolute) {
-            return Ok(None);
-        }
-        Directory::open(path).map(Some)
+        Directory::open(path)
     };
-    let opened = (1..=ATTEMPTS).find_map(|attempt| make(attempt).transpose());
-    match opened.expect("the last attempt gives a directory or an error") {
+    match make() {
         Ok(directory) => Ok((directory, made)),
         Err(error) => {
             for directory in made.iter().rev() {
@@ -133,6 +127,10 @@ pub(super) fn make_top(path: &Path) -> Result<(Directory, Vec<PathBuf>)> {
 fn make_directory(path: &Path) -> Result<(), Errno> {
     fault::check(Operation::CreateDirectory)?;
     rustix::fs::mkdir(path, rustix::fs::Mode::from_raw_mode(0o777))
+}
+
+fn is_not_found(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 pub(super) fn is_missing(path: &Path) -> bool {

@@ -189,7 +189,7 @@ impl StreamingFile {
     /// must not overlap. Returns payload bytes that had to be copied: of a mapping, those that were not at their place.
     ///
     /// # Errors
-    /// `Conflict` if nothing is reserved or the ranges are otherwise, `Changed` for one that is not in the packet, `Io` of the
+    /// `Conflict` if fewer than `used` bytes are reserved or the ranges are otherwise, `Changed` for one that is not in the packet, `Io` of the
     /// output. Payload, packet and reservation are as they were.
     pub(crate) fn commit(&mut self, list: &PieceList, used: usize) -> Result<u64> {
         self.ready()?;

@@ -85,11 +85,11 @@ fn workers_that_make_the_same_directories_at_once_all_succeed() {
                     if worker == 0 {
                         return;
                     }
-                    // As long as it may be removed behind our back it is made anew.
+                    // It may be removed behind our back as long as it is empty; then it is made anew.
                     let name = worker.to_string();
-                    if publish_bytes(output.directory(), &name, b"x").is_err() {
-                        let output = OutputDirectory::create(root, "c/d/e").unwrap();
-                        publish_bytes(output.directory(), &name, b"x").unwrap();
+                    let mut output = output;
+                    while publish_bytes(output.directory(), &name, b"x").is_err() {
+                        output = OutputDirectory::create(root, "c/d/e").unwrap();
                     }
                 });
             }
