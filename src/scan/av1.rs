@@ -172,6 +172,11 @@ impl TemporalUnitBuilder {
         self.take(obu).map_err(|error| error.at(obu.offset))
     }
 
+    /// Starts a packet: forgets the unit that was given out before, so that a clone of the builder has nothing to copy.
+    pub fn start_packet(&mut self) {
+        self.done.clear();
+    }
+
     /// Ends the temporal unit that is open, at the end of its packet, and gives it; `None` where nothing of it was kept.
     /// The stream goes on. Errors are those of [`push`](Self::push) about whole units.
     pub fn flush(&mut self) -> Result<Option<TemporalUnit<'_>>> {

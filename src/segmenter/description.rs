@@ -40,6 +40,14 @@ impl Description {
                 };
                 Ok(Self { entry, codec: configuration.codec_string(), media: pictures(&format, frame_rate) })
             }
+            (CodecConfig::Av1 { video }, Packets::Av1(packets)) => {
+                let configuration = packets.configuration()?;
+                let format = with_settings(configuration.video_format(), video);
+                let frame_rate = video.frame_rate.or(measured);
+                let entry =
+                    SampleEntry::Av1 { format, frame_rate, configuration_record: configuration.record() };
+                Ok(Self { entry, codec: configuration.codec_string(), media: pictures(&format, frame_rate) })
+            }
             (CodecConfig::Aac(aac), _) => {
                 let entry = SampleEntry::Mp4a {
                     audio_specific_config: aac.audio_specific_config().to_vec(),

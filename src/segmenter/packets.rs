@@ -9,6 +9,7 @@ use crate::track::SampleFlags;
 use crate::track::published::PublishedInit;
 
 mod aac;
+mod av1;
 mod avc;
 
 /// What one packet gives. The memory is used again from packet to packet.
@@ -62,6 +63,7 @@ pub(super) fn too_large(bytes: u64) -> Error {
 )]
 pub(super) enum Packets {
     Avc(avc::AvcPackets),
+    Av1(av1::Av1Packets),
     Aac(aac::AacPackets),
 }
 
@@ -81,7 +83,7 @@ impl Packets {
                 avc::AvcPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
                     .map(Self::Avc)
             }
-            CodecConfig::Av1 { .. } => Err(Error::unsupported("AV1 packets", "push H.264 or AAC")),
+            CodecConfig::Av1 { .. } => Ok(Self::Av1(av1::Av1Packets::new(drop_leading))),
             CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),
         }
     }
@@ -95,6 +97,7 @@ impl Packets {
         parsed.clear();
         match self {
             Self::Avc(packets) => packets.read(packet, parsed),
+            Self::Av1(packets) => packets.read(packet, parsed),
             Self::Aac(packets) => packets.read(packet, parsed),
         }
     }
@@ -108,6 +111,7 @@ impl Packets {
     pub(super) fn picture_size(&self) -> Option<(u16, u16)> {
         match self {
             Self::Avc(packets) => packets.picture_size(),
+            Self::Av1(packets) => packets.picture_size(),
             Self::Aac(_) => None,
         }
     }
@@ -116,7 +120,7 @@ impl Packets {
     pub(super) fn held_len(&self) -> u64 {
         match self {
             Self::Avc(packets) => packets.held_len(),
-            Self::Aac(_) => 0,
+            Self::Av1(_) | Self::Aac(_) => 0,
         }
     }
 
@@ -132,7 +136,7 @@ impl Packets {
     pub(super) fn check_nothing_waits(&self) -> Result<()> {
         match self {
             Self::Avc(packets) => packets.check_nothing_waits(),
-            Self::Aac(_) => Ok(()),
+            Self::Av1(_) | Self::Aac(_) => Ok(()),
         }
     }
 
@@ -147,6 +151,7 @@ impl Packets {
     pub(super) fn dropped(&self) -> Dropped {
         match self {
             Self::Avc(packets) => packets.dropped(),
+            Self::Av1(packets) => packets.dropped(),
             Self::Aac(_) => Dropped::default(),
         }
     }

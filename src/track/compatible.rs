@@ -60,6 +60,11 @@ impl SampleEntry {
                 configuration: configuration_record.clone(),
                 shape: Shape::Pictures { width: format.width, height: format.height },
             },
+            Self::Av1 { format, configuration_record, .. } => CodecDescription {
+                entry_type: FourCc(*b"av01"),
+                configuration: configuration_record.clone(),
+                shape: Shape::Pictures { width: format.width, height: format.height },
+            },
             Self::Mp4a { audio_specific_config, object_type_indication, channels, sample_rate } => {
                 CodecDescription {
                     entry_type: FourCc(*b"mp4a"),
