@@ -34,6 +34,9 @@ mod mapped;
 /// The longest header that room is left for; a hint beyond it is no use.
 const MAX_EXPECTED_HEADER: u64 = 1 << 20;
 
+/// Most bytes of the payload that a reservation may cover.
+const MAX_COVERED: u64 = 64;
+
 /// Bytes that are hashed at a time.
 const HASH_STEP: u64 = 128 << 10;
 
@@ -70,8 +73,10 @@ pub(crate) struct StreamingFile {
     start: u64,
     /// Bytes of payload.
     payload: u64,
-    /// What is lent: bytes between the payload's end and it, and its size.
-    reserved: Option<(usize, usize)>,
+    /// What is lent.
+    reserved: Option<Reserved>,
+    /// The last bytes of the payload, where what is lent covers them.
+    covered: Vec<u8>,
     slid: u64,
     published: Option<PublishedStream>,
 }
@@ -80,6 +85,13 @@ pub(crate) struct StreamingFile {
 enum Backing {
     Mapped(Mapped),
     Buffered(Buffered),
+}
+
+/// What is lent of the file: its first byte, and its size.
+#[derive(Clone, Copy, Debug)]
+struct Reserved {
+    at: usize,
+    max: usize,
 }
 
 /// Where in the file a list goes: its first byte and the one behind it.
@@ -109,7 +121,16 @@ impl StreamingFile {
             Mapped::new(file.file(), Expectation { header: start, ..expected })
         };
         let backing = mapped.map_or_else(|| Backing::Buffered(Buffered::default()), Backing::Mapped);
-        Ok(Self { file, backing, start, payload: 0, reserved: None, slid: 0, published: None })
+        Ok(Self {
+            file,
+            backing,
+            start,
+            payload: 0,
+            reserved: None,
+            covered: Vec::new(),
+            slid: 0,
+            published: None,
+        })
     }
 
     /// Bytes of payload so far.
@@ -135,16 +156,17 @@ impl StreamingFile {
         Ok(())
     }
 
-    /// Lends `max` bytes for a packet. They begin `ahead` bytes behind the payload's end, which is what the caller knows to
-    /// come in front of the packet; where the list puts it there, nothing moves. What they hold is left over from
-    /// something else. A reservation that there was ends.
+    /// Lends `max` bytes for a packet. They begin `lead` bytes behind the payload's end, or before it where that is negative:
+    /// the caller expects the packet to get so many bytes in front, or to lose so many at its front. Where it does, nothing
+    /// moves at the commit. What the bytes hold is left over from something else; the payload that they cover is kept
+    /// aside and comes back. A reservation that there was ends.
     ///
     /// # Errors
     /// `TooLarge` for more than a sample can have; `Io` of the output. Nothing is lent then.
-    pub(crate) fn reserve(&mut self, ahead: u64, max: usize) -> Result<()> {
+    pub(crate) fn reserve(&mut self, lead: i64, max: usize) -> Result<()> {
         self.abandon();
         self.ready()?;
-        let asked = ahead.saturating_add(max as u64);
+        let asked = lead.max(0).unsigned_abs().saturating_add(max as u64);
         if asked > u64::from(u32::MAX) {
             return Err(self.file.named(Error::new(ErrorKind::TooLarge {
                 what: "the size of the reservation".into(),
@@ -155,13 +177,19 @@ impl StreamingFile {
             })));
         }
         let place = self.room_for(asked)?;
-        let ahead = place.end - place.start - max;
+        let covered = lead.min(0).unsigned_abs().min(MAX_COVERED).min(place.start as u64) as usize;
+        let at = if lead < 0 { place.start - covered } else { place.end - max };
+        let lent = at..at + max;
         let done = match &mut self.backing {
-            Backing::Mapped(mapped) => mapped.reserve(&(place.start + ahead..place.end)),
+            Backing::Mapped(mapped) => mapped.reserve(&lent).map(|()| {
+                // In front of the payload there is only room for the header.
+                let first = at.max(self.start as usize).min(place.start);
+                self.covered.extend_from_slice(mapped.bytes(first..place.start));
+            }),
             Backing::Buffered(buffered) => buffered.reserve(max),
         };
         done.map_err(|e| self.refused("make room for a packet", e))?;
-        self.reserved = Some((ahead, max));
+        self.reserved = Some(Reserved { at, max });
         Ok(())
     }
 
@@ -193,7 +221,7 @@ impl StreamingFile {
     /// output. Payload, packet and reservation are as they were.
     pub(crate) fn commit(&mut self, list: &PieceList, used: usize) -> Result<u64> {
         self.ready()?;
-        let (ahead, max) = self.reserved.unwrap_or((0, 0));
+        let Reserved { at, max } = self.reserved.unwrap_or(Reserved { at: 0, max: 0 });
         if used > max {
             let what = format!("{used} bytes of a reservation are used, it has {max}");
             let remedy = "reserve as much as the packet can have";
@@ -202,10 +230,7 @@ impl StreamingFile {
         require_sources(list, used as u64, true).map_err(|e| self.file.named(e))?;
         let place = self.place(list.len())?;
         let done = match &mut self.backing {
-            Backing::Mapped(mapped) => {
-                let packet = place.start + ahead;
-                mapped.commit(list, place, packet..packet + used)
-            }
+            Backing::Mapped(mapped) => mapped.commit(list, place, at..at + used),
             Backing::Buffered(buffered) => {
                 let position = place.start as u64;
                 buffered::write_list(self.file.file(), list, buffered.bytes(used), position)
@@ -213,7 +238,7 @@ impl StreamingFile {
             }
         };
         let moved = done.map_err(|e| self.refused("write the file", e))?;
-        self.reserved = None;
+        self.abandon();
         self.payload += list.len();
         Ok(moved)
     }
@@ -221,6 +246,13 @@ impl StreamingFile {
     /// Ends a reservation without a packet.
     pub(crate) fn abandon(&mut self) {
         self.reserved = None;
+        if let Backing::Mapped(mapped) = &mut self.backing
+            && !self.covered.is_empty()
+        {
+            let end = (self.start + self.payload) as usize;
+            mapped.bytes_mut(end - self.covered.len()..end).copy_from_slice(&self.covered);
+        }
+        self.covered.clear();
     }
 
     /// Puts `header` in front of the payload, `hash`es the file if asked, and gives it its name. A reservation ends.
@@ -295,9 +327,7 @@ impl StreamingFile {
     }
 
     fn reserved_range(&self) -> Range<usize> {
-        // The place of a reservation was computed when it was made.
-        let end = (self.start + self.payload) as usize;
-        self.reserved.map_or(0..0, |(ahead, max)| end + ahead..end + ahead + max)
+        self.reserved.map_or(0..0, |Reserved { at, max }| at..at + max)
     }
 
     fn slide_to(&mut self, to: u64) -> Result<()> {

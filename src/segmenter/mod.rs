@@ -93,7 +93,27 @@ pub struct Segmenter {
     next_base: DecodeTime,
     /// Bytes of the last segments' payload, the older one first.
     last_payloads: [u64; 2],
+    lead: Lead,
     effort: Effort,
+}
+
+/// Bytes that stand in a sample in front of where they stood in the packet: 1 for a start code of three bytes, -2 for a
+/// temporal delimiter that goes. A reservation is lent so much further on, and then the packet lies where it belongs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lead {
+    /// Of most packets.
+    expected: i64,
+    /// Of the last one: a key frame with parameter sets is an exception, two of a kind are the rule.
+    last: i64,
+}
+
+impl Lead {
+    fn note(&mut self, lead: i64) {
+        if lead == self.last {
+            self.expected = lead;
+        }
+        self.last = lead;
+    }
 }
 
 /// Where payload bytes went, from the start of the track. What the encoder writes into a reservation does not count.
@@ -161,6 +181,7 @@ impl Segmenter {
             next_index,
             next_base,
             last_payloads: [0; 2],
+            lead: Lead::default(),
             effort: Effort::default(),
         })
     }
@@ -185,8 +206,8 @@ impl Segmenter {
     /// # Errors
     /// `TooLarge` beyond the 4 GiB that a sample can have; `Io` if there is no room. Nothing has changed then.
     pub fn reserve(&mut self, max: usize) -> Result<Reservation<'_>> {
-        let ahead = self.packets.held_len();
-        self.open_file()?.reserve(ahead, max)?;
+        let lead = self.lead.expected.saturating_add_unsigned(self.packets.held_len());
+        self.open_file()?.reserve(lead, max)?;
         Ok(Reservation::new(self))
     }
 
@@ -329,6 +350,7 @@ impl Segmenter {
             Source::Pushed(packet) => packet,
             Source::Reserved(used) => reserved_packet(self.file.as_ref(), used)?,
         };
+        let held = self.packets.held_len();
         self.packets.read(packet, &mut self.parsed)?;
         description::check_size(&self.config.codec, &self.packets)?;
         self.pending.check(&self.parsed, timing)?;
@@ -346,6 +368,9 @@ impl Segmenter {
             Source::Reserved(used) => {
                 let file = self.file.as_mut().expect("the reservation is in it");
                 self.effort.moved_bytes += file.commit(&self.parsed.list, used)?;
+                if let Some(lead) = self.parsed.lead() {
+                    self.lead.note(lead.saturating_sub_unsigned(held));
+                }
             }
         }
         self.effort.payload_bytes += bytes;

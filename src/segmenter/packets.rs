@@ -3,7 +3,7 @@
 use super::config::CodecConfig;
 use crate::codec::PictureOrder;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fragment::PieceList;
+use crate::fragment::{Piece, PieceList};
 use crate::scan::Dropped;
 use crate::track::SampleFlags;
 use crate::track::published::PublishedInit;
@@ -26,6 +26,19 @@ pub(super) struct Parsed {
 }
 
 impl Parsed {
+    /// How much further on the first source stands in the list than in the packet.
+    pub(super) fn lead(&self) -> Option<i64> {
+        let mut end = 0;
+        for piece in self.list.pieces() {
+            match piece {
+                Piece::Literal(range) => end += i64::from(range.end - range.start),
+                Piece::Length(_) => end += 4,
+                Piece::Source(range) => return Some(end.saturating_sub_unsigned(range.offset)),
+            }
+        }
+        None
+    }
+
     fn clear(&mut self) {
         self.list.clear();
         self.joined = 0;

@@ -2,8 +2,9 @@
 
 use crate::fragment::{Piece, PieceList};
 
-/// Places `list` at the start of `bytes`; its sources are ranges of the packet, which begins at `ahead`. They must be
-/// ascending, must not overlap, and must lie in `bytes`, as the list must. Returns bytes of sources that moved.
+/// Places `list` at `at` in `bytes`; its sources are ranges of the packet, which begins at `packet`, in front of that or
+/// behind. They must be ascending, must not overlap, and must lie in `bytes`, as the list must. Returns bytes of sources that
+/// moved.
 ///
 /// No copy is needed to keep anything safe, because sources and destinations stand in the same order. Let range *i* go from
 /// `s[i]` to `d[i]`, both ascending and neither overlapping its like.
@@ -14,13 +15,13 @@ use crate::fragment::{Piece, PieceList};
 /// - Then to the right (`d > s`), in descending order: what lies before *i* ends before `s[i]`. What lies behind it is where
 ///   it belongs, and destinations do not overlap.
 /// - Literals and lengths last: no source is needed any more, and their places are no range's destination.
-pub(super) fn place(list: &PieceList, bytes: &mut [u8], ahead: usize) -> u64 {
+pub(super) fn place(list: &PieceList, bytes: &mut [u8], at: usize, packet: usize) -> u64 {
     let mut moved = 0;
-    let mut end = 0;
+    let mut end = at;
     for piece in list.pieces() {
         let destination = end;
         end += size(piece);
-        if let Some(source) = source(piece, ahead)
+        if let Some(source) = source(piece, packet)
             && destination < source
         {
             bytes.copy_within(source..source + size(piece), destination);
@@ -29,7 +30,7 @@ pub(super) fn place(list: &PieceList, bytes: &mut [u8], ahead: usize) -> u64 {
     }
     for piece in list.pieces().iter().rev() {
         end -= size(piece);
-        if let Some(source) = source(piece, ahead)
+        if let Some(source) = source(piece, packet)
             && source < end
         {
             bytes.copy_within(source..source + size(piece), end);
@@ -48,9 +49,9 @@ pub(super) fn place(list: &PieceList, bytes: &mut [u8], ahead: usize) -> u64 {
 }
 
 /// Where a source begins; the range was found to be in memory.
-fn source(piece: &Piece, ahead: usize) -> Option<usize> {
+fn source(piece: &Piece, packet: usize) -> Option<usize> {
     match piece {
-        Piece::Source(range) => Some(ahead + range.offset as usize),
+        Piece::Source(range) => Some(packet + range.offset as usize),
         Piece::Literal(_) | Piece::Length(_) => None,
     }
 }
@@ -74,15 +75,15 @@ mod tests {
         #[test]
         fn equals_the_list_written_elsewhere(
             units in prop::collection::vec(unit(40), 0..40),
-            ahead in 0..60_usize,
+            (at, ahead) in (0..60_usize, 0..60_usize),
         ) {
             let (list, packet) = list_of(&units);
             let mut expected = Vec::new();
             list.write_to(&packet, &mut expected).unwrap();
-            let mut bytes = vec![0xee; expected.len().max(ahead + packet.len())];
+            let mut bytes = vec![0xee; (at + expected.len()).max(ahead + packet.len())];
             bytes[ahead..ahead + packet.len()].copy_from_slice(&packet);
-            let moved = place(&list, &mut bytes, ahead);
-            prop_assert_eq!(&bytes[..expected.len()], &expected[..]);
+            let moved = place(&list, &mut bytes, at, ahead);
+            prop_assert_eq!(&bytes[at..at + expected.len()], &expected[..]);
             // Behind the list stands what stood there, or what moved away.
             prop_assert!(moved <= list.len());
         }
@@ -101,7 +102,7 @@ mod tests {
             packet.extend(unit);
         }
         let mut bytes = [b"....", &packet[..]].concat();
-        assert_eq!(place(&list, &mut bytes, 4), 0);
+        assert_eq!(place(&list, &mut bytes, 0, 4), 0);
         assert_eq!(bytes, b"sets\0\0\0\x05first\0\0\0\0\0\0\0\x05third");
     }
 }

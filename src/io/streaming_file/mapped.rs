@@ -104,8 +104,9 @@ impl Mapped {
     pub(super) fn commit(&mut self, list: &PieceList, at: Place, packet: Range<usize>) -> Result<u64, Errno> {
         self.allocate(at.end)?;
         self.map.populate(at.end)?;
-        let bytes = self.map.bytes_mut(at.start..at.end.max(packet.end));
-        let moved = place(list, bytes, packet.start - at.start);
+        let first = at.start.min(packet.start);
+        let bytes = self.map.bytes_mut(first..at.end.max(packet.end));
+        let moved = place(list, bytes, at.start - first, packet.start - first);
         self.map.filled(at.end);
         Ok(moved)
     }

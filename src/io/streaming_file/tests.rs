@@ -86,8 +86,8 @@ pub(super) fn list_of(units: &[Unit]) -> (PieceList, Vec<u8>) {
 #[derive(Clone, Debug)]
 enum Step {
     Append(Vec<Unit>),
-    Commit { units: Vec<Unit>, ahead: u64, spare: usize },
-    Abandon { ahead: u64, max: usize },
+    Commit { units: Vec<Unit>, lead: i64, spare: usize },
+    Abandon { lead: i64, max: usize },
     Publish { header: usize },
 }
 
@@ -96,11 +96,11 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => units(3000).prop_map(Step::Append),
         1 => units(300_000).prop_map(Step::Append),
-        4 => (units(3000), 0..40_u64, 0..5000_usize)
-            .prop_map(|(units, ahead, spare)| Step::Commit { units, ahead, spare }),
-        1 => (units(300_000), 0..40_u64, 0..5000_usize)
-            .prop_map(|(units, ahead, spare)| Step::Commit { units, ahead, spare }),
-        1 => (0..40_u64, 0..3_000_000_usize).prop_map(|(ahead, max)| Step::Abandon { ahead, max }),
+        4 => (units(3000), -90..40_i64, 0..5000_usize)
+            .prop_map(|(units, lead, spare)| Step::Commit { units, lead, spare }),
+        1 => (units(300_000), -90..40_i64, 0..5000_usize)
+            .prop_map(|(units, lead, spare)| Step::Commit { units, lead, spare }),
+        1 => (-90..40_i64, 0..3_000_000_usize).prop_map(|(lead, max)| Step::Abandon { lead, max }),
         2 => (0..3000_usize).prop_map(|header| Step::Publish { header }),
     ]
 }
@@ -118,9 +118,9 @@ fn run(file: &mut StreamingFile, step: &Step, added: &mut Vec<u8>) -> Result<()>
             file.append(&list, &packet)?;
             list.write_to(&packet, added)
         }
-        Step::Commit { units, ahead, spare } => {
+        Step::Commit { units, lead, spare } => {
             let (list, packet) = list_of(units);
-            file.reserve(*ahead, packet.len() + spare)?;
+            file.reserve(*lead, packet.len() + spare)?;
             assert_eq!(file.reserved().len(), packet.len() + spare);
             file.reserved_mut()[..packet.len()].copy_from_slice(&packet);
             if let Err(error) = file.commit(&list, packet.len()) {
@@ -132,8 +132,8 @@ fn run(file: &mut StreamingFile, step: &Step, added: &mut Vec<u8>) -> Result<()>
             }
             list.write_to(&packet, added)
         }
-        Step::Abandon { ahead, max } => {
-            file.reserve(*ahead, *max)?;
+        Step::Abandon { lead, max } => {
+            file.reserve(*lead, *max)?;
             file.reserved_mut().fill(0xcc);
             file.abandon();
             assert!(file.reserved().is_empty());
@@ -289,10 +289,15 @@ fn a_reserved_packet_is_in_the_file_before_it_is_committed() {
     assert_eq!(read, packet);
     // A code of four bytes behind the literal is the length's place: nothing moves.
     assert_eq!(file.commit(&list, packet.len()).unwrap(), 0);
-    // One of three bytes makes its unit move.
-    let (list, packet) = list_of(&[Unit { literal: 0, length: true, gap: 3, len: 50 }]);
-    file.reserve(0, packet.len()).unwrap();
-    assert_eq!(file.commit(&list, packet.len()).unwrap(), 50);
+    // One of three bytes makes its unit move, unless it was lent a byte further on; what is left out in front likewise.
+    for (gap, lead) in [(3, 1), (10, -6)] {
+        let (list, packet) = list_of(&[Unit { literal: 0, length: true, gap, len: 50 }]);
+        for (lent, moved) in [(0, 50), (lead, 0)] {
+            file.reserve(lent, packet.len()).unwrap();
+            file.reserved_mut().copy_from_slice(&packet);
+            assert_eq!(file.commit(&list, packet.len()).unwrap(), moved);
+        }
+    }
 }
 
 #[test]
@@ -301,10 +306,10 @@ fn absurd_sizes_are_errors_and_change_nothing() {
         let out = Out::new(true);
         let expected = Expectation { header: u64::MAX, payload: u64::MAX };
         let mut file = out.file(expected, buffered).unwrap();
-        for (ahead, max) in
-            [(0, usize::MAX / 2), (0, usize::MAX), (u64::MAX, 1), (u64::MAX, usize::MAX), (1 << 32, 0)]
+        for (lead, max) in
+            [(0, usize::MAX / 2), (0, usize::MAX), (i64::MAX, 1), (i64::MIN, usize::MAX), (1 << 32, 0)]
         {
-            let error = file.reserve(ahead, max).unwrap_err();
+            let error = file.reserve(lead, max).unwrap_err();
             assert!(matches!(error.kind(), ErrorKind::TooLarge { .. }), "{error}");
             assert!(file.reserved().is_empty() && file.reserved_mut().is_empty());
         }
