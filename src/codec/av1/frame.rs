@@ -221,3 +221,148 @@ impl FrameSize {
         Ok(Self { width, height, render_width, render_height })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Frame, Sequence};
+    use super::*;
+    use crate::codec::h264::testing::BitWriter;
+
+    const FRAME: ObuHeader =
+        ObuHeader { kind: ObuKind::Frame, temporal_id: 0, spatial_id: 0, size: None, len: 1 };
+    const HEADER: ObuHeader = ObuHeader { kind: ObuKind::FrameHeader, ..FRAME };
+
+    fn sequence(sequence: &Sequence) -> SequenceHeader {
+        SequenceHeader::read(&sequence.payload()).unwrap()
+    }
+
+    fn coded(payload: &[u8], obu: &ObuHeader, sequence: &SequenceHeader) -> CodedFrame {
+        match FrameHeader::read(payload, obu, sequence).unwrap() {
+            FrameHeader::Coded(frame) => frame,
+            FrameHeader::ShowExisting { slot } => panic!("shows slot {slot}"),
+        }
+    }
+
+    #[test]
+    fn types_are_told_apart_and_say_what_they_refresh() {
+        let sequence = sequence(&Sequence::default());
+        let facts = |frame: Frame| {
+            let frame = coded(&frame.payload(), &FRAME, &sequence);
+            (frame.frame_type, frame.show_frame, frame.showable_frame, frame.refresh_frame_flags)
+        };
+        assert_eq!(facts(Frame::key()), (FrameType::Key, true, false, 0xff));
+        assert_eq!(
+            facts(Frame { refresh: 0x10, ..Frame::key() }.hidden()),
+            (FrameType::Key, false, true, 0x10)
+        );
+        assert_eq!(facts(Frame::inter(0x81)), (FrameType::Inter, true, true, 0x81));
+        assert_eq!(facts(Frame { kind: 2, ..Frame::inter(3) }), (FrameType::IntraOnly, true, true, 3));
+        assert_eq!(facts(Frame { kind: 3, ..Frame::inter(0) }), (FrameType::Switch, true, true, 0xff));
+        let all = Frame { kind: 2, ..Frame::inter(0xff) }.payload();
+        let error = FrameHeader::read(&all, &FRAME, &sequence).unwrap_err();
+        assert!(error.to_string().contains("refresh_frame_flags is 255"), "{error}");
+    }
+
+    #[test]
+    fn every_truncation_is_an_error() {
+        let sequence = sequence(&Sequence::default());
+        let rendered = Frame { render: Some((96, 48)), ..Frame::key() };
+        for frame in [rendered, Frame::inter(3), Frame { kind: 2, ..Frame::inter(3) }] {
+            let payload = frame.payload();
+            assert!(FrameHeader::read(&payload, &FRAME, &sequence).is_ok());
+            for len in 0..payload.len() - 1 {
+                assert!(FrameHeader::read(&payload[..len], &FRAME, &sequence).is_err(), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_is_shown_again_by_a_frame_header_alone() {
+        let sequence = sequence(&Sequence::default());
+        let payload = [0x80 | 5 << 4 | 8];
+        assert_eq!(
+            FrameHeader::read(&payload, &HEADER, &sequence).unwrap(),
+            FrameHeader::ShowExisting { slot: 5 }
+        );
+        let error = FrameHeader::read(&payload, &FRAME, &sequence).unwrap_err();
+        assert!(error.to_string().contains("show_existing_frame is 1, must be 0 in a frame OBU"), "{error}");
+    }
+
+    /// With frame ids of 15 bits, presentation times of 5 and removal times of 10 bits, and two operating points.
+    fn modelled() -> SequenceHeader {
+        sequence(&Sequence {
+            timing: Some((1, 50, None)),
+            decoder_model: Some((19, 9, 4)),
+            points: vec![(0x103, 4, false, None), (0x101, 4, false, None)],
+            frame_ids: Some((12, 0)),
+            superres: true,
+            ..Sequence::default()
+        })
+    }
+
+    #[test]
+    fn fields_that_the_sequence_header_asks_for_are_read_past() {
+        let sequence = modelled();
+        // 5.9.2 by hand, for a hidden key frame that is error resilient.
+        let key = |temporal_id: u8| {
+            let mut w = BitWriter::default();
+            w.flag(false).u(0, 2).flag(false).flag(true); // show_existing_frame, KEY_FRAME, show_frame, showable_frame
+            w.flag(true).flag(false); // error_resilient_mode, disable_cdf_update
+            w.u(0x5555, 15).flag(true).u(3, 7); // current_frame_id, frame_size_override_flag, order_hint
+            w.flag(true).u(0x2aa, 10); // buffer_removal_time_present_flag, the time of point 0
+            if temporal_id == 0 {
+                w.u(0x155, 10); // point 1 has no temporal layer 1
+            }
+            w.u(0x0f, 8); // refresh_frame_flags
+            for slot in 0..8 {
+                w.u(slot, 7); // ref_order_hint
+            }
+            w.u(31, 16).u(23, 16).flag(true).u(4, 3); // 32x24, use_superres, coded_denom
+            w.flag(true).u(99, 16).u(49, 16); // rendered at 100x50
+            w.finish_obu()
+        };
+        for temporal_id in [0, 1] {
+            let frame = coded(&key(temporal_id), &ObuHeader { temporal_id, ..FRAME }, &sequence);
+            let size = FrameSize { width: 32, height: 24, render_width: 100, render_height: 50 };
+            assert_eq!((frame.refresh_frame_flags, frame.size), (0x0f, Some(size)));
+        }
+    }
+
+    #[test]
+    fn presentation_times_stand_where_a_frame_is_shown() {
+        let sequence = modelled();
+        let mut w = BitWriter::default();
+        w.flag(false).u(1, 2).flag(true).u(17, 5); // shown inter frame, frame_presentation_time
+        w.flag(false).flag(false).u(1, 15).flag(false).u(9, 7); // …, current_frame_id, …, order_hint
+        w.u(2, 3).flag(false).u(0xa5, 8); // primary_ref_frame, no removal times, refresh_frame_flags
+        assert_eq!(coded(&w.finish_obu(), &FRAME, &sequence).refresh_frame_flags, 0xa5);
+        let mut w = BitWriter::default();
+        w.flag(true).u(6, 3).u(17, 5).u(1, 15); // shown again: frame_presentation_time, display_frame_id
+        let again = w.finish_obu();
+        let read = |payload| FrameHeader::read(payload, &HEADER, &sequence);
+        assert_eq!(read(&again[..]).unwrap(), FrameHeader::ShowExisting { slot: 6 });
+        assert!(read(&again[..2]).unwrap_err().to_string().contains("display_frame_id"));
+    }
+
+    #[test]
+    fn a_still_picture_is_one_shown_key_frame() {
+        let still = sequence(&Sequence { still: (true, true), ..Sequence::default() });
+        let mut w = BitWriter::default();
+        w.flag(false).flag(true).flag(false).flag(false); // disable_cdf_update, screen content, integer mv, render size
+        let frame = coded(&w.finish_obu(), &FRAME, &still);
+        assert_eq!(
+            (frame.frame_type, frame.show_frame, frame.refresh_frame_flags),
+            (FrameType::Key, true, 0xff)
+        );
+        assert_eq!(frame.size.map(|size| (size.render_width, size.render_height)), Some((64, 48)));
+    }
+
+    #[test]
+    fn a_frame_larger_than_the_sequence_header_says_is_refused() {
+        let sequence = sequence(&Sequence::default());
+        let mut w = BitWriter::default();
+        w.flag(false).u(0, 2).flag(true).flag(false).flag(true).u(0, 7).u(64, 16).u(0, 16).flag(false);
+        let error = FrameHeader::read(&w.finish_obu(), &FRAME, &sequence).unwrap_err();
+        assert!(error.to_string().contains("a frame is 65x1, larger than the 64x48"), "{error}");
+    }
+}
