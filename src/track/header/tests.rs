@@ -1,0 +1,290 @@
+//! Init segments as bytes, as trees of boxes, and as an independent reader sees them.
+
+use std::num::NonZeroU32;
+
+use mp4_atom::{Codec, Decode, DecodeMaybe};
+
+use super::*;
+use crate::codec::Colour;
+
+/// x264's record of a 320x180 clip.
+const AVCC: &[u8] = b"\x01\x64\x00\x0c\xff\xe1\x00\x1c\
+    \x67\x64\x00\x0c\xac\xd9\x41\x41\x9f\x9f\x0e\x6a\x02\x02\x02\x80\x00\x00\x03\x00\x80\x00\x00\x19\x07\x8a\x14\xcb\
+    \x01\x00\x06\x68\xeb\xe3\xcb\x22\xc0\
+    \xfd\xf8\xf8\x00";
+
+const SQUARE_BT709: VideoFormat = VideoFormat {
+    width: 320,
+    height: 180,
+    sample_aspect_ratio: None,
+    colour: Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
+    mastering_display: None,
+    content_light: None,
+};
+
+fn video(format: VideoFormat) -> TrackHeader {
+    TrackHeader {
+        timescale: Timescale::new(NonZeroU32::new(25_000).unwrap()),
+        entry: SampleEntry::Avc {
+            parameter_sets: ParameterSetPlacement::SampleEntry,
+            format,
+            frame_rate: FrameRate::new(25, 1),
+            progressive: true,
+            configuration_record: AVCC.to_vec(),
+        },
+        language: None,
+        role: None,
+        duration: None,
+        bit_rate: None,
+    }
+}
+
+fn audio() -> TrackHeader {
+    TrackHeader {
+        timescale: Timescale::new(NonZeroU32::new(48_000).unwrap()),
+        entry: SampleEntry::Mp4a {
+            audio_specific_config: vec![0x11, 0x90],
+            object_type_indication: 0x40,
+            channels: 2,
+            sample_rate: 48_000,
+        },
+        language: Some("de-CH".into()),
+        role: Some("main".into()),
+        duration: Some(Ticks(1 << 33)),
+        bit_rate: Some(BitRate { buffer_size: 6144, max: 130_000, average: 128_000 }),
+    }
+}
+
+/// `name(child child …)` of every box, by sizes alone.
+fn tree(mut bytes: &[u8]) -> String {
+    const CONTAINERS: [&str; 9] = ["moov", "trak", "mdia", "minf", "dinf", "stbl", "mvex", "udta", "dref"];
+    let mut names = Vec::new();
+    while !bytes.is_empty() {
+        let size = u32::from_be_bytes(bytes[..4].try_into().unwrap()) as usize;
+        let name = str::from_utf8(&bytes[4..8]).unwrap();
+        let body = match name {
+            "dref" => &bytes[16..size],
+            _ => &bytes[8..size],
+        };
+        names.push(match CONTAINERS.contains(&name) {
+            true => format!("{name}({})", tree(body)),
+            false => name.to_owned(),
+        });
+        bytes = &bytes[size..];
+    }
+    names.join(" ")
+}
+
+#[test]
+fn boxes_stand_in_the_order_of_cmaf() {
+    // ISO/IEC 23000-19 7.3.1.
+    assert_eq!(
+        tree(&write_init_segment(&video(SQUARE_BT709)).unwrap()),
+        "ftyp moov(mvhd trak(tkhd mdia(mdhd hdlr minf(vmhd dinf(dref(url )) stbl(stsd stts stsc stsz stco stss)))) \
+         mvex(trex))"
+    );
+    assert_eq!(
+        tree(&write_init_segment(&audio()).unwrap()),
+        "ftyp moov(mvhd trak(tkhd mdia(mdhd hdlr elng minf(smhd dinf(dref(url )) stbl(stsd stts stsc stsz stco))) \
+         udta(kind)) mvex(mehd trex))"
+    );
+}
+
+/// `ftyp` and `moov` as an independent reader sees them.
+fn read_back(header: &TrackHeader) -> (mp4_atom::Ftyp, mp4_atom::Moov) {
+    let init = write_init_segment(header).unwrap();
+    let mut buf = init.as_slice();
+    let read = (mp4_atom::Ftyp::decode(&mut buf).unwrap(), mp4_atom::Moov::decode(&mut buf).unwrap());
+    assert!(mp4_atom::Any::decode_maybe(&mut buf).unwrap().is_none(), "nothing follows moov");
+    read
+}
+
+#[test]
+fn an_independent_reader_finds_the_video_track() {
+    let format = VideoFormat {
+        sample_aspect_ratio: Some(SampleAspectRatio { horizontal: 4, vertical: 3 }),
+        ..SQUARE_BT709
+    };
+    let mut header = video(format);
+    header.bit_rate = Some(BitRate { buffer_size: 1, max: 2, average: 3 });
+    let (ftyp, moov) = read_back(&header);
+    let brands: Vec<String> = ftyp.compatible_brands.iter().map(ToString::to_string).collect();
+    assert_eq!(brands.join(" "), "iso6 mp42 cmfc cmf2 cfsd cfhd chdf");
+    assert_eq!((moov.mvhd.timescale, moov.mvhd.duration, moov.mvhd.next_track_id), (25_000, 0, 2));
+    let [trak] = moov.trak.as_slice() else { panic!("one track") };
+    let shown = (trak.tkhd.width.integer(), trak.tkhd.height.integer());
+    assert_eq!((trak.tkhd.track_id, shown, trak.tkhd.enabled), (1, (427, 180), true));
+    assert_eq!((trak.mdia.mdhd.timescale, trak.mdia.mdhd.language.as_str()), (25_000, "und"));
+    let stbl = &trak.mdia.minf.stbl;
+    assert!(stbl.stss.as_ref().is_some_and(|stss| stss.entries.is_empty()));
+    let [Codec::Avc1(avc1)] = stbl.stsd.codecs.as_slice() else { panic!("one avc1 entry") };
+    assert_eq!((avc1.visual.width, avc1.visual.height), (320, 180));
+    assert_eq!((avc1.avcc.avc_profile_indication, avc1.avcc.avc_level_indication), (100, 12));
+    let pasp = avc1.pasp.as_ref().unwrap();
+    assert_eq!((pasp.h_spacing, pasp.v_spacing), (4, 3));
+    let btrt = avc1.btrt.as_ref().unwrap();
+    assert_eq!((btrt.buffer_size_db, btrt.max_bitrate, btrt.avg_bitrate), (1, 2, 3));
+    let nclx = mp4_atom::Colr::Nclx {
+        colour_primaries: 1,
+        transfer_characteristics: 1,
+        matrix_coefficients: 1,
+        full_range_flag: false,
+    };
+    assert_eq!(avc1.colr, Some(nclx));
+    let mvex = moov.mvex.as_ref().unwrap();
+    assert_eq!((mvex.mehd.is_none(), mvex.trex[0].default_sample_description_index), (true, 1));
+}
+
+/// Libaom's 8-bit stream: its record as in `codec::av1`.
+fn av1(format: VideoFormat) -> TrackHeader {
+    let configuration_record = b"\x81\x00\x0c\x00\x0a\x0a\x00\x00\x00\x03\x37\xf8\xe6\xd7\xc8\x02".to_vec();
+    let entry = SampleEntry::Av1 { format, frame_rate: FrameRate::new(25, 1), configuration_record };
+    TrackHeader { entry, ..video(format) }
+}
+
+#[test]
+fn an_independent_reader_finds_the_av1_track() {
+    let format = VideoFormat {
+        width: 128,
+        height: 72,
+        sample_aspect_ratio: Some(SampleAspectRatio { horizontal: 3, vertical: 2 }),
+        ..SQUARE_BT709
+    };
+    let (ftyp, moov) = read_back(&av1(format));
+    let brands: Vec<String> = ftyp.compatible_brands.iter().map(ToString::to_string).collect();
+    assert_eq!(brands.join(" "), "iso6 mp42 cmfc cmf2 av01");
+    let trak = &moov.trak[0];
+    assert_eq!((trak.tkhd.width.integer(), trak.tkhd.height.integer()), (192, 72));
+    let [Codec::Av01(av01)] = trak.mdia.minf.stbl.stsd.codecs.as_slice() else { panic!("one av01 entry") };
+    assert_eq!((av01.visual.width, av01.visual.height), (128, 72));
+    let record = &av01.av1c;
+    assert_eq!((record.seq_profile, record.high_bitdepth, record.monochrome), (0, false, false));
+    assert_eq!((record.chroma_subsampling_x, record.chroma_subsampling_y), (true, true));
+    assert_eq!(record.initial_presentation_delay, None);
+    assert_eq!(record.config_obus, b"\x0a\x0a\x00\x00\x00\x03\x37\xf8\xe6\xd7\xc8\x02");
+    assert!(av01.colr.is_some());
+    assert_eq!(av01.pasp.as_ref().map(|pasp| (pasp.h_spacing, pasp.v_spacing)), Some((3, 2)));
+}
+
+#[test]
+#[rustfmt::skip]
+fn hdr_metadata_is_written_as_ffmpeg_writes_it() {
+    // FFmpeg 5.1.9, `-c copy` of an MP4 file whose values its ffprobe names: red 0.68 0.32, green 0.265 0.69, blue
+    // 0.15 0.06, white 0.3127 0.329, 0.005 to 1000 cd/m²; MaxCLL 1000, MaxFALL 400.
+    let ffmpeg = [
+        b"\0\0\0\x13colrnclx\0\x09\0\x10\0\x09\0".as_slice(),
+        b"\0\0\0\x0cclli\x03\xe8\x01\x90",
+        b"\0\0\0\x20mdcv\x33\xc2\x86\xc4\x1d\x4c\x0b\xb8\x84\xd0\x3e\x80\x3d\x13\x40\x42",
+        b"\0\x98\x96\x80\0\0\0\x32",
+        b"\0\0\0\x10pasp\0\0\0\x04\0\0\0\x03",
+    ].concat(); // FFmpeg's pasp is 1:1
+    let format = VideoFormat {
+        sample_aspect_ratio: Some(SampleAspectRatio { horizontal: 4, vertical: 3 }),
+        colour: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }),
+        mastering_display: Some(MasteringDisplay {
+            primaries: [(13_250, 34_500), (7500, 3000), (34_000, 16_000)],
+            white_point: (15_635, 16_450),
+            max_luminance: 10_000_000,
+            min_luminance: 50,
+        }),
+        content_light: Some(ContentLight { max_content: 1000, max_picture_average: 400 }),
+        ..SQUARE_BT709
+    };
+    for header in [video(format), av1(format)] {
+        let init = write_init_segment(&header).unwrap();
+        let at = init.windows(4).position(|name| name == b"colr").unwrap() - 4;
+        assert_eq!(init[at..at + ffmpeg.len()], ffmpeg);
+    }
+}
+
+#[test]
+fn avc3_differs_in_the_type_of_the_entry_alone() {
+    let with = |parameter_sets| {
+        let mut header = video(SQUARE_BT709);
+        let SampleEntry::Avc { parameter_sets: place, .. } = &mut header.entry else { panic!() };
+        *place = parameter_sets;
+        header
+    };
+    let (_, moov) = read_back(&with(ParameterSetPlacement::InBand));
+    let [Codec::Avc3(_)] = moov.trak[0].mdia.minf.stbl.stsd.codecs.as_slice() else { panic!() };
+    let [avc1, avc3] = [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand]
+        .map(|place| write_init_segment(&with(place)).unwrap());
+    let differ: Vec<_> = avc1.iter().zip(&avc3).filter(|(a, b)| a != b).map(|(&a, &b)| (a, b)).collect();
+    assert_eq!((differ, avc1.len()), (vec![(b'1', b'3')], avc3.len()));
+}
+
+#[test]
+fn an_independent_reader_finds_the_audio_track() {
+    // The strict reader knows no `elng`.
+    let (ftyp, moov) = read_back(&TrackHeader { language: None, ..audio() });
+    let brands: Vec<String> = ftyp.compatible_brands.iter().map(ToString::to_string).collect();
+    assert_eq!(brands.join(" "), "iso6 mp42 cmfc cmfa caac");
+    let trak = &moov.trak[0];
+    assert_eq!((trak.mdia.mdhd.timescale, trak.mdia.mdhd.language.as_str()), (48_000, "und"));
+    let [Codec::Mp4a(mp4a)] = trak.mdia.minf.stbl.stsd.codecs.as_slice() else { panic!("one mp4a entry") };
+    assert_eq!((mp4a.audio.channel_count, mp4a.audio.sample_rate.integer()), (2, 48_000));
+    let es = &mp4a.esds.es_desc;
+    assert_eq!(es.es_id, 0);
+    let config = &es.dec_config;
+    assert_eq!((config.object_type_indication, config.stream_type), (0x40, 5));
+    assert_eq!((config.max_bitrate, config.avg_bitrate), (130_000, 128_000));
+    assert_eq!(u32::from(config.buffer_size_db), 6144);
+    let specific = config.dec_specific.as_ref().unwrap();
+    assert_eq!((specific.profile, specific.freq_index, specific.chan_conf), (2, 3, 2));
+    assert_eq!(moov.mvex.as_ref().unwrap().mehd.as_ref().unwrap().fragment_duration, 1 << 33);
+}
+
+#[test]
+fn square_samples_and_unknown_colour_have_no_box() {
+    let format = VideoFormat {
+        sample_aspect_ratio: Some(SampleAspectRatio { horizontal: 3, vertical: 3 }),
+        colour: None,
+        ..SQUARE_BT709
+    };
+    let (_, moov) = read_back(&video(format));
+    let [Codec::Avc1(avc1)] = moov.trak[0].mdia.minf.stbl.stsd.codecs.as_slice() else { panic!() };
+    assert_eq!((avc1.pasp.is_none(), avc1.colr.is_none(), avc1.btrt.is_none()), (true, true, true));
+}
+
+#[test]
+fn the_language_of_mdhd_is_the_terminological_code() {
+    let packed = |tag: &str| packed_language(Some(tag));
+    for (tag, code) in
+        [("de", "deu"), ("fr-CA", "fra"), ("zh-Hant-TW", "zho"), ("EN", "eng"), ("nl", "nld"), ("haw", "haw")]
+    {
+        assert_eq!(packed(tag), PackedLanguage::new(code).unwrap(), "{tag}");
+    }
+    for tag in ["x-private", "i-klingon", "und", "q", ""] {
+        assert_eq!(packed(tag), PackedLanguage::UNDETERMINED, "{tag}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let refused = |header: &TrackHeader, said: &str| {
+        let error = write_init_segment(header).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    };
+    let wide = Some(SampleAspectRatio { horizontal: 60_000, vertical: 1 });
+    refused(&video(VideoFormat { sample_aspect_ratio: wide, ..SQUARE_BT709 }), "19200000 pixels wide");
+    let narrow = Some(SampleAspectRatio { horizontal: 1, vertical: 60_000 });
+    refused(&video(VideoFormat { sample_aspect_ratio: narrow, ..SQUARE_BT709 }), "0 pixels wide");
+    let nothing = Some(SampleAspectRatio { horizontal: 1, vertical: 0 });
+    refused(&video(VideoFormat { sample_aspect_ratio: nothing, ..SQUARE_BT709 }), "1:0");
+    refused(&TrackHeader { language: Some("d\0".into()), ..audio() }, "language");
+    refused(&TrackHeader { role: Some(String::new()), ..audio() }, "role");
+    let bit_rate = Some(BitRate { buffer_size: 1 << 24, max: 0, average: 0 });
+    refused(&TrackHeader { bit_rate, ..audio() }, "the limit is 16777215");
+    let cut_off = SampleEntry::Avc {
+        parameter_sets: ParameterSetPlacement::SampleEntry,
+        format: SQUARE_BT709,
+        frame_rate: None,
+        progressive: true,
+        configuration_record: vec![1, 100, 0],
+    };
+    refused(&TrackHeader { entry: cut_off, ..audio() }, "AVCLevelIndication");
+    let mut cut_off = av1(SQUARE_BT709);
+    let SampleEntry::Av1 { configuration_record, .. } = &mut cut_off.entry else { panic!() };
+    configuration_record.truncate(3);
+    refused(&cut_off, "initial_presentation_delay_present");
+}
