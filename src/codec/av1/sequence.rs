@@ -390,6 +390,19 @@ impl Tools {
     }
 }
 
+/// `subsampling_x` and `subsampling_y`, which only 12 bits code.
+fn read_subsampling(r: &mut BitReader<'_>, profile: u8, bit_depth: u8) -> Result<(bool, bool)> {
+    Ok(match profile {
+        0 => (true, true),
+        1 => (false, false),
+        _ if bit_depth == 12 => {
+            let x = r.flag("subsampling_x")?;
+            (x, x && r.flag("subsampling_y")?)
+        }
+        _ => (true, false),
+    })
+}
+
 const DAMAGED: &str = "the sequence header is damaged or breaks the standard";
 
 impl ColorConfig {
@@ -420,16 +433,10 @@ impl ColorConfig {
             return Err(Error::malformed(what, "AV1 6.4.1", DAMAGED).at(matrix_at));
         }
         let full_range = rgb || r.flag("color_range")?;
-        let (subsampling_x, subsampling_y) = match profile {
-            _ if mono_chrome => (true, true),
-            _ if rgb => (false, false),
-            0 => (true, true),
-            1 => (false, false),
-            _ if bit_depth == 12 => {
-                let x = r.flag("subsampling_x")?;
-                (x, x && r.flag("subsampling_y")?)
-            }
-            _ => (true, false),
+        let (subsampling_x, subsampling_y) = match mono_chrome {
+            true => (true, true),
+            false if rgb => (false, false),
+            false => read_subsampling(r, profile, bit_depth)?,
         };
         if let Some((_, _, MC_IDENTITY)) = points
             && (subsampling_x || subsampling_y)
