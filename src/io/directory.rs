@@ -48,6 +48,19 @@ impl Directory {
         Ok(Self { fd, path: self.path.join(name), unnamed_files: self.unnamed_files })
     }
 
+    /// Whether `name` in this directory stands for `child` still.
+    pub(super) fn is_child(&self, name: &str, child: &Self) -> rustix::io::Result<bool> {
+        let own = Entry::of(&rustix::fs::fstat(&child.fd)?);
+        Ok(self.look_at(name)?.is_some_and(|found| found.id == own.id))
+    }
+
+    /// Whether `path` leads to this directory still.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        let id = |stat: Stat| Entry::of(&stat).id;
+        let own = rustix::fs::fstat(&self.fd).map(id);
+        own.is_ok() && own == rustix::fs::stat(path).map(id)
+    }
+
     /// Makes the directory `name`; `false` if something of that name is there.
     pub(super) fn make_child(&self, name: &str) -> rustix::io::Result<bool> {
         fault::check(Operation::CreateDirectory)?;

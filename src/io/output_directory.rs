@@ -1,9 +1,12 @@
 //! A directory for output, made with its parents as far as they are missing, and removed again as far as nothing came into
-//! it. Several workers may make the same one at the same time.
+//! it. Several workers may have the same one at the same time: each holds a shared lock on the directories that lead to
+//! its files, and only who can get the lock alone removes a directory.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use super::directory::Directory;
@@ -16,14 +19,19 @@ use crate::error::{Error, ErrorKind, Result};
 /// How often the path is made again when another worker, whose work failed, removes its empty directories meanwhile.
 const ATTEMPTS: usize = 100;
 
+/// How long a lock is waited for that somebody holds alone: who removes a directory has it for an instant, a run of the
+/// packager until it ends.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// An output directory. Dropping it removes what it made and is empty.
 #[derive(Debug)]
 pub(crate) struct OutputDirectory {
-    directory: Arc<Directory>,
+    /// The root and the directories below it down to the one for output.
+    held: Vec<Arc<Directory>>,
     /// The root and its parents, as far as they were made here, outermost first.
     made_outside: Vec<PathBuf>,
-    /// Directories below the root that were made here, by parent and name, outermost first.
-    made: Vec<(Arc<Directory>, String)>,
+    /// Directories below the root that were made here: place in `held`, and name; outermost first.
+    made: Vec<(usize, String)>,
 }
 
 impl OutputDirectory {
@@ -50,7 +58,13 @@ impl OutputDirectory {
 
     fn enter_all(root: &Path, relative: &str) -> Result<Self> {
         let (top, made_outside) = make_top(root)?;
-        let mut output = Self { directory: Arc::new(top), made_outside, made: Vec::new() };
+        let mut output = Self { held: vec![Arc::new(top)], made_outside, made: Vec::new() };
+        let top = output.directory();
+        hold(top).map_err(|e| e.in_file(root))?;
+        // Another worker may have removed it between the opening and the lock.
+        if !top.is_at(root) {
+            return Err(refused("open the output directory", Errno::NOENT).in_file(root));
+        }
         for name in relative.split('/').filter(|name| !name.is_empty()) {
             output.enter(name)?;
         }
@@ -59,7 +73,7 @@ impl OutputDirectory {
 
     /// The directory, to make files in.
     pub(crate) fn directory(&self) -> &Arc<Directory> {
-        &self.directory
+        self.held.last().expect("the root is held")
     }
 
     /// Removes a published file, if its name still stands for the file that was published; says whether it did.
@@ -67,34 +81,74 @@ impl OutputDirectory {
     /// # Errors
     /// `Io` if the file is there and cannot be removed.
     pub(crate) fn remove_published(&self, name: &str, id: FileId) -> Result<bool> {
-        self.directory
+        let directory = self.directory();
+        directory
             .remove_own(name, id)
-            .map_err(|e| refused("remove the file", e).in_file(&self.directory.path.join(name)))
+            .map_err(|e| refused("remove the file", e).in_file(&directory.path.join(name)))
     }
 
     /// Goes to the child `name`, which is made if it is missing.
     fn enter(&mut self, name: &str) -> Result<()> {
-        let parent = Arc::clone(&self.directory);
+        let parent = Arc::clone(self.directory());
         let failed = |e: Errno| refused("make the directory", e).in_file(&parent.path.join(name));
-        if parent.make_child(name).map_err(failed)? {
-            // Noted before anything can fail, so that it is removed.
-            self.made.push((Arc::clone(&parent), name.to_owned()));
+        let made = parent.make_child(name).map_err(failed)?;
+        let child = parent.child(name).map_err(|e| {
+            if made {
+                let _ = parent.remove_empty_child(name);
+            }
+            failed(e)
+        })?;
+        self.held.push(Arc::new(child));
+        if made {
+            self.made.push((self.held.len() - 1, name.to_owned()));
         }
-        self.directory = Arc::new(parent.child(name).map_err(failed)?);
+        let child = self.directory();
+        hold(child).map_err(|e| e.in_file(&child.path))?;
+        if !parent.is_child(name, child).map_err(failed)? {
+            return Err(failed(Errno::NOENT));
+        }
         Ok(())
     }
 }
 
 impl Drop for OutputDirectory {
     fn drop(&mut self) {
-        // What has something in it stays; so does what cannot be removed, which is empty and harmless.
-        for (parent, name) in self.made.iter().rev() {
-            let _ = parent.remove_empty_child(name);
+        // What has something in it stays, and what another worker holds; so does what cannot be removed, which is harmless.
+        for (index, name) in self.made.iter().rev() {
+            if hold_alone(&self.held[*index]) {
+                let _ = self.held[index - 1].remove_empty_child(name);
+            }
         }
-        for path in self.made_outside.iter().rev() {
-            let _ = rustix::fs::rmdir(path);
+        if !self.made_outside.is_empty() && hold_alone(&self.held[0]) {
+            for path in self.made_outside.iter().rev() {
+                let _ = rustix::fs::rmdir(path);
+            }
         }
     }
+}
+
+/// Shares the lock of a directory until its handle is closed. Where directories cannot be locked nobody holds one.
+///
+/// # Errors
+/// `Conflict` if somebody has it alone, and keeps it.
+fn hold(directory: &Directory) -> Result<()> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let mut left = PATIENCE;
+    while rustix::fs::flock(&directory.fd, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK) {
+        left = left.checked_sub(PAUSE).ok_or_else(|| {
+            Error::conflict(
+                "another run of fragmint has the directory for itself",
+                "wait for it, or choose another directory",
+            )
+        })?;
+        std::thread::sleep(PAUSE);
+    }
+    Ok(())
+}
+
+/// Gives the shared lock back, and says whether nobody else has it.
+fn hold_alone(directory: &Directory) -> bool {
+    rustix::fs::flock(&directory.fd, FlockOperation::NonBlockingLockExclusive) != Err(Errno::WOULDBLOCK)
 }
 
 /// Makes the directory and its parents as far as they are missing; says which those were, outermost first.

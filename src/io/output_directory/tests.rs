@@ -85,17 +85,22 @@ fn workers_that_make_the_same_directories_at_once_all_succeed() {
                     if worker == 0 {
                         return;
                     }
-                    // It may be removed behind our back as long as it is empty; then it is made anew.
-                    let name = worker.to_string();
-                    let mut output = output;
-                    while publish_bytes(output.directory(), &name, b"x").is_err() {
-                        output = OutputDirectory::create(root, "c/d/e").unwrap();
-                    }
+                    publish_bytes(output.directory(), &worker.to_string(), b"x").unwrap();
                 });
             }
         });
         assert_eq!(tree(&root.join("c/d/e")), ["1", "2", "3"]);
     }
+}
+
+#[test]
+fn a_directory_that_a_run_has_for_itself_is_refused() {
+    let keep = tempfile::tempdir().unwrap();
+    let run = Directory::open(keep.path()).unwrap();
+    rustix::fs::flock(&run.fd, FlockOperation::NonBlockingLockExclusive).unwrap();
+    let error = OutputDirectory::create(keep.path(), "a").unwrap_err();
+    assert!(error.to_string().contains("for itself"), "{error}");
+    assert_eq!(tree(keep.path()), [""; 0]);
 }
 
 #[test]
