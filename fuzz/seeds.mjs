@@ -41,3 +41,10 @@ for (const name of ['en.aac', 'de.aac']) {
   write('adts', name, [254], stream.subarray(0, 2000));
   write('adts', `drop-incomplete-${name}`, [41], stream.subarray(0, 700));
 }
+// Options, then codes: sets and an IDR picture, pushed; pictures in another order than they are shown, cut, from the start
+// again. In the sample entry and in band, mapped and buffered; then audio.
+const group = [0, 1, 2, 32, 3, 32, 24, 4, 96, 25, 5, 32, 144];
+for (const options of [0x00, 0x02, 0x20, 0x46]) {
+  write('segmenter_calls', `video-${options}`, [options, 0], group, [0, 1, 6, 27, 32, 3, 8, 32, 184, 9, 145], [6, 33, 12, 33]);
+}
+write('segmenter_calls', 'audio', [0x01, 0], [227, 1, 2, 3, 32, 226, 9, 9, 100, 144, 225, 7, 32, 176, 225, 8, 32]);

@@ -43,11 +43,16 @@ mod description;
 mod packets;
 mod pending;
 mod reservation;
+#[cfg(any(test, fuzzing))]
+mod twin;
 
 use std::num::NonZeroU32;
 
 pub use config::{CodecConfig, Composition, SampleTiming, SegmenterConfig, VideoConfig};
 pub use reservation::Reservation;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use twin::fuzz_calls;
 
 use crate::error::{Error, Result};
 use crate::fragment::Header;

@@ -14,7 +14,8 @@ mod pps;
 mod record;
 mod slice;
 mod sps;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]
 pub(crate) mod testing;
 mod vui;
 

@@ -1,0 +1,212 @@
+//! One stream, in any packets and handed over in any way, gives the files of the model and of the packager's planned way.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use proptest::prelude::*;
+
+use super::calls::{Both, Call, assert_same_bytes};
+use super::drawn::{
+    DURATION, Drawn, aac_config, avc_config, calls_of, choices, drawn, hand_over, timescale, ways,
+};
+use super::model::Model;
+use super::streams::{Choices, Draft, Step, lay_out, stream};
+use crate::fragment::Fragment;
+use crate::scan::SourceRange;
+use crate::scan::annexb::NalUnits;
+use crate::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
+use crate::segmenter::SampleTiming;
+use crate::time::{CompositionOffset, DecodeTime};
+use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
+use crate::track::{Framing, Sample, SampleFlags, Samples, timeline};
+
+pub(super) type Files = BTreeMap<String, Vec<u8>>;
+
+/// What the packager writes of a stream, and the composition offset of each sample.
+pub(super) fn planned(drawn: &Drawn, start: DecodeTime) -> (Files, Vec<i32>) {
+    let mut source = Vec::new();
+    for nal in drawn.pictures.iter().flat_map(|picture| picture.front.iter().chain(&picture.body)) {
+        source.extend([0, 0, 1]);
+        source.extend(nal);
+    }
+    let options = AccessUnitOptions { parameter_sets: drawn.placement, ..Default::default() };
+    let mut builder = AccessUnitBuilder::new(options);
+    let mut samples = Samples { framing: Framing::LengthPrefixed, samples: Vec::new(), ranges: Vec::new() };
+    let mut orders = Vec::new();
+    let mut take = |unit: AccessUnit<'_>| {
+        orders.push(unit.order);
+        let first = samples.ranges.len() as u32;
+        samples.ranges.extend_from_slice(unit.units);
+        let flags = match (unit.idr, unit.intra) {
+            (true, _) => SampleFlags::SYNC,
+            (_, true) => SampleFlags::INTRA,
+            _ => SampleFlags::INTER,
+        };
+        samples.samples.push(Sample {
+            duration: DURATION,
+            composition_offset: CompositionOffset(0),
+            flags: if unit.reference { flags } else { flags.disposable() },
+            size: unit.units.iter().map(|unit| 4 + unit.len).sum(),
+            ranges: first..samples.ranges.len() as u32,
+        });
+    };
+    for nal in NalUnits::new(&source).unwrap() {
+        builder.push(nal.unwrap()).unwrap().into_iter().for_each(&mut take);
+    }
+    builder.finish().unwrap().into_iter().for_each(&mut take);
+    let offsets = timeline::composition_offsets(&orders, NonZeroU32::new(DURATION).unwrap(), |_| 0).unwrap();
+    for (sample, offset) in samples.samples.iter_mut().zip(&offsets) {
+        sample.composition_offset = *offset;
+    }
+    let configuration = builder.parameter_sets().configuration().unwrap();
+    let header = TrackHeader {
+        timescale: timescale(30_000),
+        entry: SampleEntry::Avc {
+            parameter_sets: drawn.placement,
+            format: configuration.video_format(),
+            frame_rate: None,
+            progressive: configuration.progressive(),
+            configuration_record: configuration.record(),
+        },
+        language: None,
+        role: None,
+        duration: None,
+        bit_rate: None,
+    };
+    let mut files = segments(&source, &samples, &drawn.cuts, start);
+    files.insert("init.mp4".to_owned(), write_init_segment(&header).unwrap());
+    (files, offsets.iter().map(|offset| offset.0).collect())
+}
+
+fn segments(source: &[u8], track: &Samples, cuts: &[usize], mut start: DecodeTime) -> Files {
+    let mut files = Files::new();
+    let ends = cuts.iter().copied().chain([track.samples.len()]);
+    let mut first = 0;
+    for (end, number) in ends.zip(1..) {
+        let samples = &track.samples[first..end];
+        let number = NonZeroU32::new(number).unwrap();
+        let fragment = Fragment::new(number, start, samples, &track.ranges, track.framing).unwrap();
+        let mut bytes = Vec::new();
+        fragment.piece_list().unwrap().write_to(source, &mut bytes).unwrap();
+        files.insert(format!("seg-{number:05}.m4s"), bytes);
+        start = start.checked_add(fragment.header().duration()).unwrap();
+        first = end;
+    }
+    files
+}
+
+pub(super) fn assert_same_files(found: &Files, expected: &Files) {
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in found {
+        assert_same_bytes(name, bytes, &expected[name]);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+
+    /// Says, where the others fail, whether it is the model that is wrong.
+    #[test]
+    fn the_model_gives_the_planned_files(drawn in drawn(), mut choices in choices()) {
+        let config = avc_config("out".as_ref(), drawn.placement);
+        let mut model = Model::new(config.clone()).unwrap();
+        for step in lay_out(&drawn.pictures, &drawn.cuts, true, &mut choices) {
+            match step {
+                Step::Packet(packet, pictures) => {
+                    prop_assert_eq!(model.push(&packet, SampleTiming::new(DURATION)), Ok(pictures));
+                }
+                Step::Cut => prop_assert!(model.cut().unwrap().is_some()),
+            }
+        }
+        let (expected, _) = planned(&drawn, config.first_base_decode_time);
+        assert_same_files(&model.finish().unwrap().files, &expected);
+    }
+
+    #[test]
+    fn any_packets_of_a_stream_give_the_planned_files(
+        drawn in drawn(), mut choices in choices(), ways in ways(), told in 0..3_u8, bias in -100_000..100_000_i64,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let config = ways.apply(avc_config(directory.path(), drawn.placement));
+        let start = config.first_base_decode_time;
+        let (expected, offsets) = planned(&drawn, start);
+
+        let steps = lay_out(&drawn.pictures, &drawn.cuts, told == 0, &mut choices);
+        let calls = calls_of(steps, &mut choices, |index| {
+            let timing = SampleTiming::new(DURATION);
+            let Some(&offset) = offsets.get(index) else { return timing };
+            match told {
+                0 => timing,
+                1 => {
+                    let decode_time = (start.0 + u64::from(DURATION) * index as u64) as i64;
+                    timing.at(decode_time + i64::from(offset) + bias)
+                }
+                _ => timing.offset(offset),
+            }
+        });
+        let mut both = Both::new(&config).expect("a sound configuration");
+        for call in &calls {
+            prop_assert!(both.call(call), "refused: {call:?}");
+        }
+        assert_same_files(&both.finish().expect("a sound stream"), &expected);
+    }
+
+    #[test]
+    fn any_way_to_hand_over_audio_gives_the_planned_files(
+        packets in prop::collection::vec((0..240_u8, prop::collection::vec(any::<u8>(), 0..60)), 1..30),
+        cuts in prop::collection::btree_set(1..30_usize, 0..5),
+        mut choices in choices(), ways in ways(),
+    ) {
+        // The first byte of raw data is an element's id, and never that of an ADTS header.
+        let packets: Vec<Vec<u8>> = packets.into_iter().map(|(first, rest)| [&[first][..], &rest].concat()).collect();
+        let cuts: Vec<usize> = cuts.into_iter().filter(|&cut| cut < packets.len()).collect();
+        let mut track = Samples { framing: Framing::Raw, samples: Vec::new(), ranges: Vec::new() };
+        let source = packets.concat();
+        let mut offset = 0;
+        for (packet, index) in packets.iter().zip(0..) {
+            let len = packet.len() as u32;
+            track.ranges.push(SourceRange { offset, len });
+            offset += u64::from(len);
+            track.samples.push(Sample {
+                duration: 1024,
+                composition_offset: CompositionOffset(0),
+                flags: SampleFlags::SYNC,
+                size: len,
+                ranges: index..index + 1,
+            });
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let config = ways.apply(aac_config(directory.path()));
+        let mut both = Both::new(&config).expect("a sound configuration");
+        for (index, packet) in packets.iter().enumerate() {
+            if cuts.contains(&index) {
+                both.call(&Call::Cut);
+            }
+            for call in hand_over(packet.clone(), SampleTiming::new(1024), &mut choices) {
+                prop_assert!(both.call(&call), "refused: {call:?}");
+            }
+        }
+        let mut files = both.finish().expect("a sound stream");
+        prop_assert!(files.remove("init.mp4").is_some());
+        assert_same_files(&files, &segments(&source, &track, &cuts, DecodeTime(0)));
+    }
+}
+
+/// Without choices every unit has a start code of four bytes, and every access unit is a packet that is pushed: the
+/// plainest stream, which has to work before any other is worth looking at.
+#[test]
+fn one_access_unit_a_packet() {
+    let directory = tempfile::tempdir().unwrap();
+    let drafts = vec![vec![Draft::default(); 4]; 2];
+    let drawn =
+        Drawn { placement: Default::default(), pictures: stream(&drafts, Default::default()), cuts: vec![4] };
+    let config = avc_config(directory.path(), drawn.placement);
+    let mut choices = Choices::new(Vec::new());
+    let steps = lay_out(&drawn.pictures, &drawn.cuts, false, &mut choices);
+    let mut both = Both::new(&config).unwrap();
+    for call in calls_of(steps, &mut choices, |_| SampleTiming::new(DURATION).sync(true)) {
+        // The hint is wrong for every picture but the first of each group.
+        both.call(&call);
+    }
+    assert_eq!(both.finish().map(|files| files.len()), Some(3));
+}

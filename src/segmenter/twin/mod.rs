@@ -1,0 +1,22 @@
+//! What shows that the segmenter is right: a model that keeps everything in vectors (`model`), the same calls on both
+//! with all answers and files compared (`calls`), and streams to call them with (`streams`).
+
+mod calls;
+mod fuzz;
+mod model;
+mod units;
+
+#[cfg(test)]
+mod drawn;
+#[cfg(test)]
+mod failures;
+#[cfg(test)]
+mod layouts;
+#[cfg(test)]
+mod sequences;
+#[cfg(test)]
+mod streams;
+#[cfg(test)]
+mod workers;
+
+pub use fuzz::fuzz_calls;

@@ -1,0 +1,383 @@
+//! The segmenter as its documentation reads, kept in vectors: a packet is copied, a segment is laid out when it is cut,
+//! a call that fails is undone by putting the whole state back. It shares with the segmenter only what lies below it and
+//! is tested there: headers of the codecs, boxes, the layout of a segment.
+
+mod avc;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::codec::PictureOrder;
+use crate::fragment::Fragment;
+use crate::hash::ContentHash;
+use crate::presentation::Segment;
+use crate::scan::adts::AdtsHeader;
+use crate::scan::{Dropped, SourceRange};
+use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig};
+use crate::time::{CompositionOffset, DecodeTime, Ticks};
+use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
+use crate::track::{Framing, Sample, SampleFlags};
+
+/// Words one of which stands in the error: where a call breaks several rules, any of them may be named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal(pub(crate) Vec<String>);
+
+impl Refusal {
+    pub(super) fn of(words: impl Into<String>) -> Self {
+        Self(vec![words.into()])
+    }
+}
+
+impl From<crate::Error> for Refusal {
+    /// An error of what lies below: the segmenter passes it on.
+    fn from(error: crate::Error) -> Self {
+        Self::of(error.kind().to_string())
+    }
+}
+
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+/// A sample that is pending.
+#[derive(Clone, Debug)]
+pub(super) struct Pending {
+    /// Its NAL units, or its one raw access unit.
+    pub(super) units: Vec<Vec<u8>>,
+    pub(super) flags: SampleFlags,
+    pub(super) order: PictureOrder,
+    pub(super) duration: u32,
+    pub(super) composition: Composition,
+}
+
+/// A segmenter whose directory is a map.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    config: SegmenterConfig,
+    state: State,
+    /// Files below the track's directory.
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    number: Option<u32>,
+    base_decode_time: u64,
+    pending: Vec<Pending>,
+    avc: avc::Avc,
+    dropped: Dropped,
+    segments: Vec<Segment>,
+    /// How the track's composition is told: 0 order, 1 presentation time, 2 offset.
+    told: Option<u8>,
+    /// Presentation time minus decode time at the start.
+    bias: Option<i128>,
+    init_written: bool,
+}
+
+/// What a finished track says of itself.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finished {
+    pub(crate) segments: Vec<Segment>,
+    pub(crate) files: BTreeMap<String, Vec<u8>>,
+}
+
+impl Model {
+    pub(crate) fn new(config: SegmenterConfig) -> Answer<Self> {
+        if config.published_init.is_some() && config.write_init {
+            return Err(Refusal::of("a published init segment is given"));
+        }
+        if let CodecConfig::Aac(aac) = &config.codec
+            && aac.sample_rate() != config.timescale.get()
+        {
+            return Err(Refusal::of("the timescale is"));
+        }
+        let avc = match &config.codec {
+            CodecConfig::Avc { parameter_sets, known_parameter_sets, .. } => avc::Avc::new(
+                *parameter_sets,
+                known_parameter_sets,
+                config.published_init.as_deref(),
+                config.drop_leading,
+            )?,
+            _ => avc::Avc::default(),
+        };
+        let state = State {
+            number: Some(config.first_segment_index.get()),
+            base_decode_time: config.first_base_decode_time.0,
+            pending: Vec::new(),
+            avc,
+            dropped: Dropped::default(),
+            segments: Vec::new(),
+            told: None,
+            bias: None,
+            init_written: !config.write_init,
+        };
+        Ok(Self { config, state, files: BTreeMap::new() })
+    }
+
+    pub(crate) fn push(&mut self, packet: &[u8], timing: SampleTiming) -> Answer<usize> {
+        let before = self.state.clone();
+        let answer = self.try_push(packet, timing);
+        if answer.is_err() {
+            self.state = before;
+        }
+        answer
+    }
+
+    /// A reservation of `max` bytes in which `used` are committed, the first of them `packet`.
+    pub(crate) fn commit(
+        &mut self,
+        max: usize,
+        packet: &[u8],
+        used: usize,
+        timing: SampleTiming,
+    ) -> Answer<usize> {
+        if used > max {
+            return Err(Refusal::of(format!("of a reservation of {max}")));
+        }
+        let mut bytes = packet[..packet.len().min(used)].to_vec();
+        bytes.resize(used, 0);
+        self.push(&bytes, timing)
+    }
+
+    fn try_push(&mut self, packet: &[u8], timing: SampleTiming) -> Answer<usize> {
+        let samples = match &self.config.codec {
+            CodecConfig::Avc { .. } => {
+                self.state.avc.packet(packet, &mut self.state.dropped).and_then(|(joined, pictures)| {
+                    match self.state.pending.last_mut() {
+                        Some(last) => last.units.extend(joined),
+                        None if joined.is_empty() => {}
+                        None => return Err(Refusal::of("a segment that is cut")),
+                    }
+                    Ok(pictures)
+                })
+            }
+            CodecConfig::Aac(_) if packet.is_empty() => Err(Refusal::of("empty")),
+            CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
+            _ => Ok(vec![avc::Picture {
+                units: vec![packet.to_vec()],
+                flags: SampleFlags::SYNC,
+                order: PictureOrder { count: 0, epoch_start: true },
+            }]),
+        };
+        let samples = samples?;
+        self.check_size()?;
+
+        let told = match timing.composition {
+            Composition::BitstreamOrder => 0,
+            Composition::PresentationTime(_) => 1,
+            Composition::Offset(_) => 2,
+        };
+        let mut broken = Vec::new();
+        let mut check = |sound: bool, words: &str| {
+            if !sound {
+                broken.push(words.to_owned());
+            }
+        };
+        if let Some(first) = samples.first() {
+            check(timing.duration > 0, "lasts 0 ticks");
+            check(self.state.told.is_none_or(|before| before == told), "is told by");
+            check(told == 0 || samples.len() == 1, "one presentation time is given for a packet of");
+            check(timing.sync.is_none_or(|hint| hint == first.flags.is_sync()), "the caller says");
+            let shifted = matches!(timing.composition, Composition::Offset(offset) if offset.0 != 0);
+            let reordered = matches!(self.config.codec, CodecConfig::Avc { .. });
+            check(!shifted || reordered, "a composition offset of");
+            self.state.told = Some(told);
+        }
+        let count = samples.len();
+        self.state.pending.extend(samples.into_iter().map(|picture| Pending {
+            units: picture.units,
+            flags: picture.flags,
+            order: picture.order,
+            duration: timing.duration,
+            composition: timing.composition,
+        }));
+        if broken.is_empty() { Ok(count) } else { Err(Refusal(broken)) }
+    }
+
+    pub(crate) fn cut(&mut self) -> Answer<Option<Segment>> {
+        let Some(first) = self.state.pending.first() else { return Ok(None) };
+        let number =
+            self.state.number.and_then(std::num::NonZeroU32::new).ok_or_else(|| Refusal::of("number"))?;
+        if !first.flags.is_sync() {
+            let count = self.state.pending.len();
+            let not_sync = format!("segment {number} of {count} samples would not start with a sync sample");
+            // Times may be wrong too, and be named first.
+            let also = self.lay_out().err().into_iter().flat_map(|refusal| refusal.0);
+            return Err(Refusal(also.chain([not_sync]).collect()));
+        }
+        let base = DecodeTime(self.state.base_decode_time);
+        let (samples, ranges, source, bias) = self.lay_out()?;
+        let framing = match self.config.codec {
+            CodecConfig::Avc { .. } => Framing::LengthPrefixed,
+            _ => Framing::Raw,
+        };
+        let fragment = Fragment::new(number, base, &samples, &ranges, framing)?;
+        let mut bytes = Vec::new();
+        fragment.piece_list()?.write_to(&source, &mut bytes)?;
+        let init = if self.state.init_written { None } else { Some(self.init()?) };
+
+        // Nothing fails from here on.
+        if let Some(init) = init {
+            self.files.insert("init.mp4".to_owned(), init);
+        }
+        // A worker that neither writes the init segment nor is given it does not know what is in it.
+        if self.config.write_init {
+            self.state.avc.publish();
+        }
+        self.state.init_written = true;
+        let duration = fragment.header().duration();
+        let mut segment = Segment::new(number, bytes.len() as u64, duration, base);
+        segment.path = self.directory().join(&segment.uri);
+        segment.content_hash = self.config.content_hash.then(|| ContentHash::of(&bytes));
+        self.files.insert(segment.uri.clone(), bytes);
+        self.state.number = number.get().checked_add(1);
+        self.state.base_decode_time += duration.0;
+        self.state.bias = bias;
+        self.state.pending.clear();
+        self.state.segments.push(segment.clone());
+        Ok(Some(segment))
+    }
+
+    /// The pending samples with their times, and their bytes one after the other.
+    #[allow(clippy::type_complexity, reason = "it is used once, beside its definition")]
+    fn lay_out(&self) -> Answer<(Vec<Sample>, Vec<SourceRange>, Vec<u8>, Option<i128>)> {
+        let (offsets, bias) = self.composition_offsets()?;
+        let (mut samples, mut ranges, mut source) = (Vec::new(), Vec::new(), Vec::new());
+        let prefix = if matches!(self.config.codec, CodecConfig::Avc { .. }) { 4 } else { 0 };
+        for (pending, offset) in self.state.pending.iter().zip(offsets) {
+            let start = ranges.len() as u32;
+            for unit in &pending.units {
+                ranges.push(SourceRange { offset: source.len() as u64, len: unit.len() as u32 });
+                source.extend_from_slice(unit);
+            }
+            samples.push(Sample {
+                duration: pending.duration,
+                composition_offset: CompositionOffset(
+                    i32::try_from(offset).map_err(|_| Refusal::of("decoding and presentation"))?,
+                ),
+                flags: pending.flags,
+                size: pending.units.iter().map(|unit| prefix + unit.len() as u32).sum(),
+                ranges: start..ranges.len() as u32,
+            });
+        }
+        Ok((samples, ranges, source, bias))
+    }
+
+    /// Presentation minus decode time of each pending sample, and the bias of the track.
+    fn composition_offsets(&self) -> Answer<(Vec<i128>, Option<i128>)> {
+        let pending = &self.state.pending;
+        let mut decode_times = vec![i128::from(self.state.base_decode_time)];
+        for sample in pending {
+            decode_times.push(decode_times[decode_times.len() - 1] + i128::from(sample.duration));
+        }
+        let pts = |sample: &Pending| match sample.composition {
+            Composition::PresentationTime(pts) => Some(i128::from(pts)),
+            _ => None,
+        };
+        let earliest = pending.iter().filter_map(pts).min();
+        let own = earliest.map(|earliest| earliest - decode_times[0]);
+        let bias = self.state.bias.or(own);
+        if own.is_some_and(|own| Some(own) != bias) {
+            return Err(Refusal::of("the earliest presentation time of the segment"));
+        }
+        let mut epoch_start = 0;
+        let mut offsets = Vec::new();
+        for (index, sample) in pending.iter().enumerate() {
+            offsets.push(match sample.composition {
+                Composition::Offset(offset) => i128::from(offset.0),
+                Composition::PresentationTime(pts) => {
+                    i128::from(pts) - bias.expect("one has a time") - decode_times[index]
+                }
+                Composition::BitstreamOrder => {
+                    if sample.order.epoch_start {
+                        epoch_start = index;
+                    }
+                    let behind = &pending[epoch_start + 1..];
+                    let len =
+                        1 + behind.iter().position(|next| next.order.epoch_start).unwrap_or(behind.len());
+                    let epoch = &pending[epoch_start..epoch_start + len];
+                    let count = sample.order.count;
+                    if epoch.iter().filter(|other| other.order.count == count).count() > 1 {
+                        return Err(Refusal::of("same picture order count"));
+                    }
+                    let rank = epoch.iter().filter(|other| other.order.count < count).count();
+                    decode_times[epoch_start + rank] - decode_times[index]
+                }
+            });
+        }
+        Ok((offsets, bias))
+    }
+
+    /// What the configuration says of the size holds as soon as a picture has come.
+    fn check_size(&self) -> Answer<()> {
+        let CodecConfig::Avc { video, .. } = &self.config.codec else { return Ok(()) };
+        let Some((width, height)) = self.state.avc.picture_size() else { return Ok(()) };
+        let fits =
+            video.width.is_none_or(|said| said == width) && video.height.is_none_or(|said| said == height);
+        if fits { Ok(()) } else { Err(Refusal::of("the configuration says")) }
+    }
+
+    fn init(&self) -> Answer<Vec<u8>> {
+        let entry = match &self.config.codec {
+            CodecConfig::Avc { video, .. } => self.state.avc.sample_entry(video)?,
+            CodecConfig::Aac(aac) => SampleEntry::Mp4a {
+                audio_specific_config: aac.audio_specific_config().to_vec(),
+                object_type_indication: crate::codec::aac::OBJECT_TYPE_INDICATION,
+                channels: aac.channels(),
+                sample_rate: aac.sample_rate(),
+            },
+            CodecConfig::Av1 { .. } => unreachable!("streams are of the other codecs"),
+        };
+        Ok(write_init_segment(&TrackHeader {
+            timescale: self.config.timescale,
+            entry,
+            language: self.config.language.clone(),
+            role: self.config.role.clone(),
+            duration: self.config.duration,
+            bit_rate: self.config.bit_rate,
+        })?)
+    }
+
+    pub(crate) fn discard_pending(&mut self) -> usize {
+        self.state.avc.discard_waiting();
+        if self.state.segments.is_empty() {
+            self.state.told = None;
+        }
+        std::mem::take(&mut self.state.pending).len()
+    }
+
+    pub(crate) fn starts_with_sync(&self) -> bool {
+        self.state.pending.first().is_some_and(|sample| sample.flags.is_sync())
+    }
+
+    pub(crate) fn pending_duration(&self) -> Ticks {
+        Ticks(self.state.pending.iter().map(|sample| u64::from(sample.duration)).sum())
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.state.segments
+    }
+
+    pub(crate) fn dropped(&self) -> Dropped {
+        self.state.dropped
+    }
+
+    /// What the track's directory holds.
+    pub(crate) fn files(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.files
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        Path::new(&self.config.output).join(&self.config.directory)
+    }
+
+    pub(crate) fn finish(&mut self) -> Answer<Finished> {
+        if self.state.avc.waits_for_a_picture() {
+            return Err(Refusal::of("a picture that has not come"));
+        }
+        self.cut()?;
+        if !self.state.init_written {
+            let init = self.init()?;
+            self.files.insert("init.mp4".to_owned(), init);
+        }
+        Ok(Finished { segments: self.state.segments.clone(), files: self.files.clone() })
+    }
+}
