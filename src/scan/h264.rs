@@ -200,6 +200,7 @@ impl AccessUnitBuilder {
                 } else if self.given.is_some() && !self.in_front {
                     self.joined.push(nal.range());
                 } else {
+                    self.waiting.get_or_insert(nal.offset);
                     self.hold(nal, header);
                 }
             }
