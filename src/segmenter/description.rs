@@ -2,7 +2,7 @@
 
 use super::config::{CodecConfig, SegmenterConfig, VideoConfig};
 use super::packets::Packets;
-use crate::codec::{VideoFormat, aac};
+use crate::codec::{BitstreamRate, VideoFormat, aac};
 use crate::error::{Error, Result};
 use crate::presentation::Media;
 use crate::time::FrameRate;
@@ -17,20 +17,17 @@ pub(super) struct Description {
 }
 
 impl Description {
-    /// What is known of the track by now. `measured` is the rate that the samples' durations have.
+    /// What is known of the track by now. A frame rate is what the configuration or the bitstream says: durations of the
+    /// samples so far prove nothing of those to come, and differ from worker to worker.
     ///
     /// # Errors
     /// Where the bitstream has not told enough yet.
-    pub(super) fn new(
-        config: &SegmenterConfig,
-        packets: &Packets,
-        measured: Option<FrameRate>,
-    ) -> Result<Self> {
+    pub(super) fn new(config: &SegmenterConfig, packets: &Packets) -> Result<Self> {
         match (&config.codec, packets) {
             (CodecConfig::Avc { video, .. }, Packets::Avc(packets)) => {
                 let configuration = packets.configuration()?;
                 let format = with_settings(configuration.video_format(), video);
-                let frame_rate = video.frame_rate.or(measured);
+                let frame_rate = frame_rate(video, configuration.bitstream_rate());
                 let entry = SampleEntry::Avc {
                     parameter_sets: configuration.placement(),
                     format,
@@ -43,7 +40,7 @@ impl Description {
             (CodecConfig::Av1 { video }, Packets::Av1(packets)) => {
                 let configuration = packets.configuration()?;
                 let format = with_settings(configuration.video_format(), video);
-                let frame_rate = video.frame_rate.or(measured);
+                let frame_rate = frame_rate(video, configuration.bitstream_rate());
                 let entry =
                     SampleEntry::Av1 { format, frame_rate, configuration_record: configuration.record() };
                 Ok(Self { entry, codec: configuration.codec_string(), media: pictures(&format, frame_rate) })
@@ -93,6 +90,12 @@ pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
             (aac.codec_string(), media)
         }
     }
+}
+
+/// A rate in the bitstream that makes no sense is none: it is used for no times.
+fn frame_rate(video: &VideoConfig, bitstream: Result<Option<BitstreamRate>>) -> Option<FrameRate> {
+    let said = || bitstream.ok().flatten().map(|bitstream| bitstream.rate);
+    video.frame_rate.or_else(said)
 }
 
 fn with_settings(format: VideoFormat, video: &VideoConfig) -> VideoFormat {

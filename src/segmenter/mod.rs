@@ -62,7 +62,7 @@ use crate::io::segment_file::publish_bytes;
 use crate::io::streaming_file::{Expectation, StreamingFile};
 use crate::presentation::{PackagedTrack, Segment, check_path};
 use crate::scan::Dropped;
-use crate::time::{DecodeTime, FrameRate, Ticks};
+use crate::time::{DecodeTime, Ticks};
 use crate::track::header::write_init_segment;
 use crate::track::published::PublishedInit;
 
@@ -410,16 +410,8 @@ impl Segmenter {
     fn describe(&self) -> Result<Description> {
         match &self.description {
             Some(settled) => Ok(settled.clone()),
-            None => Description::new(&self.config, &self.packets, self.measured_rate()),
+            None => Description::new(&self.config, &self.packets),
         }
-    }
-
-    /// Pictures per second where the pending samples are all as long.
-    fn measured_rate(&self) -> Option<FrameRate> {
-        let [first, others @ ..] = self.pending.samples() else { return None };
-        let constant = others.iter().all(|sample| sample.duration == first.duration);
-        let rate = || FrameRate::new(u64::from(self.config.timescale.get()), u64::from(first.duration));
-        constant.then(rate).flatten()
     }
 
     /// Publishes the init segment unless that is done, or another worker's task; gives the file, if it did.
