@@ -1,13 +1,14 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
-//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames, [`av1`] groups OBUs into
-//! temporal units, and [`detect`] tells which of these a file is.
+//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames, [`ivf`] finds the frames
+//! of an IVF file, [`av1`] groups OBUs into temporal units, and [`detect`] tells which of these a file is.
 
 pub mod adts;
 pub mod annexb;
 pub mod av1;
 mod detect;
 pub mod h264;
+pub mod ivf;
 
 pub use detect::{ElementaryFormat, detect};
 
@@ -71,7 +72,7 @@ pub struct Dropped {
     pub redundant_frame_headers: Count,
     /// ID3 tags in front of or between ADTS frames.
     pub id3_tags: Count,
-    /// Bytes of an incomplete last ADTS frame; dropped only when asked.
+    /// Bytes of an incomplete last ADTS frame, IVF frame or AV1 temporal unit; dropped only when asked.
     pub incomplete_frames: Count,
 }
 
