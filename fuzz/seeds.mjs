@@ -1,4 +1,4 @@
-// Writes small seeds for each target from the example ladder: node fuzz/seeds.mjs
+// Writes small seeds for each target from the example ladder and the streams of the tests: node fuzz/seeds.mjs
 // They go to fuzz/corpus, which is not committed; fuzzing also works without, only more slowly at first.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -40,6 +40,13 @@ for (const name of ['en.aac', 'de.aac']) {
   // Options and window size, then frames: whole ones, and a last one that is cut off.
   write('adts', name, [254], stream.subarray(0, 2000));
   write('adts', `drop-incomplete-${name}`, [41], stream.subarray(0, 700));
+}
+for (const name of ['180p.ivf', '90p.ivf']) {
+  const stream = readFileSync(path.join(here, '../tests/streams', name));
+  // Options and window size, then frames, the last of which is cut off. Without the headers of file and frame: OBUs.
+  write('ivf', name, [254, 255], stream.subarray(0, 3000));
+  write('ivf', `drop-incomplete-${name}`, [41, 9], stream.subarray(0, 1000));
+  write('ivf', `obus-${name}`, [254, 64], stream.subarray(32 + 12, 32 + 12 + stream.readUInt32LE(32)));
 }
 // Options, then codes: sets and an IDR picture, pushed; pictures in another order than they are shown, cut, from the start
 // again. In the sample entry and in band, mapped and buffered; then audio.

@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# Makes the AV1 streams next to this script from FFmpeg's own test source: two sizes of one 8 s clip, 25 frames per second, a key
+# frame every 2 s. The results are committed; run this only to change them. Same bytes again with Debian 12's FFmpeg 5.1,
+# libaom 3.6 and SVT-AV1 1.4.
+#
+#   180p.ivf   libaom: hidden pictures and pictures shown again
+#   90p.ivf    SVT-AV1: a pyramid
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+readonly seconds=8 fps=25 gop=50
+# One encoder thread and bit-exact code paths: the output must not depend on how many cores this machine has.
+ffmpeg=(ffmpeg -hide_banner -loglevel error -nostdin -y -bitexact)
+
+# video HEIGHT WIDTH ENCODER_OPTIONS…
+video() {
+  local picture="testsrc2=size=$2x$1:rate=$fps:duration=$seconds,format=yuv420p"
+  "${ffmpeg[@]}" -f lavfi -i "$picture" "${@:3}" -g $gop \
+    -color_primaries bt709 -color_trc bt709 -colorspace bt709 -color_range tv -f ivf "${1}p.ivf"
+}
+
+video 180 320 -c:v libaom-av1 -cpu-used 6 -threads 1 -row-mt 0 -lag-in-frames 19 -keyint_min $gop -b:v 30k
+video 90 160 -c:v libsvtav1 -preset 8 -svtav1-params lp=1:irefresh-type=2:scd=0 -crf 60
+ls -l -- *.ivf
