@@ -12,7 +12,7 @@ use fragmint::{Error, Result};
 
 use super::input_arg::InputArg;
 
-/// Turns encoded H.264 and AAC streams into CMAF segments and HLS playlists
+/// Turns encoded H.264, AV1 and AAC streams into CMAF segments and HLS playlists
 #[derive(Debug, Parser)]
 #[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_NOTES)]
 #[command(subcommand_help_heading = "Commands", disable_help_subcommand = true, max_term_width = 100)]
@@ -67,7 +67,7 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_leading: bool,
 
-    /// Drop an incomplete last AAC frame instead of refusing the stream
+    /// Drop an incomplete last AAC frame or AV1 picture instead of refusing the stream
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 
@@ -100,9 +100,10 @@ pub struct PackageArgs {
 
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
 const PACKAGE_NOTES: &str = r"Inputs:
-  H.264 byte streams (Annex B) and AAC (ADTS), any number, recognised by what
-  is in them. Video inputs become renditions that a player switches between;
-  they need key frames at the same times.
+  H.264 byte streams (Annex B), AV1 (IVF, or OBUs one behind the other) and AAC
+  (ADTS), any number, recognised by what is in them. Video inputs become
+  renditions that a player switches between; they need key frames at the same
+  times and one codec.
 
   Settings of an input:
     fps=30000/1001   frame rate, if the stream does not tell

@@ -158,6 +158,7 @@ fn plan_view(report: &Report) -> PlanView {
         let renditions: Vec<_> = indices.iter().map(|&index| &report.renditions[index]).collect();
         let first = renditions[0];
         let title = match first.media {
+            MediaReport::Video { .. } if first.codec.starts_with("av01") => "video, AV1",
             MediaReport::Video { .. } => "video, H.264",
             MediaReport::Audio { .. } => "audio, AAC",
         };

@@ -9,7 +9,7 @@ use crate::manifest::hls::video_range;
 use crate::presentation::Media;
 use crate::time::{FrameRate, Ticks};
 
-/// Tells of leading pictures and incomplete audio frames that were dropped.
+/// Tells of leading pictures and incomplete frames that were dropped.
 ///
 /// # Errors
 /// [`ErrorKind::NotAligned`](crate::ErrorKind::NotAligned) for renditions that lost spans of different length: all start
@@ -25,8 +25,8 @@ pub fn tell_dropped(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Res
         ));
     }
     notices.extend(leads.iter().filter_map(Lead::notice));
+    notices.extend(tracks.iter().filter_map(incomplete_frame));
     for track in tracks.iter().filter(|track| !track.is_video()) {
-        notices.extend(incomplete_frame(track));
         if let Some(lead) = leads.iter().find(|lead| lead.pictures > 0) {
             let message = format!(
                 "the video now starts {:.3} s later than its stream did: cut the audio by as much to keep them together",

@@ -5,6 +5,7 @@
 //! wrote, and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
 
 mod advice;
+pub mod frame_rate;
 pub mod ingest;
 pub mod plan;
 pub mod receipt;
@@ -39,7 +40,7 @@ pub struct Request {
     pub force: bool,
     /// Drop, and count, pictures in front of the first that decoding can start with.
     pub drop_leading: bool,
-    /// Drop, and count, an incomplete frame at the end of an audio stream.
+    /// Drop, and count, an incomplete frame at the end of an audio stream, an IVF file or a stream of OBUs.
     pub drop_incomplete: bool,
 }
 

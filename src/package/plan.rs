@@ -14,6 +14,7 @@ use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
 use super::{Request, advice};
+use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
@@ -186,13 +187,10 @@ impl RenditionPlan {
             name: track.name().map(str::to_owned),
             directory: track.directory().to_owned(),
             codec: track.codec().to_owned(),
-            media: match (&self.source.kind, self.frame_rate) {
-                (SourceKind::Avc { configuration, .. }, rate) => MediaReport::Video {
-                    width: configuration.video_format().width,
-                    height: configuration.video_format().height,
-                    frame_rate: rate.map(|rate| rate.to_string()),
-                },
-                (SourceKind::Aac(config), _) => {
+            media: match &self.source.kind {
+                SourceKind::Avc { configuration, .. } => self.video_report(configuration.video_format()),
+                SourceKind::Av1 { configuration, .. } => self.video_report(configuration.video_format()),
+                SourceKind::Aac(config) => {
                     MediaReport::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
                 }
             },
@@ -213,6 +211,16 @@ impl RenditionPlan {
                     bytes: segment.bytes,
                 })
                 .collect(),
+        }
+    }
+}
+
+impl RenditionPlan {
+    fn video_report(&self, format: VideoFormat) -> MediaReport {
+        MediaReport::Video {
+            width: format.width,
+            height: format.height,
+            frame_rate: self.frame_rate.map(|rate| rate.to_string()),
         }
     }
 }
@@ -263,7 +271,7 @@ fn cut(request: &Request, tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) 
         .collect()
 }
 
-/// Cuts the switching set of all H.264 renditions.
+/// Cuts the switching set of all video.
 fn cut_video(tracks: &[&TimedTrack<'_>], target: SegmentDuration, notices: &mut Vec<Notice>) -> Result<Cuts> {
     let names: Vec<String> = tracks.iter().map(|track| track.input.path.display().to_string()).collect();
     let sync_times: Vec<Vec<Ticks>> = tracks.iter().map(|track| track.sync_times()).collect();

@@ -3,11 +3,11 @@
 use std::num::NonZeroU32;
 use std::ops::Range;
 
+use super::frame_rate::{Stated, frame_rate};
 use super::ingest::{SourceKind, SourceTrack};
 use super::report::Notice;
 use super::{InputRequest, Request};
-use crate::codec::h264::AvcConfiguration;
-use crate::codec::{PictureOrder, aac};
+use crate::codec::{PictureOrder, VideoFormat, aac};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
@@ -42,7 +42,23 @@ pub fn time_tracks<'a>(
         notices.append(&mut source.notices);
         match &source.kind {
             SourceKind::Avc { configuration, .. } => {
-                let rate = frame_rate(request, input, configuration, notices)?;
+                let stated = Stated {
+                    bitstream: configuration.bitstream_rate(),
+                    promise: "fixed_frame_rate_flag",
+                    place: "no timing in its VUI parameters",
+                    timestamps: None,
+                };
+                let rate = frame_rate(request, input, stated, notices)?;
+                video.push((input, source, rate));
+            }
+            SourceKind::Av1 { configuration, timestamps } => {
+                let stated = Stated {
+                    bitstream: configuration.bitstream_rate(),
+                    promise: "equal_picture_interval",
+                    place: "no equal_picture_interval in its sequence header",
+                    timestamps: *timestamps,
+                };
+                let rate = frame_rate(request, input, stated, notices)?;
                 video.push((input, source, rate));
             }
             SourceKind::Aac(config) => {
@@ -83,50 +99,6 @@ pub fn time_tracks<'a>(
     Ok(tracks)
 }
 
-/// The caller's rate, else the bitstream's, else an error: never a guess.
-fn frame_rate(
-    request: &Request,
-    input: &InputRequest,
-    configuration: &AvcConfiguration,
-    notices: &mut Vec<Notice>,
-) -> Result<FrameRate> {
-    let given = input.frame_rate.or(request.frame_rate);
-    let told = match configuration.bitstream_rate() {
-        // Timing fields that make no sense do no harm to a caller who knows better.
-        Err(_) if given.is_some() => None,
-        told => told.map_err(|error| error.in_file(&input.path))?,
-    };
-    match (given, told) {
-        (Some(given), told) => {
-            if let Some(told) = told.filter(|told| told.rate != given) {
-                notices.push(Notice::about(
-                    &input.path,
-                    format!("the frame rate given, {given}, is used; the stream says {}", told.rate),
-                ));
-            }
-            Ok(given)
-        }
-        (None, Some(told)) => {
-            if !told.fixed {
-                notices.push(Notice::about(
-                    &input.path,
-                    format!(
-                        "{} frames per second, as the stream says without promising that it is constant \
-                         (fixed_frame_rate_flag 0)",
-                        told.rate
-                    ),
-                ));
-            }
-            Ok(told.rate)
-        }
-        (None, None) => Err(Error::conflict(
-            "the stream does not say its frame rate (no timing in its VUI parameters)",
-            "give it: fps=25 behind a comma, or --fps 25 for all inputs",
-        )
-        .in_file(&input.path)),
-    }
-}
-
 /// Gives pictures their durations and composition offsets.
 fn time_pictures<'a>(
     input: &'a InputRequest,
@@ -161,8 +133,11 @@ fn time_pictures<'a>(
     };
     let offsets =
         timeline::composition_offsets(orders, duration, place).map_err(|e| e.in_file(&input.path))?;
-    for (sample, offset) in samples.iter_mut().zip(offsets) {
+    for sample in samples.iter_mut() {
         sample.duration = duration.get();
+    }
+    // None where samples are presented in the order of decoding.
+    for (sample, offset) in samples.iter_mut().zip(offsets) {
         sample.composition_offset = offset;
     }
     let bit_rate = BitRate::of(&source.samples.samples, timescale);
@@ -172,13 +147,14 @@ fn time_pictures<'a>(
 impl TimedTrack<'_> {
     /// Whether it is video.
     pub fn is_video(&self) -> bool {
-        matches!(self.source.kind, SourceKind::Avc { .. })
+        matches!(self.source.kind, SourceKind::Avc { .. } | SourceKind::Av1 { .. })
     }
 
     /// Lines of a picture after cropping; 0 for audio.
     pub fn height(&self) -> u16 {
         match &self.source.kind {
             SourceKind::Avc { configuration, .. } => configuration.video_format().height,
+            SourceKind::Av1 { configuration, .. } => configuration.video_format().height,
             SourceKind::Aac(_) => 0,
         }
     }
@@ -212,18 +188,20 @@ impl TimedTrack<'_> {
     pub fn codec_string(&self) -> String {
         match &self.source.kind {
             SourceKind::Avc { configuration, .. } => configuration.codec_string(),
+            SourceKind::Av1 { configuration, .. } => configuration.codec_string(),
             SourceKind::Aac(config) => config.codec_string(),
         }
     }
 
     /// What playlists say of it.
     pub fn media(&self) -> Media {
+        let video = |format: VideoFormat| {
+            let (width, height) = format.display_size();
+            Media::Video { width, height, frame_rate: self.frame_rate, colour: format.colour }
+        };
         match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => {
-                let format = configuration.video_format();
-                let (width, height) = format.display_size();
-                Media::Video { width, height, frame_rate: self.frame_rate, colour: format.colour }
-            }
+            SourceKind::Avc { configuration, .. } => video(configuration.video_format()),
+            SourceKind::Av1 { configuration, .. } => video(configuration.video_format()),
             SourceKind::Aac(config) => {
                 Media::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
             }
@@ -238,6 +216,11 @@ impl TimedTrack<'_> {
                 format: configuration.video_format(),
                 frame_rate: self.frame_rate,
                 progressive: configuration.progressive(),
+                configuration_record: configuration.record(),
+            },
+            SourceKind::Av1 { configuration, .. } => SampleEntry::Av1 {
+                format: configuration.video_format(),
+                frame_rate: self.frame_rate,
                 configuration_record: configuration.record(),
             },
             SourceKind::Aac(config) => SampleEntry::Mp4a {

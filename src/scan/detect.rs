@@ -4,6 +4,7 @@
 use memchr::memmem;
 
 use super::adts::{AdtsHeader, tag_len};
+use super::ivf::IvfHeader;
 use crate::error::{Error, Result};
 
 /// An elementary stream that can be read.
@@ -11,6 +12,10 @@ use crate::error::{Error, Result};
 pub enum ElementaryFormat {
     /// H.264 Annex B byte stream.
     H264AnnexB,
+    /// AV1 in IVF.
+    Av1Ivf,
+    /// AV1 as a low-overhead stream of OBUs (AV1 5.2, "Section 5"), with temporal delimiters.
+    Av1Obu,
     /// AAC in ADTS.
     AdtsAac,
 }
@@ -22,6 +27,12 @@ pub enum ElementaryFormat {
 /// For anything else: what it looks like, and what to do.
 pub fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     let body = behind_tags(head);
+    if body.starts_with(b"DKIF") {
+        return IvfHeader::read(body).map(|_| ElementaryFormat::Av1Ivf);
+    }
+    if is_obu_stream(body) {
+        return Ok(ElementaryFormat::Av1Obu);
+    }
     if let Some(other) = signature(body) {
         return Err(other);
     }
@@ -109,9 +120,44 @@ fn is_h264_sps(unit: &[u8]) -> bool {
         && (9..=62).contains(level_idc)
 }
 
-const ENCODE: &str = "give H.264 as Annex B or AAC as ADTS";
-const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy -bsf:v h264_mp4toannexb v.h264 and ffmpeg \
-                     -i FILE -vn -c copy a.aac";
+/// A temporal delimiter of the low-overhead format (AV1 5.3.2, 5.6), and behind it the header of another OBU with a size
+/// field, or the end of what there is.
+fn is_obu_stream(bytes: &[u8]) -> bool {
+    let behind = match bytes {
+        [0x12, 0, behind @ ..] => behind,
+        // With an extension header.
+        [0x16, extension, 0, behind @ ..] if extension & 7 == 0 => behind,
+        _ => return false,
+    };
+    // obu_forbidden_bit and obu_reserved_1bit 0, obu_has_size_field 1, and a type that is not reserved.
+    behind.first().is_none_or(|b| b & 0x83 == 0x02 && matches!(b >> 3, 1..=8 | 15))
+}
+
+/// A temporal unit of the length-delimited format (AV1 Annex B): sizes of the unit, of its first frame unit and of a
+/// temporal delimiter, that delimiter, and a sequence header.
+fn is_length_delimited_av1(bytes: &[u8]) -> bool {
+    let leb128 = |bytes: &[u8]| {
+        let len = 1 + bytes.iter().take(8).position(|b| b & 0x80 == 0)?;
+        let value = bytes[..len].iter().rev().fold(0u64, |value, &b| value << 7 | u64::from(b & 0x7f));
+        Some((value, len))
+    };
+    let read = || {
+        let (unit, at) = leb128(bytes)?;
+        let (frame, len) = leb128(bytes.get(at..)?)?;
+        let behind = match bytes.get(at + len..)? {
+            [1, 0x10, behind @ ..] | [2, 0x12, 0, behind @ ..] => behind,
+            _ => return None,
+        };
+        let (_, at) = leb128(behind)?;
+        let header = behind.get(at)?;
+        Some(unit > frame && frame > 4 && header & 0xf9 == 0x08)
+    };
+    read().unwrap_or(false)
+}
+
+const ENCODE: &str = "give H.264 as Annex B, AV1 as IVF or OBUs, or AAC as ADTS";
+const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1, ffmpeg -i FILE -an -c copy \
+                     -bsf:v h264_mp4toannexb v.h264 for H.264, and ffmpeg -i FILE -vn -c copy a.aac";
 
 fn not_taken(what: &'static str, remedy: &'static str) -> Error {
     Error::unsupported(format!("the file looks like {what}"), remedy)
@@ -142,10 +188,11 @@ fn signature(bytes: &[u8]) -> Option<Error> {
         ("FLAC", "encode it as AAC: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
     } else if has(b"OggS") {
         ("Ogg", ENCODE)
-    } else if has(b"DKIF") {
-        ("IVF (VP8, VP9 or AV1)", ENCODE)
-    } else if has(&[0x12, 0x00, 0x0a]) {
-        ("an AV1 stream of OBUs", ENCODE)
+    } else if is_length_delimited_av1(bytes) {
+        (
+            "AV1 in the length-delimited format (Annex B)",
+            "write it as low-overhead OBUs or as IVF: aomenc without --annexb=1, other encoders by default",
+        )
     } else if has(b"ADIF") {
         ("AAC in ADIF", "write it as ADTS: ffmpeg -i FILE -c copy out.aac")
     } else if bytes.len() > 2 && has(&[0x56]) && bytes[1] & 0xe0 == 0xe0 && !is_text(bytes) {
@@ -270,6 +317,29 @@ mod tests {
     }
 
     #[test]
+    fn ivf_is_known_by_its_signature_and_codec() {
+        let mut header = *b"DKIF\0\0\x20\0AV01@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0";
+        assert_eq!(detect(&header).unwrap(), ElementaryFormat::Av1Ivf);
+        header[8..12].copy_from_slice(b"XVID");
+        assert!(refusal(&header).contains("IVF with the codec 'XVID': not supported; give AV1"));
+    }
+
+    #[test]
+    fn obu_streams_are_known_by_their_first_delimiter() {
+        // The start of FFmpeg 5.1's `-f lavfi -i testsrc2=size=64x48 -c:v libaom-av1 -f obu`.
+        let ffmpeg =
+            [0x12, 0, 0x0a, 0x0a, 0, 0, 0, 2, 0xaf, 0xf7, 0x9b, 0x5f, 0x20, 0x08, 0x32, 0xed, 0x03, 0x14];
+        // Temporal delimiters with an extension, in front of metadata, and alone.
+        for head in [&ffmpeg[..], &[0x16, 0x20, 0, 0x0e], &[0x12, 0, 0x2a], &[0x12, 0]] {
+            assert_eq!(detect(head).unwrap(), ElementaryFormat::Av1Obu, "{head:02x?}");
+        }
+        // Behind it a forbidden bit, no size field, a reserved bit, a reserved type.
+        for byte in [0x8a, 0x08, 0x0b, 0x4a, 0x02] {
+            assert!(detect(&[0x12, 0, byte]).is_err(), "{byte:02x}");
+        }
+    }
+
+    #[test]
     fn containers_and_other_files_are_named_in_one_line() {
         let mut transport = vec![0u8; 600];
         [0, 188, 376, 564].into_iter().for_each(|at| transport[at] = 0x47);
@@ -285,7 +355,20 @@ mod tests {
             (&transport, "transport stream"),
             (&[0x1a, 0x45, 0xdf, 0xa3, 0x9f], "Matroska"),
             (b"RIFF\0\0\0\0WAVEfmt ", "WAV"),
-            (b"DKIF\0\0\x20\0AV01", "IVF"),
+            (b"DKIF\0\0\x20\0AV01", "no IVF header of 32 bytes"),
+            (
+                b"DKIF\0\0\x20\0VP90@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0",
+                "VP9 in IVF: not supported",
+            ),
+            // The stream of `obu_streams_are_known_by_their_first_delimiter`, length-delimited; without and with size fields.
+            (
+                &[18, 17, 1, 0x10, 11, 0x08, 0, 0, 0, 2, 0xaf, 0xf7, 0x9b, 0x5f, 0x20, 0x08, 2, 0x30, 0],
+                "(Annex B)",
+            ),
+            (
+                &[0x92, 1, 0x91, 1, 2, 0x12, 0, 12, 0x0a, 10, 0, 0, 0, 2, 0xaf, 0xf7, 0x9b, 0x5f],
+                "low-overhead",
+            ),
             (b"OggS\0\x02", "Ogg"),
             (b"fLaC\0\0\0\x22", "FLAC"),
             (&[0x0b, 0x77, 0, 0, 0, 0x40], "like AC-3"),
