@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there yet: FFmpeg, Chromium, Node.js 18 or later, and the packages of
-# tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
+# Installs what the tests need and is not there yet: FFmpeg with a decoder of AV1, Chromium, Node.js 18 or later, and the
+# packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -40,6 +40,10 @@ if [ ${#missing[@]} -gt 0 ]; then
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
   has_node || fail "Node.js here is older than 18, or npm is missing; install a later one"
 fi
+
+# Some FFmpegs only know of AV1 what a graphics card decodes.
+ffmpeg -hide_banner -decoders | grep -E ' (libdav1d|libaom-av1) ' >/dev/null ||
+  fail "this FFmpeg has neither libdav1d nor libaom to decode AV1 with; install one that has"
 
 # npm leaves a copy of the lock file behind when it is done.
 players=tests/players

@@ -310,3 +310,168 @@ fn an_incomplete_audio_frame() {
     stream.pop();
     scene.fails(&[&scene.file("cut.aac", &stream)], &["cut.aac @ 0x", "--drop-incomplete"]);
 }
+
+/// One of the AV1 streams, as it is: IVF.
+fn av1(name: &str) -> Vec<u8> {
+    let streams = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams");
+    std::fs::read(streams.join(name)).expect("the stream is in the repository")
+}
+
+/// Offset and payload of each frame of an IVF file.
+fn ivf_frames(ivf: &[u8]) -> Vec<(usize, &[u8])> {
+    let (mut frames, mut at) = (Vec::new(), 32);
+    while let Some((size, _)) = ivf[at..].split_first_chunk() {
+        let end = at + 12 + u32::from_le_bytes(*size) as usize;
+        frames.push((at, &ivf[at + 12..end]));
+        at = end;
+    }
+    frames
+}
+
+/// The AV1 of an IVF file as a stream of OBUs.
+fn obus(ivf: &[u8]) -> Vec<u8> {
+    ivf_frames(ivf).into_iter().flat_map(|(_, payload)| payload.to_vec()).collect()
+}
+
+#[test]
+fn an_incomplete_frame_of_ivf() {
+    let scene = Scene::new();
+    let mut ivf = av1("90p.ivf");
+    let last = ivf_frames(&ivf).pop().expect("it has frames").0;
+    ivf.pop();
+    let input = scene.file("cut.ivf", &ivf);
+    let place = format!("cut.ivf @ {last:#x}: the last frame has only ");
+    scene.fails(&[&input], &[&place, "copy the file again", "--drop-incomplete"]);
+
+    let words: [&Path; 3] = [&input, Path::new("--drop-incomplete"), Path::new("--json")];
+    let run = scene.command(&words, &scene.path("out")).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a report");
+    let rendition = &report["renditions"][0];
+    assert_eq!(rendition["samples"], 199);
+    assert_eq!(rendition["codec"].as_str().map(|codec| &codec[..7]), Some("av01.0."));
+    let dropped = &rendition["input"]["dropped"]["incomplete_frames"];
+    assert_eq!((&dropped["units"], &dropped["bytes"]), (&1.into(), &(ivf.len() - last).into()));
+    let notice = report["notices"][0]["message"].as_str().expect("a notice");
+    assert!(notice.contains("dropped at the end") && notice.contains("0.040 s"), "{notice}");
+}
+
+#[test]
+fn an_incomplete_stream_of_obus() {
+    let scene = Scene::new();
+    let mut stream = obus(&av1("90p.ivf"));
+    stream.pop();
+    let input = scene.file("cut.obu", &stream);
+    let words = [&input, Path::new("--fps=25")];
+    scene.fails(&words, &["cut.obu @ 0x", "obu_size is ", "bytes follow (AV1 5.3.1)", "--drop-incomplete"]);
+    let words: [&Path; 4] =
+        [&input, Path::new("--fps=25"), Path::new("--drop-incomplete"), Path::new("--json")];
+    let run = scene.command(&words, &scene.path("out")).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a report");
+    assert_eq!(report["renditions"][0]["samples"], 199);
+}
+
+#[test]
+fn an_obu_that_runs_past_its_ivf_frame() {
+    let scene = Scene::new();
+    let mut ivf = av1("90p.ivf");
+    // A temporal delimiter and one frame, whose size has one byte.
+    let frames = ivf_frames(&ivf);
+    let one = |frame: &[u8]| frame[2] == 0x32 && frame[3] < 0x7f && frame.len() == 4 + usize::from(frame[3]);
+    let at = frames.iter().find(|(_, frame)| one(frame)).expect("the stream has such a frame").0;
+    ivf[at + 12 + 3] += 1;
+    let place = format!("long.ivf @ {:#x}: obu_size is ", at + 12 + 2);
+    scene.fails(
+        &[&scene.file("long.ivf", &ivf)],
+        &[&place, "in its IVF frame (AV1 5.3.1); the file is damaged"],
+    );
+}
+
+#[test]
+fn a_sequence_header_that_changes() {
+    let scene = Scene::new();
+    let ivf = [av1("90p.ivf"), av1("180p.ivf")[32..].to_vec()].concat();
+    let second = av1("90p.ivf").len() + 12 + 2;
+    let place = format!("both.ivf @ {second:#x}: ");
+    scene.fails(&[&scene.file("both.ivf", &ivf)], &[&place, "sequence header"]);
+}
+
+#[test]
+fn spatial_layers() {
+    let scene = Scene::new();
+    let mut stream = obus(&av1("90p.ivf"));
+    // The first frame gets an extension header that says spatial layer 1.
+    let at = stream.windows(2).position(|window| window == [0x12, 0]).expect("a delimiter") + 2;
+    let frame = at + 2 + usize::from(stream[at + 1]);
+    assert_eq!((stream[at], stream[frame]), (0x0a, 0x32), "a sequence header, and a frame");
+    stream[frame] = 0x36;
+    stream.insert(frame + 1, 1 << 3);
+    let place = format!("layers.obu @ {frame:#x}: ");
+    scene.fails(
+        &[&scene.file("layers.obu", &stream), Path::new("--fps=25")],
+        &[&place, "layer", "not supported"],
+    );
+}
+
+#[test]
+fn other_av1_and_other_ivf() {
+    let scene = Scene::new();
+    let mut vp9 = av1("90p.ivf");
+    vp9[8..12].copy_from_slice(b"VP90");
+    scene.fails(&[&scene.file("vp9.ivf", &vp9)], &["vp9.ivf @ 0x8: VP9 in IVF: not supported; give AV1"]);
+    // A temporal delimiter and a sequence header without size fields, behind the sizes of Annex B.
+    let annex_b = [0x92, 1, 0x91, 1, 1, 0x10, 11, 0x08, 0, 0, 0, 2, 0xaf];
+    scene.fails(&[&scene.file("b.obu", &annex_b)], &["length-delimited format (Annex B): not supported"]);
+}
+
+#[test]
+fn video_of_two_codecs() {
+    let scene = Scene::new();
+    let av1 = scene.file("a.ivf", &av1("90p.ivf"));
+    scene.fails(
+        &[&ladder("234p.h264"), &ladder("en.aac"), &av1],
+        &[
+            "a.ivf: AV1 beside H.264 in '",
+            "234p.h264': video of two codecs",
+            "not supported; package the video of each",
+        ],
+    );
+}
+
+#[test]
+fn av1_without_a_frame_rate() {
+    let scene = Scene::new();
+    let ivf = av1("90p.ivf");
+    let stream = scene.file("a.obu", &obus(&ivf));
+    scene
+        .fails(&[&stream], &["a.obu: the stream does not say its frame rate", "sequence header", "--fps 25"]);
+
+    // The fourth frame comes one unit of the time base late.
+    let (at, _) = ivf_frames(&ivf)[3];
+    let mut late = ivf.clone();
+    late[at + 4] += 1;
+    let input = scene.file("late.ivf", &late);
+    let place = format!("4 comes behind 2 at {:#x}, 1 apart until there", at + 12);
+    scene.fails(
+        &[&input],
+        &["late.ivf: ", "not constant", &place, "variable frame rates are not supported yet", "--fps"],
+    );
+    // With a rate it works, and is told.
+    let run = scene.command(&[&input, Path::new("--fps=25")], &scene.path("out")).output().unwrap();
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && text.contains("every picture lasts as long, 25 in a second"), "{text}");
+}
+
+#[test]
+fn av1_that_starts_in_the_middle() {
+    let scene = Scene::new();
+    // The first frame, with its sequence header, is missing; the next key frame is the fifty-first.
+    let ivf = av1("90p.ivf");
+    let second = ivf_frames(&ivf)[1].0;
+    let input = scene.file("middle.ivf", &[&ivf[..32], &ivf[second..]].concat());
+    scene.fails(&[&input], &["middle.ivf @ 0x", "49 pictures come before", "AV1", "--drop-leading"]);
+    let words: [&Path; 3] = [&input, Path::new("--drop-leading"), Path::new("--json")];
+    let run = scene.command(&words, &scene.path("out")).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&run.stdout).expect("a report");
+    assert_eq!(report["renditions"][0]["input"]["dropped"]["leading_pictures"]["units"], 49);
+    assert_eq!(report["renditions"][0]["samples"], 150);
+}

@@ -1,5 +1,5 @@
-//! Packages `examples/ladder` with the command and has readers that nobody here wrote judge the result: `mp4-atom`,
-//! `m3u8-rs`, npm's `hls-parser`, FFmpeg, and hls.js in headless Chromium.
+//! Packages `examples/ladder`, and AV1 of `tests/streams`, with the command and has readers that nobody here wrote judge the
+//! result: `mp4-atom`, `m3u8-rs`, npm's `hls-parser`, FFmpeg, and hls.js in headless Chromium.
 //!
 //! The same checks then run on copies that were damaged on purpose, and must notice. `scripts/setup-tests.sh` installs
 //! what the tests need; without it they fail, they are never skipped.
@@ -15,7 +15,7 @@ mod wire;
 
 use checks::{Problems, boxes, bytes, decoded, payload, playlists, timing};
 use damage::Damage;
-use package::Package;
+use package::{Package, Videos};
 
 type Check = fn(&Package) -> Problems;
 
@@ -57,7 +57,11 @@ macro_rules! noticed {
 }
 
 fn by_all(damage: Damage, checks: &[(&str, Check)]) {
-    let (_directory, package) = Package::good().copy();
+    by_all_in(Package::good(), damage, checks);
+}
+
+fn by_all_in(package: &Package, damage: Damage, checks: &[(&str, Check)]) {
+    let (_directory, package) = package.copy();
     damage(&package);
     let blind: Vec<_> =
         checks.iter().filter(|(_, check)| check(&package).is_empty()).map(|(name, _)| name).collect();
@@ -103,6 +107,39 @@ fn two_second_segments_pass_every_check() {
     for check in CHECKS {
         assert_eq!(check(&package), Problems::new());
     }
+}
+
+#[test]
+fn av1_passes_every_check() {
+    assert_eq!(
+        Package::av1().segments(&Package::av1().tracks[0]).len(),
+        4,
+        "one segment for each group of pictures"
+    );
+    for check in CHECKS {
+        assert_eq!(check(Package::av1()), Problems::new());
+    }
+}
+
+#[test]
+fn damage_of_av1_is_noticed() {
+    let damages: [(Damage, &[(&str, Check)]); 5] = [
+        (damage::segments_swapped, &[("boxes", boxes::check), ("payload", payload::check)]),
+        (damage::last_sample_dropped, &[("timing", timing::check), ("pictures", decoded::pictures)]),
+        (damage::first_sample_not_sync, &[("timing", timing::check)]),
+        (damage::picture_garbled, &[("payload", payload::check), ("pictures", decoded::pictures)]),
+        (damage::init_of_another_rendition, &[("boxes", boxes::check)]),
+    ];
+    for (damage, checks) in damages {
+        by_all_in(Package::av1(), damage, checks);
+    }
+}
+
+#[test]
+fn av1_in_ivf_and_as_obus_is_the_same_package() {
+    let options = ["--segment-duration", "2", "--fps", "25"];
+    let obus = Package::make_of(&Videos::av1_as_obus(), "av1-obus", &options);
+    assert_eq!(bytes::differences(Package::av1(), &obus), Problems::new());
 }
 
 #[test]

@@ -79,6 +79,20 @@ fn init(track: &Track, init: &Init) -> Problems {
                 "not the source's PPS",
             );
         }
+        Some(Codec::Av01(av01)) if video => {
+            let size = (av01.visual.width, av01.visual.height);
+            expect(
+                size == (trak.tkhd.width.integer(), trak.tkhd.height.integer()),
+                "av01 and tkhd differ in size",
+            );
+            let file = track.source.file_stem().unwrap_or_default().to_string_lossy();
+            expect(format!("{}p", size.1) == file, "the height is not the source's");
+            expect(init.brands.contains(&FourCC::new(b"av01")), "ftyp lacks the brand av01");
+            expect(
+                av01.av1c.config_obus == source::sequence_header(track),
+                "not the source's sequence header",
+            );
+        }
         Some(Codec::Mp4a(mp4a)) if !video => {
             expect(mp4a.audio.sample_rate.integer() == 48000, "the sample rate is not 48000");
             expect(mp4a.audio.channel_count == 2, "the channel count is not 2");

@@ -1,14 +1,14 @@
 //! Bytes: every coded unit of the source is in the samples, byte for byte and in order, and nothing else is.
 
 use super::{Parsed, Problems, each_track};
-use crate::package::{Kind, Package};
+use crate::package::{Kind, Package, Track};
 use crate::segment::Segment;
 use crate::source;
 
-/// NAL units of video samples, frames of audio samples.
+/// NAL units or OBUs of video samples, frames of audio samples.
 pub fn check(package: &Package) -> Problems {
     each_track(package, None, |track| {
-        let found = Parsed::read(package, track).and_then(|parsed| packaged(track.kind, &parsed.segments));
+        let found = Parsed::read(package, track).and_then(|parsed| packaged(track, &parsed.segments));
         match found {
             Ok(found) => difference(&found, &source::units(track)).into_iter().collect(),
             Err(problems) => problems,
@@ -24,18 +24,17 @@ fn difference(found: &[Vec<u8>], expected: &[Vec<u8>]) -> Option<String> {
     Some(format!("coded unit {first} differs; {} units, the source has {}", found.len(), expected.len()))
 }
 
-fn packaged(kind: Kind, segments: &[Segment]) -> Result<Vec<Vec<u8>>, Problems> {
+fn packaged(track: &Track, segments: &[Segment]) -> Result<Vec<Vec<u8>>, Problems> {
     let mut units = Vec::new();
     for (number, segment) in (1..).zip(segments) {
         for sample in segment.payloads().map_err(|text| vec![format!("segment {number}: {text}")])? {
-            match kind {
+            match track.kind {
                 Kind::Audio => units.push(sample.to_vec()),
                 Kind::Video => {
-                    let split = split_lengths(sample);
-                    units
-                        .extend(split.ok_or_else(|| {
-                            vec![format!("segment {number}: lengths do not fill a sample")]
-                        })?);
+                    let split =
+                        if source::is_av1(track) { source::obus(sample) } else { split_lengths(sample) };
+                    let wrong = || vec![format!("segment {number}: lengths do not fill a sample")];
+                    units.extend(split.ok_or_else(wrong)?);
                 }
             }
         }

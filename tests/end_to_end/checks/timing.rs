@@ -1,7 +1,7 @@
 //! Time: each segment starts where the one before it ended, with a sync sample, and every sample is on the grid of frames.
 
 use super::{Parsed, Problems, each_track};
-use crate::package::{FRAME_RATE, FRAMES, Kind, Package, Track};
+use crate::package::{FRAME_RATE, Kind, Package, Track};
 use crate::segment::Segment;
 use crate::source;
 
@@ -38,7 +38,7 @@ fn in_track(track: &Track, Parsed { init, segments }: &Parsed) -> Problems {
     presentation_times.sort_unstable();
 
     let (step, count) = match track.kind {
-        Kind::Video => (init.timescale() / FRAME_RATE, FRAMES),
+        Kind::Video => (init.timescale() / FRAME_RATE, track.frames),
         Kind::Audio => (AAC_FRAME, source::units(track).len()),
     };
     if presentation_times.len() != count {
@@ -66,7 +66,7 @@ fn presented(segment: &Segment) -> Vec<i128> {
     times
 }
 
-/// A segment starts with a sync sample. In video the ladder has one every two seconds, in audio each sample is one.
+/// A segment starts with a sync sample. Video has one every two seconds, in audio each sample is one.
 fn first_sync(kind: Kind, segment: &Segment) -> impl Iterator<Item = String> {
     let every = match kind {
         Kind::Video => 2 * FRAME_RATE as usize,
