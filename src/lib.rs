@@ -63,3 +63,8 @@ pub mod time;
 pub mod track;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// The code of the chapter for embedders, which is compiled as the documentation's is.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;
