@@ -11,12 +11,14 @@ use super::drawn::{
 };
 use super::model::Model;
 use super::streams::{Choices, Draft, Step, lay_out, stream};
+use super::units::{LSB_BITS, sps};
+use crate::codec::h264::testing::{BitWriter, Order, Pps, Slice, Sps};
 use crate::fragment::Fragment;
 use crate::scan::SourceRange;
 use crate::scan::annexb::NalUnits;
 use crate::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
-use crate::segmenter::SampleTiming;
-use crate::time::{CompositionOffset, DecodeTime};
+use crate::segmenter::{CodecConfig, SampleTiming};
+use crate::time::{CompositionOffset, DecodeTime, FrameRate};
 use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
 use crate::track::{Framing, Sample, SampleFlags, Samples, timeline};
 
@@ -209,4 +211,44 @@ fn one_access_unit_a_packet() {
         both.call(&call);
     }
     assert_eq!(both.finish().map(|files| files.len()), Some(3));
+}
+
+/// The brand of a profile with a limit on the frame rate is proven by whoever says the rate of the whole track.
+#[test]
+fn durations_prove_no_brand() {
+    let colour = || {
+        let mut vui = BitWriter::default();
+        // video_signal_type: not full range, BT.709 three times.
+        vui.flag(false)
+            .flag(false)
+            .flag(true)
+            .u(5, 3)
+            .flag(false)
+            .flag(true)
+            .u(1, 8)
+            .u(1, 8)
+            .u(1, 8)
+            .flag(false);
+        vui
+    };
+    let (mut timed, mut untimed) = (colour(), colour());
+    timed.flag(true).u(1001, 32).u(60_000, 32).flag(true).u(0, 4);
+    untimed.flag(false).u(0, 4);
+    for (vui, said, proven) in
+        [(untimed.clone(), None, false), (untimed, FrameRate::new(30_000, 1001), true), (timed, None, true)]
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let mut config = avc_config(directory.path(), Default::default());
+        let CodecConfig::Avc { video, .. } = &mut config.codec else { unreachable!() };
+        video.frame_rate = said;
+        let mut packet = Vec::new();
+        let idr = Slice { order: Order::Lsb(0, LSB_BITS, None), ..Slice::idr() };
+        for nal in [Sps { vui: Some(vui), ..sps(0) }.nal(), Pps::default().nal(), idr.nal()] {
+            Choices::new(Vec::new()).add(&mut packet, &nal);
+        }
+        let mut both = Both::new(&config).unwrap();
+        assert!(both.call(&Call::Push(packet, SampleTiming::new(DURATION))));
+        let files = both.finish().unwrap();
+        assert_eq!(files["init.mp4"].windows(4).any(|brand| brand == b"cfhd"), proven);
+    }
 }

@@ -303,13 +303,14 @@ impl Avc {
     pub(super) fn sample_entry(&self, video: &VideoConfig) -> Answer<SampleEntry> {
         let configuration = self.sets.configuration()?;
         let mut format = configuration.video_format();
+        let said = configuration.bitstream_rate().ok().flatten().map(|said| said.rate);
         format.colour = video.colour.or(format.colour);
         format.mastering_display = video.mastering_display.or(format.mastering_display);
         format.content_light = video.content_light.or(format.content_light);
         Ok(SampleEntry::Avc {
             parameter_sets: configuration.placement(),
             format,
-            frame_rate: video.frame_rate,
+            frame_rate: video.frame_rate.or(said),
             progressive: configuration.progressive(),
             configuration_record: configuration.record(),
         })
