@@ -80,7 +80,7 @@ pub(super) fn planned(drawn: &Drawn, start: DecodeTime) -> (Files, Vec<i32>) {
     (files, offsets.iter().map(|offset| offset.0).collect())
 }
 
-fn segments(source: &[u8], track: &Samples, cuts: &[usize], mut start: DecodeTime) -> Files {
+pub(super) fn segments(source: &[u8], track: &Samples, cuts: &[usize], mut start: DecodeTime) -> Files {
     let mut files = Files::new();
     let ends = cuts.iter().copied().chain([track.samples.len()]);
     let mut first = 0;

@@ -17,6 +17,8 @@ mod sequences;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod temporal_units;
+#[cfg(test)]
 mod workers;
 
 pub use fuzz::fuzz_calls;

@@ -2,18 +2,19 @@
 //! a call that fails is undone by putting the whole state back. It shares with the segmenter only what lies below it and
 //! is tested there: headers of the codecs, boxes, the layout of a segment.
 
+mod av1;
 mod avc;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::codec::PictureOrder;
+use crate::codec::{PictureOrder, VideoFormat};
 use crate::fragment::Fragment;
 use crate::hash::ContentHash;
 use crate::presentation::Segment;
 use crate::scan::adts::AdtsHeader;
 use crate::scan::{Dropped, SourceRange};
-use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig};
+use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig, VideoConfig};
 use crate::time::{CompositionOffset, DecodeTime, Ticks};
 use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
 use crate::track::{Framing, Sample, SampleFlags};
@@ -43,7 +44,7 @@ pub(super) struct Pending {
     /// Its NAL units, or its one raw access unit.
     pub(super) units: Vec<Vec<u8>>,
     pub(super) flags: SampleFlags,
-    pub(super) order: PictureOrder,
+    pub(super) order: Option<PictureOrder>,
     pub(super) duration: u32,
     pub(super) composition: Composition,
 }
@@ -63,6 +64,7 @@ struct State {
     base_decode_time: u64,
     pending: Vec<Pending>,
     avc: avc::Avc,
+    av1: av1::Av1,
     dropped: Dropped,
     segments: Vec<Segment>,
     /// How the track's composition is told: 0 order, 1 presentation time, 2 offset.
@@ -103,6 +105,7 @@ impl Model {
             base_decode_time: config.first_base_decode_time.0,
             pending: Vec::new(),
             avc,
+            av1: av1::Av1::new(config.drop_leading),
             dropped: Dropped::default(),
             segments: Vec::new(),
             told: None,
@@ -149,13 +152,12 @@ impl Model {
                     Ok(pictures)
                 })
             }
+            CodecConfig::Av1 { .. } => self.state.av1.packet(packet),
             CodecConfig::Aac(_) if packet.is_empty() => Err(Refusal::of("empty")),
             CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
-            _ => Ok(vec![avc::Picture {
-                units: vec![packet.to_vec()],
-                flags: SampleFlags::SYNC,
-                order: PictureOrder { count: 0, epoch_start: true },
-            }]),
+            _ => {
+                Ok(vec![avc::Picture { units: vec![packet.to_vec()], flags: SampleFlags::SYNC, order: None }])
+            }
         };
         let samples = samples?;
         self.check_size()?;
@@ -279,6 +281,7 @@ impl Model {
             return Err(Refusal::of("the earliest presentation time of the segment"));
         }
         let mut epoch_start = 0;
+        let mut equal = false;
         let mut offsets = Vec::new();
         for (index, sample) in pending.iter().enumerate() {
             offsets.push(match sample.composition {
@@ -287,29 +290,43 @@ impl Model {
                     i128::from(pts) - bias.expect("one has a time") - decode_times[index]
                 }
                 Composition::BitstreamOrder => {
-                    if sample.order.epoch_start {
+                    let Some(order) = sample.order else {
+                        offsets.push(0);
+                        continue;
+                    };
+                    if order.epoch_start {
                         epoch_start = index;
                     }
+                    let starts = |next: &Pending| next.order.is_some_and(|order| order.epoch_start);
                     let behind = &pending[epoch_start + 1..];
-                    let len =
-                        1 + behind.iter().position(|next| next.order.epoch_start).unwrap_or(behind.len());
+                    let len = 1 + behind.iter().position(starts).unwrap_or(behind.len());
                     let epoch = &pending[epoch_start..epoch_start + len];
-                    let count = sample.order.count;
-                    if epoch.iter().filter(|other| other.order.count == count).count() > 1 {
-                        return Err(Refusal::of("same picture order count"));
-                    }
-                    let rank = epoch.iter().filter(|other| other.order.count < count).count();
+                    let counts = || epoch.iter().filter_map(|other| other.order).map(|other| other.count);
+                    equal |= counts().filter(|&count| count == order.count).count() > 1;
+                    let place = (order.count, index - epoch_start);
+                    let rank = counts().zip(0..).filter(|&other| other < place).count();
                     decode_times[epoch_start + rank] - decode_times[index]
                 }
             });
+        }
+        if equal {
+            let mut words = vec!["same picture order count".to_owned()];
+            // That may be found first.
+            let too_far = |&offset: &i128| i32::try_from(offset).is_err();
+            words.extend(offsets.iter().any(too_far).then(|| "between decoding and presentation".to_owned()));
+            return Err(Refusal(words));
         }
         Ok((offsets, bias))
     }
 
     /// What the configuration says of the size holds as soon as a picture has come.
     fn check_size(&self) -> Answer<()> {
-        let CodecConfig::Avc { video, .. } = &self.config.codec else { return Ok(()) };
-        let Some((width, height)) = self.state.avc.picture_size() else { return Ok(()) };
+        let (video, size) = match &self.config.codec {
+            CodecConfig::Avc { video, .. } => (video, self.state.avc.picture_size()),
+            CodecConfig::Av1 { video } => (video, self.state.av1.picture_size()),
+            CodecConfig::Aac(_) => return Ok(()),
+        };
+        let Some((width, height)) = size else { return Ok(()) };
         let fits =
             video.width.is_none_or(|said| said == width) && video.height.is_none_or(|said| said == height);
         if fits { Ok(()) } else { Err(Refusal::of("the configuration says")) }
@@ -324,7 +341,7 @@ impl Model {
                 channels: aac.channels(),
                 sample_rate: aac.sample_rate(),
             },
-            CodecConfig::Av1 { .. } => unreachable!("streams are of the other codecs"),
+            CodecConfig::Av1 { video } => self.state.av1.sample_entry(video)?,
         };
         Ok(write_init_segment(&TrackHeader {
             timescale: self.config.timescale,
@@ -357,7 +374,10 @@ impl Model {
     }
 
     pub(crate) fn dropped(&self) -> Dropped {
-        self.state.dropped
+        match self.config.codec {
+            CodecConfig::Av1 { .. } => self.state.av1.dropped(),
+            _ => self.state.dropped,
+        }
     }
 
     /// What the track's directory holds.
@@ -380,4 +400,12 @@ impl Model {
         }
         Ok(Finished { segments: self.state.segments.clone(), files: self.files.clone() })
     }
+}
+
+/// What the caller says of pictures wins over the bitstream.
+fn with_settings(mut format: VideoFormat, video: &VideoConfig) -> VideoFormat {
+    format.colour = video.colour.or(format.colour);
+    format.mastering_display = video.mastering_display.or(format.mastering_display);
+    format.content_light = video.content_light.or(format.content_light);
+    format
 }

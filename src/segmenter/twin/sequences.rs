@@ -62,7 +62,7 @@ fn timing(told: u8, index: i64, choices: &mut Choices) -> SampleTiming {
 }
 
 /// The stream's steps with wrong and odd calls among them.
-fn calls(steps: Vec<Step>, told: u8, choices: &mut Choices) -> Vec<Call> {
+pub(super) fn calls(steps: Vec<Step>, told: u8, choices: &mut Choices) -> Vec<Call> {
     let mut calls = Vec::new();
     let mut index = 0;
     for step in steps {
@@ -96,7 +96,7 @@ fn calls(steps: Vec<Step>, told: u8, choices: &mut Choices) -> Vec<Call> {
     calls
 }
 
-fn run(config: &SegmenterConfig, calls: &[Call], finish: bool) {
+pub(super) fn run(config: &SegmenterConfig, calls: &[Call], finish: bool) {
     let Some(mut both) = Both::new(config) else { return };
     for call in calls {
         both.call(call);

@@ -18,7 +18,8 @@ use super::{Answer, Refusal};
 pub(super) struct Picture {
     pub(super) units: Vec<Vec<u8>>,
     pub(super) flags: SampleFlags,
-    pub(super) order: PictureOrder,
+    /// `None` where pictures are presented as they are decoded.
+    pub(super) order: Option<PictureOrder>,
 }
 
 /// What an H.264 track remembers from packet to packet.
@@ -302,14 +303,10 @@ impl Avc {
 
     pub(super) fn sample_entry(&self, video: &VideoConfig) -> Answer<SampleEntry> {
         let configuration = self.sets.configuration()?;
-        let mut format = configuration.video_format();
         let said = configuration.bitstream_rate().ok().flatten().map(|said| said.rate);
-        format.colour = video.colour.or(format.colour);
-        format.mastering_display = video.mastering_display.or(format.mastering_display);
-        format.content_light = video.content_light.or(format.content_light);
         Ok(SampleEntry::Avc {
             parameter_sets: configuration.placement(),
-            format,
+            format: super::with_settings(configuration.video_format(), video),
             frame_rate: video.frame_rate.or(said),
             progressive: configuration.progressive(),
             configuration_record: configuration.record(),
@@ -344,7 +341,7 @@ fn close(picture: Open, dropped: &mut Dropped) -> Option<Picture> {
         (false, false) => SampleFlags::INTER,
     };
     let flags = if picture.first.reference { flags } else { flags.disposable() };
-    Some(Picture { units: picture.units, flags, order })
+    Some(Picture { units: picture.units, flags, order: Some(order) })
 }
 
 /// Kind and id of a parameter set; something that no set has for other units.
