@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::calls::{Both, Call};
 use super::drawn::{Drawn, aac_config, avc_config, choices, drawn, hand_over, ways};
+use super::layouts::planned;
 use super::streams::{Choices, Step, lay_out};
 use super::units::{AUD, END_OF_SEQUENCE, EXTENSION, SEI};
 use crate::codec::h264::testing::{Pps, Slice};
@@ -128,6 +129,11 @@ fn change(mut config: SegmenterConfig, drawn: &Drawn, options: u16) -> Segmenter
         }
         if options & 128 != 0 {
             (video.width, video.height) = (Some(64), Some(48));
+        }
+        if options & 0x1800 == 0x1800 {
+            let (files, _) = planned(drawn, DecodeTime(0));
+            (config.write_init, config.published_init) =
+                (options & 0x6000 == 0, files.get("init.mp4").cloned());
         }
         if options & 0x700 == 0x700 {
             video.width = Some(65);
