@@ -397,9 +397,7 @@ impl Segmenter {
     /// What the next segment is going to be like: as the last ones, or as the caller said.
     fn expectation(&self) -> Expectation {
         if self.segments.is_empty() {
-            // Boxes around the rows of trun, and in a row size and flags, or size alone.
-            let (boxes, row) = if self.packets.are_pictures() { (136, 8) } else { (128, 4) };
-            let header = boxes + row * u64::from(self.config.expected_samples);
+            let header = self.packets.usual_header_len(self.config.expected_samples);
             return Expectation { header, payload: self.config.expected_bytes };
         }
         let [older, last] = self.last_payloads;

@@ -115,9 +115,15 @@ impl Packets {
         }
     }
 
-    /// Whether samples are pictures.
-    pub(super) fn are_pictures(&self) -> bool {
-        !matches!(self, Self::Aac(_))
+    /// Bytes that the header of a segment with so many samples usually has: in each row of `trun` size, flags and composition
+    /// offset, as far as they differ from sample to sample, and the boxes around it.
+    pub(super) fn usual_header_len(&self, samples: u32) -> u64 {
+        let (boxes, row) = match self {
+            Self::Avc(_) => (136, 12),
+            Self::Av1(_) => (136, 8),
+            Self::Aac(_) => (140, 4),
+        };
+        boxes + row * u64::from(samples)
     }
 
     /// Size of the pictures in luma samples; `None` for audio, and as long as none has come.

@@ -40,7 +40,7 @@ pub(super) struct Pending {
     samples: Vec<Sample>,
     /// Place of each in the stream, for messages.
     places: Vec<u64>,
-    /// Of each sample where the bitstream tells the order.
+    /// Of each sample, where samples are not presented in decode order.
     orders: Vec<PictureOrder>,
     /// Of each sample where the caller tells the time.
     presentation_times: Vec<i64>,
@@ -168,10 +168,9 @@ impl Pending {
             self.places.push(sample.place);
             self.duration += u64::from(timing.duration);
             self.told = Some(Told::by(timing.composition));
-            match timing.composition {
-                Composition::BitstreamOrder => self.orders.extend(sample.order),
-                Composition::PresentationTime(time) => self.presentation_times.push(time),
-                Composition::Offset(_) => {}
+            self.orders.extend(sample.order);
+            if let Composition::PresentationTime(time) = timing.composition {
+                self.presentation_times.push(time);
             }
         }
     }
@@ -184,8 +183,58 @@ impl Pending {
     pub(super) fn settle(&mut self, base: DecodeTime) -> Result<Option<i128>> {
         match self.told {
             Some(Told::Order) if !self.orders.is_empty() => self.settle_by_order().map(|()| None),
-            Some(Told::Time) => self.settle_by_time(base).map(Some),
+            Some(Told::Time) => {
+                let bias = self.settle_by_time(base)?;
+                self.check_order()?;
+                Ok(Some(bias))
+            }
+            Some(Told::Offset) => self.check_order().map(|()| None),
             _ => Ok(None),
+        }
+    }
+
+    /// Whether the times that the caller told are in the order that the bitstream tells, no two being equal.
+    fn check_order(&self) -> Result<()> {
+        let decode_times = decode_times(&self.samples);
+        let time_of = |index: usize| {
+            i128::from(decode_times[index]) + i128::from(self.samples[index].composition_offset.0)
+        };
+        if self.orders.is_empty() {
+            let moved = self.samples.iter().position(|sample| sample.composition_offset.0 != 0);
+            return moved.map_or(Ok(()), |index| {
+                let ticks = self.samples[index].composition_offset.0;
+                Err(Error::conflict(
+                    format!("the sample is presented {ticks:+} ticks from when it is decoded, in a codec without reordering"),
+                    "presentation times must rise by the durations",
+                )
+                .at(self.places[index]))
+            });
+        }
+        let mut epoch = 0_usize;
+        let mut by_order: Vec<_> = self
+            .orders
+            .iter()
+            .zip(0..)
+            .map(|(order, index)| {
+                epoch += usize::from(order.epoch_start);
+                (epoch, order.count, index)
+            })
+            .collect();
+        by_order.sort_unstable();
+        match by_order.windows(2).find(|pair| time_of(pair[0].2) >= time_of(pair[1].2)) {
+            None => Ok(()),
+            Some(pair) => {
+                let (first, second) = (pair[0].2, pair[1].2);
+                Err(Error::conflict(
+                    format!(
+                        "the picture is presented {:+} ticks from the one at {:#x}, which the bitstream puts before it",
+                        time_of(second) - time_of(first),
+                        self.places[first]
+                    ),
+                    "correct the presentation times, or leave them to the bitstream's order",
+                )
+                .at(self.places[second]))
+            }
         }
     }
 

@@ -316,7 +316,36 @@ impl Model {
             words.extend(offsets.iter().any(too_far).then(|| "between decoding and presentation".to_owned()));
             return Err(Refusal(words));
         }
+        self.check_order(&offsets, &decode_times)?;
         Ok((offsets, bias))
+    }
+
+    /// Times that the caller told are in the bitstream's order.
+    fn check_order(&self, offsets: &[i128], decode_times: &[i128]) -> Answer<()> {
+        let pending = &self.state.pending;
+        if pending.iter().all(|sample| sample.composition == Composition::BitstreamOrder) {
+            return Ok(());
+        }
+        let mut epoch = 0;
+        let key = |(index, sample): (usize, &Pending)| {
+            let order = sample.order?;
+            epoch += i32::from(order.epoch_start);
+            Some((epoch, order.count, index))
+        };
+        let keys: Vec<_> = pending.iter().enumerate().filter_map(key).collect();
+        let before = |a: &(i32, i32, usize), b: &(i32, i32, usize)| {
+            decode_times[a.2] + offsets[a.2] < decode_times[b.2] + offsets[b.2]
+        };
+        let words = if keys.is_empty() {
+            offsets.iter().any(|&offset| offset != 0).then_some("in a codec without reordering")
+        } else {
+            let wrong = keys.iter().any(|a| keys.iter().any(|b| a < b && !before(a, b)));
+            wrong.then_some("which the bitstream puts before it")
+        };
+        let too_far = offsets.iter().any(|&offset| i32::try_from(offset).is_err());
+        let Some(words) = words else { return Ok(()) };
+        let too_far = too_far.then(|| "between decoding and presentation".to_owned());
+        Err(Refusal([words.to_owned()].into_iter().chain(too_far).collect()))
     }
 
     /// What the configuration says of the size holds as soon as a picture has come.
