@@ -24,24 +24,32 @@
 //! input ──── payload, moved once ──► io::segment_file, io::publish ──► io::check ──► playlists, receipt
 //! ```
 //!
+//! An encoder pipeline has no input file: it pushes packets into a [`segmenter::Segmenter`], or writes them into the segment
+//! file itself, and the same scan, timeline, fragment and segment file give the same bytes.
+//!
+//! ```text
+//! packet ──► segmenter::packets ──► io::streaming_file: payload first ──► cut: fragment::Header in front ──► Segment
+//! ```
+//!
 //! # Modules
 //!
 //! | module | turns what into what |
 //! |---|---|
 //! | [`package`] | a request over files ► a plan ► a published package, and its report |
+//! | [`segmenter`] | packets of an encoder ► a segment file for each cut ► a finished track |
 //! | [`manifest`] | finished tracks ► HLS playlists |
 //! | [`presentation`] | what manifests describe: segments, tracks, bit rates, names; parts of a track ► the whole; whether tracks line up |
 //! | [`plan`] | sync sample times ► where to cut |
 //! | [`fragment`] | samples ► the piece list of a media segment |
 //! | [`track`] | samples and their times; the init segment, written and read |
-//! | [`scan`] | bytes ► NAL units, access units, audio frames |
+//! | [`scan`] | bytes ► NAL units, access units, temporal units, audio frames |
 //! | [`codec`] | headers ► configuration records, codec strings, picture order |
 //! | [`boxes`] | values ► boxes of the ISO base media file format |
 //! | [`bits`], [`bytes`] | bits of a NAL unit; big-endian integers |
-//! | [`time`], [`error`] | timescales, ticks, frame rates; the one error type |
+//! | [`time`], [`hash`], [`error`] | timescales, ticks, frame rates; the hash of a file; the one error type |
 //! | [`io`] | inputs, segment files, the output directory: beside the others, all that touches files |
 //!
-//! Apart from `io`, [`package::ingest`] and [`package::run`] everything is pure: bytes and values in, values and bytes out.
+//! Apart from `io`, [`segmenter`], [`package::ingest`] and [`package::run`] everything is pure: bytes and values in, values and bytes out.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 

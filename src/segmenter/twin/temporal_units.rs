@@ -85,7 +85,7 @@ fn planned(units: &[(u8, Vec<Vec<u8>>)], cuts: &[usize]) -> super::layouts::File
         }
         let unit = builder.flush().unwrap().unwrap();
         let first = track.ranges.len() as u32;
-        track.ranges.extend(unit.units.iter().map(|&range: &SourceRange| range));
+        track.ranges.extend(unit.units.iter().copied());
         track.samples.push(Sample {
             duration: 1001,
             composition_offset: CompositionOffset(0),
