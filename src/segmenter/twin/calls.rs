@@ -22,6 +22,8 @@ pub(crate) enum Call {
     },
     /// Reserve `max`, fill it with a byte, and drop the reservation.
     Abandon(usize, u8),
+    /// The same, but the reservation is never dropped.
+    Forget(usize, u8),
     Cut,
     Discard,
 }
@@ -51,6 +53,12 @@ impl Call {
                 segmenter.reserve(*max)?.fill(*byte);
                 Ok(Given::Nothing)
             }
+            Self::Forget(max, byte) => {
+                let mut reservation = segmenter.reserve(*max)?;
+                reservation.fill(*byte);
+                std::mem::forget(reservation);
+                Ok(Given::Nothing)
+            }
             Self::Cut => segmenter.cut().map(Given::Segment),
             Self::Discard => Ok(Given::Samples(segmenter.discard_pending())),
         }
@@ -63,7 +71,7 @@ impl Call {
                 let len = packet.len().min(*max);
                 model.commit(*max, &packet[..len], *used, *timing).map(Given::Samples)
             }
-            Self::Abandon(..) => Ok(Given::Nothing),
+            Self::Abandon(..) | Self::Forget(..) => Ok(Given::Nothing),
             Self::Cut => model.cut().map(Given::Segment),
             Self::Discard => Ok(Given::Samples(model.discard_pending())),
         }

@@ -134,7 +134,8 @@ pub(super) fn hand_over(packet: Vec<u8>, timing: SampleTiming, choices: &mut Cho
     let mut calls = Vec::new();
     if choices.below(5) == 4 {
         let max = [0, 1, 100, 5000, 300_000][usize::from(choices.below(5))];
-        calls.push(Call::Abandon(max, [0x00, 0x01, 0xff][usize::from(choices.below(3))]));
+        let byte = [0x00, 0x01, 0xff][usize::from(choices.below(3))];
+        calls.push(if choices.below(4) == 3 { Call::Forget(max, byte) } else { Call::Abandon(max, byte) });
     }
     let len = packet.len();
     calls.push(match choices.below(5) {

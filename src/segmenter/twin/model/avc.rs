@@ -146,43 +146,10 @@ impl Avc {
             let bytes = nal.len() as u64;
             match NalHeader::read(&nal)?.unit_type {
                 NalUnitType::Slice | NalUnitType::IdrSlice | NalUnitType::PartitionA => {
-                    let header = self.read_slice(&nal)?;
-                    let joins = open.as_ref().is_some_and(|picture| {
-                        !self.boundary
-                            && (header.redundant_pic_cnt > 0 || !header.starts_new_picture(&picture.first))
-                    });
-                    if joins {
-                        let picture = open.as_mut().expect("looked at above");
-                        if header.redundant_pic_cnt == 0 {
-                            if header.resets_order != picture.first.resets_order {
-                                return Err(Refusal::of("memory_management_control_operation 5"));
-                            }
-                            picture.intra &= header.start.slice_type.is_intra();
-                        }
-                        picture.units.append(&mut self.held);
-                        picture.units.push(nal);
-                    } else if header.redundant_pic_cnt > 0 {
-                        return Err(Refusal::of("without its primary"));
-                    } else if open.is_none()
-                        && !self.boundary
-                        && self.given.is_some_and(|given| !header.starts_new_picture(&given))
-                    {
-                        return Err(Refusal::of("an earlier packet began"));
-                    } else {
-                        pictures.extend(open.take().and_then(|picture| close(picture, dropped)));
-                        open = Some(self.open(header, nal)?);
-                    }
-                    (self.waiting, self.in_front, self.boundary) = (false, false, false);
+                    let complete = self.slice(&mut open, nal)?;
+                    pictures.extend(complete.and_then(|picture| close(picture, dropped)));
                 }
-                NalUnitType::PartitionBC => match &mut open {
-                    Some(picture) if !self.boundary => {
-                        picture.units.append(&mut self.held);
-                        picture.units.push(nal);
-                        (self.waiting, self.in_front) = (false, false);
-                    }
-                    _ if self.drop_leading && !self.seen_idr => dropped.leading_pictures.bytes += bytes,
-                    _ => return Err(Refusal::of("without its partition A")),
-                },
+                NalUnitType::PartitionBC => self.partition(&mut open, nal, dropped)?,
                 NalUnitType::Sps | NalUnitType::Pps | NalUnitType::SpsExtension => {
                     self.take_set(&nal)?;
                     match self.placement {
@@ -223,6 +190,53 @@ impl Avc {
             pictures.extend(close(picture, dropped));
         }
         Ok((joined, pictures))
+    }
+
+    /// Adds a slice to the picture that is open, or opens another; gives the one that is complete then.
+    fn slice(&mut self, open: &mut Option<Open>, nal: Vec<u8>) -> Answer<Option<Open>> {
+        let header = self.read_slice(&nal)?;
+        let redundant = header.redundant_pic_cnt > 0;
+        let boundary = self.boundary;
+        let joins = |first: &SliceHeader| !boundary && (redundant || !header.starts_new_picture(first));
+        let mut complete = None;
+        match open {
+            Some(picture) if joins(&picture.first) => {
+                if !redundant {
+                    if header.resets_order != picture.first.resets_order {
+                        return Err(Refusal::of("memory_management_control_operation 5"));
+                    }
+                    picture.intra &= header.start.slice_type.is_intra();
+                }
+                picture.units.append(&mut self.held);
+                picture.units.push(nal);
+            }
+            _ if redundant => return Err(Refusal::of("without its primary")),
+            None if self.given.as_ref().is_some_and(joins) => {
+                return Err(Refusal::of("an earlier packet began"));
+            }
+            _ => {
+                complete = open.take();
+                *open = Some(self.open(header, nal)?);
+            }
+        }
+        (self.waiting, self.in_front, self.boundary) = (false, false, false);
+        Ok(complete)
+    }
+
+    /// Adds the rest of a slice to the picture that is open.
+    fn partition(&mut self, open: &mut Option<Open>, nal: Vec<u8>, dropped: &mut Dropped) -> Answer<()> {
+        match open {
+            Some(picture) if !self.boundary => {
+                picture.units.append(&mut self.held);
+                picture.units.push(nal);
+                (self.waiting, self.in_front) = (false, false);
+            }
+            _ if self.drop_leading && !self.seen_idr => {
+                dropped.leading_pictures.bytes += nal.len() as u64;
+            }
+            _ => return Err(Refusal::of("without its partition A")),
+        }
+        Ok(())
     }
 
     /// Drops what waits for a picture.
