@@ -110,10 +110,14 @@ pub(super) fn run(config: &SegmenterConfig, calls: &[Call], finish: bool) {
 /// Options that change what is written or taken.
 fn change(mut config: SegmenterConfig, drawn: &Drawn, options: u16) -> SegmenterConfig {
     if options & 1 != 0 {
-        config.first_segment_index = NonZeroU32::new(99_998).unwrap();
+        // The name gets another digit, or the numbers end.
+        let first = if options & 0x8000 == 0 { 99_998 } else { u32::MAX - 1 };
+        config.first_segment_index = NonZeroU32::new(first).unwrap();
     }
     if options & 2 != 0 {
-        config.first_base_decode_time = DecodeTime(u64::from(u32::MAX) + 5);
+        // Beyond 32 bits, or near the end of 64.
+        let start = if options & 0x200 == 0 { u64::from(u32::MAX) + 5 } else { u64::MAX - 9000 };
+        config.first_base_decode_time = DecodeTime(start);
     }
     config.drop_leading = options & 4 != 0;
     config.write_init = options & 8 == 0;
