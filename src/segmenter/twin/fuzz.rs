@@ -96,7 +96,8 @@ impl Reader<'_> {
             176..184 => Some(Call::Discard),
             184..192 => {
                 let max = usize::from(self.byte()?) << (code & 7);
-                Some(Call::Abandon(max, code & 1))
+                let abandon = if code & 4 == 0 { Call::Abandon } else { Call::Forget };
+                Some(abandon(max, code & 1))
             }
             192..208 => {
                 let zeros = usize::from(code & 15);
