@@ -195,7 +195,7 @@ impl Segmenter {
     /// 0 where it only holds what belongs to the next picture.
     ///
     /// H.264: Annex B, whole access units; with several, the duration is that of each. AV1: one temporal unit. AAC: one raw
-    /// access unit. The sync hint is about the first sample.
+    /// access unit. The sync hint is about the first sample; of a packet without one, the timing is not looked at.
     ///
     /// # Errors
     /// With the number of the packet and the byte, counted from the first byte of the first packet (parameter sets known

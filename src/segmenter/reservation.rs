@@ -24,6 +24,14 @@ use crate::error::Result;
 ///     drop(packet);
 /// }
 /// ```
+///
+/// ```compile_fail
+/// fn push(segmenter: &mut fragmint::segmenter::Segmenter, timing: fragmint::segmenter::SampleTiming) {
+///     let packet = segmenter.reserve(1000).unwrap();
+///     segmenter.push(&[1], timing).unwrap();
+///     drop(packet);
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Reservation<'a> {
     segmenter: &'a mut Segmenter,
