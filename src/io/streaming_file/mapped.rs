@@ -11,7 +11,7 @@ use super::{Expectation, Place};
 use crate::fragment::PieceList;
 use crate::io::fault::{self, Operation};
 use crate::io::fill::{Cursor, Part, walk};
-use crate::io::map::{GrowingMap, POPULATE_STEP};
+use crate::io::map::{GrowingMap, HUGE_FOLIOS, POPULATE_STEP};
 
 /// Most that is allocated before it is needed.
 const MAX_OPTIMISM: usize = 16 << 20;
@@ -19,8 +19,8 @@ const MAX_OPTIMISM: usize = 16 << 20;
 /// Least that is allocated at a time.
 const MIN_ALLOCATION: usize = 64 << 10;
 
-/// Expected size from which on huge pages are asked for at once.
-const HUGE_PAGE: u64 = 2 << 20;
+/// Allocated at first beyond what is expected, beside a sixteenth of that: what is not used is zeroed and trimmed for nothing.
+const SLACK: u64 = 8 << 10;
 
 /// A file that is mapped while it grows.
 #[derive(Debug)]
@@ -34,9 +34,9 @@ impl Mapped {
     /// Maps the empty `file`; `None` where its file system does not map or cannot set space aside.
     pub(super) fn new(file: &Arc<File>, expected: Expectation) -> Option<Self> {
         let whole = expected.header.saturating_add(expected.payload);
-        let with_slack = whole.saturating_add(whole / 16).saturating_add(MIN_ALLOCATION as u64);
+        let with_slack = whole.saturating_add(whole / 16).saturating_add(SLACK);
         let first = with_slack.min(MAX_OPTIMISM as u64) as usize;
-        let map = GrowingMap::new(Arc::clone(file), whole >= HUGE_PAGE).ok()?;
+        let map = GrowingMap::new(Arc::clone(file), whole >= HUGE_FOLIOS as u64).ok()?;
         let mut mapped = Self { map, first };
         match mapped.allocate(1) {
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => None,
