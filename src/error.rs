@@ -74,12 +74,14 @@ pub enum ErrorKind {
     },
     /// The stream starts in the middle: with a picture that decoding cannot start at.
     #[error(
-        "the stream does not start with an IDR picture{} (H.264 7.4.1.2.2), or in AV1 with a sequence header and a shown key \
-         frame (AV1 7.6.2); cut it to start at one, or drop the pictures before the first one with --drop-leading",
+        "the stream does not start with {first}{}; cut it to start at one, or drop what comes before the first one \
+         (--drop-leading, drop_leading)",
         .pictures.map_or_else(String::new, |pictures| format!(": {pictures} pictures come before the first"))
     )]
     LeadingPictures {
-        /// How many, where the stream was read on to the first IDR picture.
+        /// What decoding can start with, and the clause.
+        first: &'static str,
+        /// How many, where the stream was read on to the first of these.
         pictures: Option<u64>,
     },
     /// A parameter set differs from the one with the same id, where a track can hold one alone (`avc1`); or a sequence

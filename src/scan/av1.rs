@@ -324,7 +324,10 @@ impl TemporalUnitBuilder {
     }
 
     fn take_frame(&mut self, payload: Payload<'_>, offset: u64) -> Result<()> {
-        let leading = || Error::new(ErrorKind::LeadingPictures { pictures: None });
+        let leading = || {
+            let first = "a sequence header and a shown key frame (AV1 7.6.2)";
+            Error::new(ErrorKind::LeadingPictures { first, pictures: None })
+        };
         let header = match &self.sequence {
             Some(sequence) => FrameHeader::read(payload.bytes, &payload.header, &sequence.header)
                 .map_err(|error| error.shift(payload.offset))?,

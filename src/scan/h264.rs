@@ -389,7 +389,11 @@ impl AccessUnitBuilder {
         if self.drop_leading {
             return Ok(start);
         }
-        Err(Error::new(ErrorKind::LeadingPictures { pictures: None }).at(nal.offset))
+        Err(Error::new(ErrorKind::LeadingPictures {
+            first: "an IDR picture (H.264 7.4.1.2.2)",
+            pictures: None,
+        })
+        .at(nal.offset))
     }
 
     /// Order of the picture that starts with this slice. Either both the counter and the sets move on, or neither does.

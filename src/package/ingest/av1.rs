@@ -90,14 +90,14 @@ fn add(samples: &mut Samples, unit: TemporalUnit<'_>) -> Result<()> {
 /// A stream that does not start with a sync sample has one later, or has none: which it is, and how many pictures come
 /// before it, is worth a second reading to the person who has to act on it.
 fn explain_leading_pictures(request: &Request, form: Form, input: &Input, error: Error) -> Error {
-    let (ErrorKind::LeadingPictures { .. }, Some(offset)) = (error.kind(), error.offset()) else {
+    let (&ErrorKind::LeadingPictures { first, .. }, Some(offset)) = (error.kind(), error.offset()) else {
         return error;
     };
     let request = Request { drop_leading: true, ..request.clone() };
     match scan(&request, form, input, &|_| {}) {
         Ok(scan) => {
             let pictures = Some(scan.dropped.leading_pictures.units);
-            Error::new(ErrorKind::LeadingPictures { pictures }).at(offset)
+            Error::new(ErrorKind::LeadingPictures { first, pictures }).at(offset)
         }
         // What stands in the way of the remedy comes first.
         Err(other) => other,

@@ -48,14 +48,14 @@ pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> R
 /// A stream that does not start with an IDR picture has one later, or has none: which it is, and how many pictures
 /// come before it, is worth a second reading to the person who has to act on it.
 fn explain_leading_pictures(request: &Request, input: &Input, error: Error) -> Error {
-    let (ErrorKind::LeadingPictures { .. }, Some(offset)) = (error.kind(), error.offset()) else {
+    let (&ErrorKind::LeadingPictures { first, .. }, Some(offset)) = (error.kind(), error.offset()) else {
         return error;
     };
     let request = Request { drop_leading: true, ..request.clone() };
     match scan_h264(&request, input, ParameterSetPlacement::InBand, &|_| {}) {
         Ok(scan) => {
             let pictures = Some(scan.dropped.leading_pictures.units);
-            Error::new(ErrorKind::LeadingPictures { pictures }).at(offset)
+            Error::new(ErrorKind::LeadingPictures { first, pictures }).at(offset)
         }
         // What stands in the way of the remedy comes first.
         Err(other) => other,

@@ -232,7 +232,10 @@ fn leading_units_are_refused_or_dropped_and_counted() {
     assert_eq!(dropped.leading_pictures, Count { units: 5, bytes: bytes as u64 });
     for start in [1, 3, 6, 8] {
         let error = Stream::new(&open[start..]).run(false).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::LeadingPictures { pictures: None }), "{start}: {error}");
+        assert!(
+            matches!(error.kind(), ErrorKind::LeadingPictures { pictures: None, .. }),
+            "{start}: {error}"
+        );
     }
     let (error, _) = Stream::new(&open[..8]).error(true);
     assert!(error.contains("none of its 4 temporal units"), "{error}");
