@@ -54,6 +54,11 @@ impl Directory {
         Ok(self.look_at(name)?.is_some_and(|found| found.id == own.id))
     }
 
+    /// Whether it has no name any more.
+    pub(super) fn is_removed(&self) -> bool {
+        rustix::fs::fstat(&self.fd).is_ok_and(|stat| stat.st_nlink == 0)
+    }
+
     /// Whether `path` leads to this directory still.
     pub(super) fn is_at(&self, path: &Path) -> bool {
         let id = |stat: Stat| Entry::of(&stat).id;
@@ -88,7 +93,10 @@ impl Directory {
     /// Removes the file `name` if it is still the one that was published; says whether it did.
     pub(super) fn remove_own(&self, name: &str, id: FileId) -> rustix::io::Result<bool> {
         match self.look_at(name)? {
-            Some(entry) if entry.id == id => self.remove_file(name),
+            Some(entry) if entry.id == id => {
+                fault::check(Operation::Remove)?;
+                self.remove_file(name)
+            }
             _ => Ok(false),
         }
     }

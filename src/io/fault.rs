@@ -10,6 +10,10 @@ pub(crate) enum Operation {
     CreateDirectory,
     /// Making a file, unnamed or under a reserved name.
     CreateFile,
+    /// Whether a file may be unnamed; what fails here is made under a reserved name.
+    UnnamedFile,
+    /// Removing a file.
+    Remove,
     /// Setting space aside.
     Allocate,
     /// Mapping a file.

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 
 use super::input::Input;
 use super::map::{Gathered, OutputMap, POPULATE_STEP};
-use super::{refused, retry};
+use super::{refused, require_below_limit, retry};
 use crate::error::Result;
 use crate::fragment::{Piece, PieceList};
 
@@ -157,6 +157,7 @@ fn write_through_window(list: &PieceList, input: &Input, file: &File) -> Result<
 
 /// Writes all of `bytes` at `position`.
 pub(super) fn write_all_at(file: &File, mut bytes: &[u8], mut position: u64) -> Result<(), Errno> {
+    require_below_limit(position.saturating_add(bytes.len() as u64))?;
     while !bytes.is_empty() {
         match retry(|| rustix::io::pwrite(file, bytes, position))? {
             0 => return Err(Errno::IO),

@@ -18,10 +18,9 @@ use std::sync::Arc;
 use memmap2::{Advice, MmapMut, MmapOptions, MmapRaw, UncheckedAdvice};
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
-use rustix::process::Resource;
 
 use super::fault::{self, Operation};
-use super::retry;
+use super::{require_below_limit, retry};
 
 /// A fault on a file's page maps the neighbours that are in the page cache too, within an aligned window of this size
 /// (Linux `fault_around_bytes`, 64 KiB by default).
@@ -141,6 +140,7 @@ pub(super) fn write_slices(
     mut offset: u64,
     mut write: impl FnMut(&[IoSlice<'_>], u64) -> Result<usize, Errno>,
 ) -> Result<(), Errno> {
+    require_below_limit(slices.iter().fold(offset, |end, slice| end.saturating_add(slice.len() as u64)))?;
     // Empty slices in front would look like a write that makes no progress.
     IoSlice::advance_slices(&mut slices, 0);
     while !slices.is_empty() {
@@ -282,13 +282,9 @@ impl GrowingMap {
         if end > self.window.len() {
             return Err(Errno::NOMEM);
         }
-        // Past it the kernel sends a signal beside the error.
-        let limit = rustix::process::getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if end > limit {
-            return Err(Errno::FBIG);
-        }
-        let wish = wish.min(limit).min(self.window.len());
+        require_below_limit(end as u64)?;
+        let wish = wish.min(self.window.len());
+        let wish = if require_below_limit(wish as u64).is_ok() { wish } else { end };
         match self.allocate_exactly(wish) {
             Err(errno) if wish > end && !matches!(errno, Errno::OPNOTSUPP | Errno::NOSYS) => {
                 self.allocate_exactly(end)?;

@@ -60,11 +60,18 @@ fn refused(action: impl Into<crate::error::Text>, source: impl Into<io::Error>) 
             "a file is where a directory has to be; choose another output directory"
         }
         io::ErrorKind::AlreadyExists => {
-            "fragmint replaces no file that it did not write; choose another name"
+            "fragmint replaces no file that it did not write; choose another directory, or remove the file"
         }
         _ => return Error::io(action, source),
     };
     Error::io(action, io::Error::new(source.kind(), format!("{source}; {remedy}")))
+}
+
+/// An error where a file of `end` bytes passes the process's limit on the size of files: to a call that does, the kernel
+/// sends a signal that ends the process beside the error.
+fn require_below_limit(end: u64) -> rustix::io::Result<()> {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
+    if limit.is_some_and(|limit| end > limit) { Err(rustix::io::Errno::FBIG) } else { Ok(()) }
 }
 
 /// Repeats a system call that a signal interrupted.

@@ -115,11 +115,13 @@ impl Drop for OutputDirectory {
     fn drop(&mut self) {
         // What has something in it stays, and what another worker holds; so does what cannot be removed, which is harmless.
         for (index, name) in self.made.iter().rev() {
-            if hold_alone(&self.held[*index]) {
-                let _ = self.held[index - 1].remove_empty_child(name);
+            let (parent, child) = (&self.held[index - 1], &self.held[*index]);
+            if hold_alone(child) && parent.is_child(name, child).unwrap_or(false) {
+                let _ = parent.remove_empty_child(name);
             }
         }
-        if !self.made_outside.is_empty() && hold_alone(&self.held[0]) {
+        let root = self.made_outside.last();
+        if root.is_some_and(|root| hold_alone(&self.held[0]) && self.held[0].is_at(root)) {
             for path in self.made_outside.iter().rev() {
                 let _ = rustix::fs::rmdir(path);
             }

@@ -17,7 +17,7 @@ use super::fill;
 use super::input::{FileId, Input};
 use super::map::OutputMap;
 use super::way::{FileSystem, Way};
-use super::{refused, retry};
+use super::{refused, require_below_limit, retry};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
 
@@ -64,7 +64,11 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
             fault::check(Operation::CreateFile)?;
             retry(|| rustix::fs::openat(&base.fd, name, flags, Mode::from_raw_mode(0o666)))
         };
-        let unnamed = if base.unnamed_files { make(".", OFlags::TMPFILE) } else { Err(Errno::OPNOTSUPP) };
+        let unnamed = if base.unnamed_files && fault::check(Operation::UnnamedFile).is_ok() {
+            make(".", OFlags::TMPFILE)
+        } else {
+            Err(Errno::OPNOTSUPP)
+        };
         let (made, partial) = match unnamed {
             // What file systems and kernels without unnamed files say.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::INVAL) => {
@@ -72,7 +76,9 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
             }
             answer => (answer, false),
         };
-        let fd = made.map_err(|e| refused("make the file", e).in_file(&base.path.join(text)))?;
+        // In a directory that was removed an unnamed file is not permitted.
+        let gone = |e| if e == Errno::PERM && base.is_removed() { Errno::NOENT } else { e };
+        let fd = made.map_err(|e| refused("make the file", gone(e)).in_file(&base.path.join(text)))?;
         let file = Arc::new(File::from(fd));
         Ok(Self { directory, name, file, partial, len: 0, way: Way::Gather, published: None })
     }
@@ -109,6 +115,7 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
                 input.require_inside(range.offset, u64::from(range.len))?;
             }
         }
+        require_below_limit(list.len()).map_err(|e| self.named(refused("write the file", e)))?;
         let filled = match way {
             Way::Mapped => self.fill_mapped(list, input),
             Way::Gather => self.fill_gathered(list, input),

@@ -181,7 +181,7 @@ impl StreamingFile {
         let at = if lead < 0 { place.start - covered } else { place.end - max };
         let lent = at..at + max;
         let done = match &mut self.backing {
-            Backing::Mapped(mapped) => mapped.reserve(&lent).map(|()| {
+            Backing::Mapped(mapped) => mapped.reserve(lent.start..lent.end.max(place.start)).map(|()| {
                 // In front of the payload there is only room for the header.
                 let first = at.max(self.start as usize).min(place.start);
                 self.covered.extend_from_slice(mapped.bytes(first..place.start));
@@ -240,6 +240,10 @@ impl StreamingFile {
         let moved = done.map_err(|e| self.refused("write the file", e))?;
         self.abandon();
         self.payload += list.len();
+        if let Backing::Mapped(mapped) = &mut self.backing {
+            // Behind the last store: one to pages that were let go would bring them back for good.
+            mapped.filled(place.end);
+        }
         Ok(moved)
     }
 

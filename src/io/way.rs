@@ -72,12 +72,15 @@ impl FileSystem {
         }
     }
 
-    /// Whether a store into allocated space can still find none: then a mapping is no way to write.
+    /// Whether a store into allocated space may still find none: then a mapping is no way to write.
     ///
     /// Btrfs copies a page elsewhere when it is written again after write-back, which needs space that `fallocate` did not
-    /// set aside.
+    /// set aside; overlayfs does not say whether there is btrfs below it, and what others do is not known.
     pub(super) fn can_fault_when_full(self) -> bool {
-        self == Self::Btrfs
+        match self {
+            Self::Ext4 | Self::Xfs | Self::Tmpfs => false,
+            Self::Btrfs | Self::Overlay | Self::Other => true,
+        }
     }
 }
 

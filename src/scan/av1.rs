@@ -7,10 +7,12 @@
 //! A temporal unit ends where the next temporal delimiter comes, or where its packet ends: [`TemporalUnitBuilder::flush`].
 //! What a unit lacks shows only then, so a delimiter may be refused for what came in front of it.
 
+#[cfg(any(test, fuzzing))]
 mod fuzz;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_temporal_units;
 

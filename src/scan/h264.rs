@@ -10,10 +10,12 @@
 //! letter, but prefix NAL units stand between the slices of one picture too (G.7.4.1.2.3, H.7.4.1.2.3). Such units are
 //! held until the next slice says which picture it belongs to.
 
+#[cfg(any(test, fuzzing))]
 mod fuzz;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_access_units;
 

@@ -27,8 +27,8 @@ pub struct SegmenterConfig {
     pub first_base_decode_time: DecodeTime,
     /// Whether `init.mp4` is written, at the first cut. Default true; of several workers on one track one does.
     pub write_init: bool,
-    /// The init segment that another worker wrote: what this one encodes must fit it, and is checked at each packet.
-    /// Only without `write_init`.
+    /// The init segment that another worker wrote: what this one encodes must fit it. Codec and timescale are compared at the
+    /// start, H.264 parameter sets with each packet, all else at the first cut. Only without `write_init`.
     pub published_init: Option<Vec<u8>>,
     /// Drop, and count, pictures in front of the first that decoding can start with, instead of refusing them.
     pub drop_leading: bool,
@@ -36,9 +36,9 @@ pub struct SegmenterConfig {
     pub expected_samples: u32,
     /// Bytes that a segment is expected to have: a hint for the space allocated at once, 0 where nothing is known.
     pub expected_bytes: u64,
-    /// Language as a BCP 47 tag.
+    /// Language as a BCP 47 tag, such as `en` or `pt-BR`.
     pub language: Option<String>,
-    /// What the track is for, in the DASH role scheme.
+    /// What the track is for, in the DASH role scheme (`urn:mpeg:dash:role:2011`): `main`, `commentary` …
     pub role: Option<String>,
     /// Duration of the whole track for the init segment, where it is known in advance.
     pub duration: Option<Ticks>,
@@ -118,7 +118,7 @@ impl CodecConfig {
     }
 }
 
-/// What is known of the pictures beside the bitstream. What is absent is taken from there.
+/// What is known of the pictures beside the bitstream. Size, frame rate and colour are taken from there where they are absent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VideoConfig {
     /// Luma samples a line after cropping; another in the bitstream is an error.
@@ -129,9 +129,9 @@ pub struct VideoConfig {
     pub frame_rate: Option<FrameRate>,
     /// Meaning of the sample values; wins over the bitstream's.
     pub colour: Option<Colour>,
-    /// Colour volume of the mastering display, for `mdcv`.
+    /// Colour volume of the mastering display, for `mdcv`. Not looked for in the bitstream.
     pub mastering_display: Option<MasteringDisplay>,
-    /// Content light levels, for `clli`.
+    /// Content light levels, for `clli`. Not looked for in the bitstream.
     pub content_light: Option<ContentLight>,
 }
 

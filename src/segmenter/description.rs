@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::presentation::Media;
 use crate::time::FrameRate;
 use crate::track::header::{SampleEntry, TrackHeader};
+use crate::track::published::PublishedInit;
 
 /// A track as its init segment and its playlist describe it.
 #[derive(Clone, Debug)]
@@ -110,6 +111,54 @@ fn with_settings(format: VideoFormat, video: &VideoConfig) -> VideoFormat {
 fn pictures(format: &VideoFormat, frame_rate: Option<FrameRate>) -> Media {
     let (width, height) = format.display_size();
     Media::Video { width, height, frame_rate, colour: format.colour }
+}
+
+/// Checks what stands in the init segment and in playlists as text.
+///
+/// # Errors
+/// For a language that is no BCP 47 tag by its characters, and a role that has others than the scheme's.
+pub(super) fn check_texts(config: &SegmenterConfig) -> Result<()> {
+    let plain = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let texts =
+        [("language", &config.language, "a BCP 47 tag such as en or pt-BR"), ("role", &config.role, "main")];
+    for (what, text, example) in texts {
+        if let Some(text) = text.as_deref().filter(|text| !plain(text)) {
+            return Err(Error::conflict(
+                format!("the {what} is '{}'", text.escape_default()),
+                format!("give letters, digits and '-', such as {example}, or none"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks as far as it is known by now that the track fits an init segment that is published.
+///
+/// # Errors
+/// Where it does not.
+pub(super) fn check_published(
+    config: &SegmenterConfig,
+    packets: &Packets,
+    published: &PublishedInit,
+) -> Result<()> {
+    let own = match &config.codec {
+        CodecConfig::Avc { parameter_sets, .. } => parameter_sets.sample_entry_type(),
+        CodecConfig::Av1 { .. } => b"av01",
+        CodecConfig::Aac(_) => b"mp4a",
+    };
+    let theirs = published.entry_type();
+    if theirs.0 != *own {
+        return Err(Error::conflict(
+            format!("the track is {}, the published init segment {theirs}", own.escape_ascii()),
+            "give the init segment of this track",
+        ));
+    }
+    published.check_timescale(config.timescale)?;
+    match Description::new(config, packets) {
+        Ok(description) => published.check(&description.entry, config.timescale),
+        // The bitstream tells later.
+        Err(_) => Ok(()),
+    }
 }
 
 /// Compares the size of the pictures with what the caller said of it.

@@ -78,8 +78,9 @@ const INIT: &str = "init.mp4";
 pub struct Segmenter {
     config: SegmenterConfig,
     published_init: Option<PublishedInit>,
-    output: OutputDirectory,
     packets: Packets,
+    /// As it was when the segment began that is being filled.
+    packets_at_cut: Packets,
     /// Packets taken.
     packet_count: u64,
     /// What the last packet gave: memory that is used again.
@@ -100,6 +101,8 @@ pub struct Segmenter {
     last_payloads: [u64; 2],
     lead: Lead,
     effort: Effort,
+    /// Dropped last: behind a file in it that is not published.
+    output: OutputDirectory,
 }
 
 /// Bytes that stand in a sample in front of where they stood in the packet: 1 for a start code of three bytes, -2 for a
@@ -148,8 +151,8 @@ impl Segmenter {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for settings that contradict each other: a timescale other than
-    /// the sampling rate, a published init segment beside `write_init` or of another codec, a directory that would need
-    /// escaping; `Malformed` and the like for parameter sets that do not parse; `Io` if the directory cannot be made.
+    /// the sampling rate, a published init segment beside `write_init` or of another codec or timescale, a directory or a
+    /// language that would need escaping; `Malformed` and the like for parameter sets that do not parse; `Io` if the directory cannot be made.
     pub fn new(config: SegmenterConfig) -> Result<Self> {
         check_path("the directory of a track", &config.directory)?;
         if let CodecConfig::Aac(aac) = &config.codec
@@ -160,6 +163,7 @@ impl Segmenter {
                 "give audio the timescale of its sampling rate",
             ));
         }
+        description::check_texts(&config)?;
         let published_init = config.published_init.as_deref().map(PublishedInit::read).transpose()?;
         if published_init.is_some() && config.write_init {
             return Err(Error::conflict(
@@ -168,12 +172,16 @@ impl Segmenter {
             ));
         }
         let packets = Packets::new(&config.codec, config.drop_leading, published_init.as_ref())?;
+        if let Some(published) = &published_init {
+            description::check_published(&config, &packets, published)?;
+        }
         let output = OutputDirectory::create(&config.output, &config.directory)?;
         let (next_index, next_base) = (Some(config.first_segment_index), config.first_base_decode_time);
         Ok(Self {
             config,
             published_init,
             output,
+            packets_at_cut: packets.clone(),
             packets,
             packet_count: 0,
             parsed: Parsed::default(),
@@ -194,12 +202,12 @@ impl Segmenter {
     /// Takes a packet, and copies its payload to its place in the segment file. Gives the number of samples in it, which is
     /// 0 where it only holds what belongs to the next picture.
     ///
-    /// H.264: Annex B, whole access units; with several, the duration is that of each. AV1: one temporal unit. AAC: one raw
-    /// access unit. The sync hint is about the first sample; of a packet without one, the timing is not looked at.
+    /// H.264: Annex B, whole access units. AV1: a temporal unit, or several, each behind its delimiter. With several, the
+    /// duration is that of each. AAC: one raw access unit. The sync hint is about the first sample; of a packet without one, the timing is not looked at.
     ///
     /// # Errors
     /// With the number of the packet and the byte, counted from the first byte of the first packet (parameter sets known
-    /// in advance count too): what breaks the codec's syntax or the rules of a track, a time that contradicts the
+    /// in advance count too, discarded packets do not): what breaks the codec's syntax or the rules of a track, a time that contradicts the
     /// bitstream or others, a wrong hint; `Io` if there is no room. The packet is not taken then, nor any of its bytes.
     pub fn push(&mut self, packet: &[u8], timing: SampleTiming) -> Result<usize> {
         self.take(Source::Pushed(packet), timing)
@@ -244,7 +252,7 @@ impl Segmenter {
         let published = match file.publish(&self.header, self.config.content_hash) {
             Ok(published) => published,
             Err(error) => {
-                self.take_back(init);
+                self.take_back(init, description);
                 return Err(error);
             }
         };
@@ -260,15 +268,18 @@ impl Segmenter {
         self.segments.push(segment.clone());
         (self.next_index, self.next_base) = (number.checked_add(1), next_base);
         self.pending.published(bias);
+        self.packets_at_cut = self.packets.clone();
         self.file = None;
         Ok(Some(segment))
     }
 
-    /// Drops the samples that are not cut yet and what waits for the next picture; gives the number of samples. The next
-    /// sample stands in their place, with the number and the decode time that they would have had.
+    /// Drops the packets that came since the last cut, and what waits for the next picture; gives the number of samples. The
+    /// next sample stands in their place, with the number and the decode time that they would have had. Parameter sets that
+    /// came with them are forgotten too, and what [`Self::dropped`] counted of them.
     pub fn discard_pending(&mut self) -> usize {
         let samples = self.pending.samples().len();
         self.pending.discard(!self.segments.is_empty());
+        self.packets = self.packets_at_cut.clone();
         self.packets.discard_waiting();
         self.file = None;
         samples
@@ -289,7 +300,7 @@ impl Segmenter {
         &self.segments
     }
 
-    /// What of the packets is not in samples, by kind, discarded ones included.
+    /// What of the packets is not in samples, by kind; packets that were discarded do not count.
     pub fn dropped(&self) -> Dropped {
         self.packets.dropped()
     }
@@ -427,10 +438,12 @@ impl Segmenter {
     }
 
     /// Removes the init segment again that a cut published before it failed.
-    fn take_back(&mut self, init: Option<FileId>) {
-        if let Some(id) = init {
-            // Where it cannot be removed it stays written: the next cut must not meet it as another's.
-            self.init_written = self.output.remove_published(INIT, id).is_err();
+    fn take_back(&mut self, init: Option<FileId>, description: Description) {
+        let Some(id) = init else { return };
+        // Where it cannot be removed it stays written: the next cut must not meet it as another's.
+        self.init_written = self.output.remove_published(INIT, id).is_err();
+        if self.init_written {
+            self.settle_description(description);
         }
     }
 

@@ -58,6 +58,10 @@ pub(super) struct ParsedSample {
     pub(super) place: u64,
 }
 
+fn empty(content: &str) -> Error {
+    Error::conflict("the packet is empty", format!("push {content} a packet, or nothing"))
+}
+
 pub(super) fn too_large(bytes: u64) -> Error {
     Error::new(ErrorKind::TooLarge {
         what: "the size of a sample in bytes".into(),
@@ -88,11 +92,10 @@ impl Packets {
     ) -> Result<Self> {
         match codec {
             CodecConfig::Avc { parameter_sets, known_parameter_sets, .. } => {
-                let record = published.map(PublishedInit::avc_record);
-                let record = record.map(|record| record.ok_or_else(|| other_codec("H.264"))).transpose()?;
-                let sets =
+                // One of another codec is refused when the track is described.
+                let record = published.and_then(PublishedInit::avc_record);
+                let sets: Option<Vec<_>> =
                     record.map(|record| record.parameter_sets().map(|(_, set)| set.to_vec()).collect());
-                let sets: Option<Vec<_>> = sets;
                 avc::AvcPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
                     .map(Self::Avc)
             }
@@ -174,12 +177,4 @@ impl Packets {
             Self::Aac(_) => Dropped::default(),
         }
     }
-}
-
-/// The published init segment is of another codec than the track.
-fn other_codec(own: &str) -> Error {
-    Error::conflict(
-        format!("the track is {own}, the published init segment is of another codec"),
-        "give the init segment of this track",
-    )
 }

@@ -99,13 +99,19 @@ impl PublishedInit {
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) that names what differs, on both sides.
     pub fn check(&self, entry: &SampleEntry, timescale: Timescale) -> Result<()> {
-        if timescale != self.timescale {
-            return Err(Error::conflict(
-                format!("the timescale is {timescale}, but the init segment has {}", self.timescale),
-                "give every worker of a rendition the same timescale",
-            ));
-        }
+        self.check_timescale(timescale)?;
         entry.description().check_fits(&self.description)
+    }
+
+    /// The part of [`Self::check`] about time.
+    pub(crate) fn check_timescale(&self, timescale: Timescale) -> Result<()> {
+        if timescale == self.timescale {
+            return Ok(());
+        }
+        Err(Error::conflict(
+            format!("the timescale is {timescale}, but the init segment has {}", self.timescale),
+            "give every worker of a rendition the same timescale",
+        ))
     }
 }
 

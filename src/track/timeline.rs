@@ -80,7 +80,7 @@ fn offset(frames: usize, ticks: i128) -> Result<CompositionOffset> {
             value: u64::try_from(ticks.unsigned_abs()).unwrap_or(u64::MAX),
             limit: i32::MAX as u64,
             clause: "ISO/IEC 14496-12 8.8.8",
-            remedy: "the stream's picture order counts are damaged".into(),
+            remedy: "the stream's picture order counts are damaged, or durations are too long".into(),
         })
     })
 }

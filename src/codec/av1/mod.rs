@@ -9,6 +9,7 @@
 
 mod configuration;
 mod frame;
+#[cfg(any(test, fuzzing))]
 mod fuzz;
 mod obu;
 mod sequence;
@@ -17,6 +18,7 @@ pub(crate) mod testing;
 
 pub use configuration::Av1Configuration;
 pub use frame::{CodedFrame, FrameHeader, FrameSize, FrameType};
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_obus;
 pub use obu::{Obu, ObuHeader, ObuKind, Obus};

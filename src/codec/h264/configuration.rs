@@ -41,14 +41,18 @@ const MAX_PPS: usize = 255;
 
 impl AvcConfiguration {
     pub(super) fn new(sets: &ParameterSets) -> Result<Self> {
-        let unused = || sets.first_sps().next().map(|set| &set.value);
-        let first = sets.first_used().or_else(unused).ok_or_else(|| {
+        let missing = |kind: &str| {
             Error::malformed(
-                "no sequence parameter set has come",
+                format!("no {kind} parameter set has come"),
                 "H.264 7.4.1.2.1",
                 "give a stream with at least one coded picture, or its parameter sets",
             )
-        })?;
+        };
+        let unused = || sets.first_sps().next().map(|set| &set.value);
+        let first = sets.first_used().or_else(unused).ok_or_else(|| missing("sequence"))?;
+        if sets.first_pps().next().is_none() {
+            return Err(missing("picture"));
+        }
         let demands = sets.demands();
         let chroma = first.chroma;
         if let Some(other) = sets.first_sps().map(|set| &set.value).find(|sps| sps.chroma != chroma) {

@@ -7,6 +7,7 @@
 //! Clauses are those of the 08/2021 edition.
 
 mod configuration;
+#[cfg(any(test, fuzzing))]
 mod fuzz;
 mod parameter_sets;
 mod poc;
@@ -20,6 +21,7 @@ pub(crate) mod testing;
 mod vui;
 
 pub use configuration::AvcConfiguration;
+#[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_parameter_sets;
 pub use parameter_sets::{ParameterSetPlacement, ParameterSets};

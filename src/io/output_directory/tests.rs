@@ -94,6 +94,22 @@ fn workers_that_make_the_same_directories_at_once_all_succeed() {
 }
 
 #[test]
+fn a_directory_that_was_removed_and_made_again_is_anothers() {
+    let keep = tempfile::tempdir().unwrap();
+    let root = keep.path().join("root");
+    for path in [root.join("a/b"), root.clone()] {
+        let first = OutputDirectory::create(&root, "a/b").unwrap();
+        std::fs::remove_dir_all(&path).unwrap();
+        let second = OutputDirectory::create(&root, "a/b").unwrap();
+        let error = publish_bytes(first.directory(), "x", b"x").unwrap_err().to_string();
+        assert!(error.contains("No such file or directory"), "{error}");
+        drop(first);
+        publish_bytes(second.directory(), "x", b"x").unwrap();
+        std::fs::remove_dir_all(&root).unwrap();
+    }
+}
+
+#[test]
 fn a_directory_that_a_run_has_for_itself_is_refused() {
     let keep = tempfile::tempdir().unwrap();
     let run = Directory::open(keep.path()).unwrap();

@@ -39,9 +39,10 @@ impl Mapped {
         let map = GrowingMap::new(Arc::clone(file), whole >= HUGE_FOLIOS as u64).ok()?;
         let mut mapped = Self { map, first };
         match mapped.allocate(1) {
-            Err(Errno::OPNOTSUPP | Errno::NOSYS) => None,
             // A full disk is told of when bytes come that find no place.
-            _ => Some(mapped),
+            Ok(()) | Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG | Errno::IO | Errno::INTR) => Some(mapped),
+            // No file system that sets space aside.
+            Err(_) => None,
         }
     }
 
@@ -87,7 +88,7 @@ impl Mapped {
     }
 
     /// Makes sure that `range` can be lent. No more of it is made present than an append would.
-    pub(super) fn reserve(&mut self, range: &Range<usize>) -> Result<(), Errno> {
+    pub(super) fn reserve(&mut self, range: Range<usize>) -> Result<(), Errno> {
         self.allocate(range.end)?;
         self.map.populate(range.end.min(range.start.saturating_add(POPULATE_STEP)))
     }
@@ -106,9 +107,12 @@ impl Mapped {
         self.map.populate(at.end)?;
         let first = at.start.min(packet.start);
         let bytes = self.map.bytes_mut(first..at.end.max(packet.end));
-        let moved = place(list, bytes, at.start - first, packet.start - first);
-        self.map.filled(at.end);
-        Ok(moved)
+        Ok(place(list, bytes, at.start - first, packet.start - first))
+    }
+
+    /// Says that nothing before `end` is going to be stored to soon.
+    pub(super) fn filled(&mut self, end: usize) {
+        self.map.filled(end);
     }
 
     /// Moves `payload` so that it begins at `to`. Everything that can fail comes before the first byte moves.

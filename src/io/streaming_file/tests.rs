@@ -427,12 +427,33 @@ fn a_limit_on_the_size_of_files_is_an_error_and_no_signal() {
     }
     let directory = Arc::new(Directory::open(Path::new("/mnt")).unwrap());
     let expected = Expectation { header: 10, payload: 10 << 20 };
-    let mut file = StreamingFile::create(directory, "a".into(), expected, false).unwrap();
+    let mut file = StreamingFile::create(Arc::clone(&directory), "a".into(), expected, false).unwrap();
     let (list, packet) = list_of(&[Unit { literal: 0, length: true, gap: 4, len: 100_000 }]);
     file.append(&list, &packet).unwrap();
     let error = file.reserve(0, 200_000).unwrap_err().to_string();
     assert!(error.contains("File too large") && error.contains("ulimit -f"), "{error}");
     assert_eq!(file.publish(b"header", false).unwrap().bytes, 100_010);
+
+    let create = |name: &str, header, buffered| {
+        let expected = Expectation { header, payload: 0 };
+        StreamingFile::create(Arc::clone(&directory), name.into(), expected, buffered)
+    };
+    let mut file = create("b", 0, true).unwrap();
+    file.append(&list, &packet).unwrap();
+    let error = file.append(&list, &packet).unwrap_err().to_string();
+    assert!(error.contains("File too large"), "{error}");
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    setrlimit(Resource::Fsize, Rlimit { current: Some(130), ..getrlimit(Resource::Fsize) }).unwrap();
+    let error =
+        super::super::segment_file::publish_bytes(&directory, "c", &[0; 131]).unwrap_err().to_string();
+    assert!(error.contains("File too large"), "{error}");
+    // Less is allocated than the header takes, in front of whose end a byte is lent.
+    for (header, lent) in [(146, false), (126, true)] {
+        let mut file = create("d", header, false).unwrap();
+        assert_eq!(file.reserve(-16, 1).is_ok(), lent);
+        assert_eq!(file.reserved().len(), usize::from(lent));
+    }
 }
 
 #[test]
@@ -498,14 +519,15 @@ fn memory_does_not_grow_with_the_segment() {
         let out = Out::new(true);
         let expected = Expectation { header: 1000, payload: 256 << 20 };
         let mut file = out.file(expected, buffered).unwrap();
-        let (list, packet) = list_of(&[Unit { literal: 0, length: true, gap: 4, len: 256 << 10 }]);
+        // Ten bytes in front of each unit, for which it is lent six further up.
+        let (list, packet) = list_of(&[Unit { literal: 0, length: true, gap: 10, len: 256 << 10 }]);
         let before = resident();
         let mut most = (0, 0);
         for i in 0..1024 {
             if i % 2 == 0 {
                 file.append(&list, &packet).unwrap();
             } else {
-                file.reserve(0, 2 << 20).unwrap();
+                file.reserve(-6, 2 << 20).unwrap();
                 file.reserved_mut()[..packet.len()].copy_from_slice(&packet);
                 file.commit(&list, packet.len()).unwrap();
             }

@@ -15,12 +15,7 @@ pub(in crate::segmenter) struct AacPackets {
 impl AacPackets {
     pub(super) fn read(&mut self, packet: &[u8], parsed: &mut Parsed) -> Result<()> {
         if packet.is_empty() {
-            return Err(Error::malformed(
-                "the packet is empty",
-                "ISO/IEC 14496-3 4.4.2.1",
-                "push one raw_data_block a packet",
-            )
-            .at(self.position));
+            return Err(super::empty("one raw_data_block").at(self.position));
         }
         // A raw_data_block cannot begin so: its first three bits, id_syn_ele, would say that it ends there.
         if let Some(header) = AdtsHeader::read(packet) {

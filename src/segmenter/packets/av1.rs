@@ -3,7 +3,7 @@
 
 use super::{Parsed, ParsedSample};
 use crate::codec::av1::{Av1Configuration, Obus};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::scan::av1::{Obu, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
 use crate::scan::{Dropped, SourceRange};
 use crate::track::SampleFlags;
@@ -24,7 +24,7 @@ impl Av1Packets {
     pub(super) fn read(&mut self, packet: &[u8], parsed: &mut Parsed) -> Result<()> {
         let base = self.position;
         if packet.is_empty() {
-            return Err(Error::malformed("the packet is empty", "AV1 7.5", "push one temporal unit").at(base));
+            return Err(super::empty("one temporal unit").at(base));
         }
         self.builder.start_packet();
         for obu in Obus::of_packet(packet) {

@@ -51,6 +51,9 @@ impl AvcPackets {
 
     pub(super) fn read(&mut self, packet: &[u8], parsed: &mut Parsed) -> Result<()> {
         let base = self.position;
+        if packet.is_empty() {
+            return Err(super::empty("one access unit or more").at(base));
+        }
         self.builder.start_packet();
         let mut end = 0;
         for unit in NalUnits::new(packet).map_err(|error| error.shift(base))? {
@@ -153,7 +156,7 @@ impl AvcPackets {
         Err(Error::malformed(
             "the units from here on belong to a picture that has not come",
             "H.264 7.4.1.2.3",
-            "push the picture behind them, or discard what is pending",
+            "push the picture behind them, or discard them before the end (discard_pending)",
         )
         .at(offset))
     }

@@ -161,6 +161,25 @@ fn a_segmenter_that_is_dropped_after_a_failure_leaves_what_it_published() {
 }
 
 #[test]
+fn a_file_that_is_made_under_a_reserved_name_goes_with_its_directory() {
+    let keep = tempfile::tempdir().unwrap();
+    for buffered in [false, true] {
+        fault::fail_at(fault::Operation::UnnamedFile, 0);
+        let mut segmenter = Segmenter::new(config(&keep.path().join("out"), buffered)).unwrap();
+        let calls = calls();
+        let packet = calls.iter().find_map(|call| match call {
+            Call::Push(packet, _) => Some(packet),
+            _ => None,
+        });
+        segmenter.push(packet.unwrap(), SampleTiming::new(1000)).unwrap();
+        assert!(fault::fired());
+        assert!(tree(keep.path()).iter().any(|path| path.ends_with(".part")), "{:?}", tree(keep.path()));
+        drop(segmenter);
+        assert!(tree(keep.path()).is_empty(), "{:?}", tree(keep.path()));
+    }
+}
+
+#[test]
 fn files_and_directories_of_others_stay() {
     let output = tempfile::tempdir().unwrap();
     let directory = output.path().join("video");

@@ -56,6 +56,8 @@ pub(crate) struct Model {
     state: State,
     /// Files below the track's directory.
     files: BTreeMap<String, Vec<u8>>,
+    /// What was known of the bitstream when the last segment was cut.
+    at_cut: (avc::Avc, av1::Av1, Dropped),
 }
 
 #[derive(Clone, Debug)]
@@ -112,7 +114,8 @@ impl Model {
             bias: None,
             init_written: !config.write_init,
         };
-        Ok(Self { config, state, files: BTreeMap::new() })
+        let at_cut = (state.avc.clone(), state.av1.clone(), state.dropped);
+        Ok(Self { config, state, files: BTreeMap::new(), at_cut })
     }
 
     pub(crate) fn push(&mut self, packet: &[u8], timing: SampleTiming) -> Answer<usize> {
@@ -234,6 +237,7 @@ impl Model {
         self.state.base_decode_time += duration.0;
         self.state.bias = bias;
         self.state.pending.clear();
+        self.at_cut = (self.state.avc.clone(), self.state.av1.clone(), self.state.dropped);
         self.state.segments.push(segment.clone());
         Ok(Some(segment))
     }
@@ -383,6 +387,7 @@ impl Model {
     }
 
     pub(crate) fn discard_pending(&mut self) -> usize {
+        (self.state.avc, self.state.av1, self.state.dropped) = self.at_cut.clone();
         self.state.avc.discard_waiting();
         if self.state.segments.is_empty() {
             self.state.told = None;
