@@ -40,7 +40,7 @@ pub(crate) fn check(_: Operation) -> Result<(), Errno> {
 }
 
 #[cfg(test)]
-pub(crate) use injected::{check, count, fail_at, fail_nth, fired, reset};
+pub(crate) use injected::{check, count, fail_at, fail_at_then, fail_nth, fired, reset};
 
 #[cfg(test)]
 mod injected {
@@ -52,6 +52,8 @@ mod injected {
     struct State {
         /// The one kind that is to fail; of `None`, any.
         only: Option<Operation>,
+        /// What is to fail once more when that has.
+        then: Option<Operation>,
         /// Checks of that kind that still succeed before one fails.
         left: Option<u64>,
         /// Checks of any kind.
@@ -60,12 +62,17 @@ mod injected {
     }
 
     thread_local! {
-        static STATE: Cell<State> = const { Cell::new(State { only: None, left: None, count: 0, fired: false }) };
+        static STATE: Cell<State> = const { Cell::new(State { only: None, then: None, left: None, count: 0, fired: false }) };
     }
 
     /// Lets the `nth` check of `operation` from here on fail, once, on this thread; 0 is the next.
     pub(crate) fn fail_at(operation: Operation, nth: u64) {
         STATE.set(State { only: Some(operation), left: Some(nth), ..State::default() });
+    }
+
+    /// As [`fail_at`], and then the next check of `then`.
+    pub(crate) fn fail_at_then(operation: Operation, nth: u64, then: Operation) {
+        STATE.set(State { only: Some(operation), left: Some(nth), then: Some(then), ..State::default() });
     }
 
     /// Lets the `nth` check of any kind from here on fail, once, on this thread; 0 is the next.
@@ -104,6 +111,9 @@ mod injected {
                 _ => Ok(()),
             };
             state.left = state.left.and_then(|left| left.checked_sub(1));
+            if answer.is_err() && state.then.is_some() {
+                (state.only, state.left) = (state.then.take(), Some(0));
+            }
         }
         STATE.set(state);
         answer

@@ -231,7 +231,7 @@ impl Segmenter {
     /// # Errors
     /// When the first pending sample is no sync sample, when times contradict each other, when the configuration does not
     /// fit the published init segment; `Io` when the file cannot be published, also since there is one of its name. Nothing
-    /// is published then, and what is pending stays: the call may be made again, also after more packets.
+    /// is published then, an init segment that was is removed again, and what is pending stays: the call may be made again, also after more packets.
     pub fn cut(&mut self) -> Result<Option<Segment>> {
         if self.pending.is_empty() {
             return Ok(None);

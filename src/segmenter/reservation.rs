@@ -43,7 +43,8 @@ impl<'a> Reservation<'a> {
     }
 
     /// Takes the first `used` bytes as a packet: what [`Segmenter::push`] does with one, but in place. A start code of four
-    /// bytes becomes a length; one of three moves what is behind it by a byte, and so does what samples do not hold.
+    /// bytes becomes a length; one of three moves what is behind it by a byte, and so does what samples do not hold, unless the
+    /// packets before had the same in front.
     ///
     /// # Errors
     /// Those of [`Segmenter::push`], and more bytes used than reserved. The packet is not taken then.

@@ -3,7 +3,7 @@
 //!
 //! In band (`avc3`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
 //! format, length prefixes. Out of band (`avc1`) every set must be in the published record too, byte for byte but for zeros
-//! at its end; that record may hold more. Any other codec configuration must be the same bytes.
+//! at its end, and profile and level within its; that record may hold more. Any other codec configuration must be the same bytes.
 
 use std::fmt;
 

@@ -9,6 +9,7 @@ use super::drawn::avc_config;
 use super::model::Model;
 use super::streams::{Choices, Draft, Kind, Sets, Step, lay_out, stream};
 use crate::codec::h264::ParameterSetPlacement;
+use crate::codec::h264::testing::Pps;
 use crate::io::fault;
 use crate::segmenter::{SampleTiming, Segmenter, SegmenterConfig};
 
@@ -157,6 +158,36 @@ fn a_segmenter_that_is_dropped_after_a_failure_leaves_what_it_published() {
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn an_init_segment_that_cannot_be_taken_back_counts_as_written() {
+    let calls = calls();
+    let cut = calls.iter().position(|call| matches!(call, Call::Cut)).unwrap();
+    for buffered in [false, true] {
+        let output = tempfile::tempdir().unwrap();
+        let config = config(output.path(), buffered);
+        let directory = output.path().join(&config.directory);
+        let mut model = Model::new(config.clone()).unwrap();
+        let mut segmenter = Segmenter::new(config).unwrap();
+        for call in &calls[..cut] {
+            call.on(&mut segmenter).unwrap();
+            call.on_model(&mut model).unwrap();
+        }
+        // The init segment is linked, the segment is not, and then the former is not removed.
+        fault::fail_at_then(fault::Operation::Link, 1, fault::Operation::Remove);
+        assert!(segmenter.cut().is_err());
+        assert_eq!(files_in(&directory).into_keys().collect::<Vec<_>>(), ["init.mp4"]);
+        // A parameter set that it does not have comes too late.
+        let late = [&b"\0\0\0\x01"[..], &Pps { id: 9, ..Pps::default() }.nal()].concat();
+        let error = segmenter.push(&late, SampleTiming::new(1001)).unwrap_err().to_string();
+        assert!(error.contains("is new"), "{error}");
+        for call in &calls[cut..] {
+            call.on(&mut segmenter).unwrap();
+            call.on_model(&mut model).unwrap();
+        }
+        assert_files(&directory, model.files());
     }
 }
 
