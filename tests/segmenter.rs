@@ -1,4 +1,4 @@
-//! What a segmenter refuses before it has cost anything, and what it forgets.
+//! What a segmenter refuses before it has cost anything, what it forgets, and that workers write what one writes.
 
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use fragmint::codec::aac::{AacConfig, AudioObjectType};
 use fragmint::codec::h264::ParameterSetPlacement;
 use fragmint::codec::{ContentLight, MasteringDisplay};
+use fragmint::presentation::{Promise, merge};
 use fragmint::scan::annexb::NalUnits;
 use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig, VideoConfig};
-use fragmint::time::Timescale;
+use fragmint::time::{DecodeTime, Timescale};
 
 fn example(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ladder").join(name)).unwrap()
@@ -172,4 +173,94 @@ fn hdr_metadata_of_the_configuration_stands_in_the_init_segment() {
     // 14496-12: green, blue, red, white, then the highest and the lowest luminance.
     assert!(has(b"\0\0\0\x20mdcv\x33\xc2\x86\xc4\x1d\x4c\x0b\xb8\x84\xd0\x3e\x80\x3d\x13\x40\x42\0\x98\x96\x80\0\0\0\x01"));
     assert!(has(b"\0\0\0\x0cclli\x03\xe8\x01\x90"));
+}
+
+/// The files below a directory.
+fn files(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .map(|path| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// Writes segments of packets by one worker, and by workers for every way to split them: the files are the same, and merged
+/// they are the same track.
+fn assert_any_split(codec: &CodecConfig, timescale: Timescale, duration: u32, segments: &[Vec<&[u8]>]) {
+    let write = |output: &Path, bounds: &[usize]| {
+        let worker = |range: &[usize]| {
+            let (first, end) = (range[0], range[1]);
+            let before: usize = segments[..first].iter().map(Vec::len).sum();
+            let config = SegmenterConfig {
+                first_segment_index: NonZeroU32::new(first as u32 + 1).unwrap(),
+                first_base_decode_time: DecodeTime(before as u64 * u64::from(duration)),
+                // Whoever has the last segments.
+                write_init: end == segments.len(),
+                ..SegmenterConfig::new(output, "track", codec.clone(), timescale)
+            };
+            let mut segmenter = Segmenter::new(config).unwrap();
+            for segment in &segments[first..end] {
+                for packet in segment {
+                    assert_eq!(segmenter.push(packet, SampleTiming::new(duration)).unwrap(), 1);
+                }
+                segmenter.cut().unwrap().unwrap();
+            }
+            segmenter.finish().unwrap()
+        };
+        let parts = bounds.windows(2).map(worker).collect();
+        let promise = Promise { segments: Some(segments.len() as u64), ..Promise::default() };
+        let track = merge(parts, &promise).unwrap();
+        let listed: Vec<_> = track
+            .segments()
+            .iter()
+            .map(|s| (s.number, s.bytes, s.base_decode_time, s.content_hash))
+            .collect();
+        (files(&output.join("track")), listed, track.codec().to_owned(), *track.media())
+    };
+    let keep = tempfile::tempdir().unwrap();
+    let one = write(&keep.path().join("one"), &[0, segments.len()]);
+    assert_eq!(one.0.len(), segments.len() + 1);
+    for split in 1..1_u32 << (segments.len() - 1) {
+        let inner = (1..segments.len()).filter(|bound| split >> (bound - 1) & 1 == 1);
+        let bounds: Vec<_> = [0].into_iter().chain(inner).chain([segments.len()]).collect();
+        assert!(write(&keep.path().join(split.to_string()), &bounds) == one, "split at {bounds:?}");
+    }
+}
+
+#[test]
+fn workers_on_sound_write_what_one_writes_for_every_split() {
+    let frames: Vec<Vec<u8>> = (0..40_u8).map(|i| vec![0x21 + i % 3; 3 + usize::from(i)]).collect();
+    let segments: Vec<Vec<&[u8]>> = [0..3, 3..20, 20..21, 21..38, 38..40]
+        .map(|range| frames[range].iter().map(Vec::as_slice).collect())
+        .into();
+    assert_any_split(&CodecConfig::Aac(stereo()), timescale(48_000), 1024, &segments);
+}
+
+#[test]
+fn workers_on_av1_write_what_one_writes_for_every_split() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams/90p.ivf");
+    let ivf = std::fs::read(path).unwrap();
+    let mut packets = Vec::new();
+    let mut rest = &ivf[32..];
+    while let Some((header, behind)) = rest.split_first_chunk::<12>() {
+        let size = u32::from_le_bytes(*header.first_chunk().unwrap()) as usize;
+        packets.push(&behind[..size]);
+        rest = &behind[size..];
+    }
+    // A hint that it is a sync sample is refused where it is none.
+    let keep = tempfile::tempdir().unwrap();
+    let mut probe = Segmenter::new(config(keep.path(), CodecConfig::av1())).unwrap();
+    let mut segments: Vec<Vec<&[u8]>> = Vec::new();
+    for packet in packets {
+        match probe.push(packet, SampleTiming::new(1000).sync(true)) {
+            Ok(_) => segments.push(vec![packet]),
+            Err(_) => {
+                probe.push(packet, SampleTiming::new(1000)).unwrap();
+                segments.last_mut().unwrap().push(packet);
+            }
+        }
+    }
+    assert!((3..9).contains(&segments.len()), "{} groups", segments.len());
+    assert_any_split(&CodecConfig::av1(), timescale(25_000), 1000, &segments);
 }
