@@ -54,6 +54,11 @@ fn packet(units: &[Vec<u8>], shape: Shape) -> Vec<u8> {
     packet
 }
 
+/// A directory whose files are mapped: tmpfs, for on some file systems (overlayfs, btrfs) they are not.
+fn output() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap()
+}
+
 fn segmenter(output: &Path) -> Segmenter {
     let timescale = Timescale::new(NonZeroU32::new(25_000).unwrap());
     Segmenter::new(SegmenterConfig::new(output, "video", CodecConfig::avc(), timescale)).unwrap()
@@ -61,7 +66,7 @@ fn segmenter(output: &Path) -> Segmenter {
 
 /// Writes the access units through reservations; what moved, and the bytes of the segment.
 fn reserve_all(units: &[Vec<Vec<u8>>], shape: Shape) -> (Effort, Vec<u8>) {
-    let output = tempfile::tempdir().unwrap();
+    let output = output();
     let mut segmenter = segmenter(output.path());
     for unit in units {
         let packet = packet(unit, shape);
@@ -92,7 +97,7 @@ fn bytes_move_as_little_as_the_shape_of_the_packets_allows() {
         known_parameter_sets,
         video: Default::default(),
     };
-    let output = tempfile::tempdir().unwrap();
+    let output = output();
     let timescale = Timescale::new(NonZeroU32::new(25_000).unwrap());
     let config = SegmenterConfig::new(output.path(), "video", codec(known), timescale);
     let mut segmenter = Segmenter::new(config).unwrap();
@@ -121,7 +126,7 @@ fn bytes_move_as_little_as_the_shape_of_the_packets_allows() {
 
 #[test]
 fn a_pattern_in_a_reservation_is_seen_through_the_open_file() {
-    let output = tempfile::tempdir().unwrap();
+    let output = output();
     let directory = output.path().canonicalize().unwrap();
     let mut segmenter = segmenter(output.path());
     let units = access_units();
