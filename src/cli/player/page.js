@@ -237,7 +237,7 @@ async function requireHlsJs() {
     return false;
   }
   if (!window.Hls.isSupported()) {
-    fail("This browser has no Media Source Extensions for H.264 in MP4, which hls.js needs.", "Try another browser.");
+    fail("This browser has no Media Source Extensions for MP4, which hls.js needs.", "Try another browser.");
     return false;
   }
   return true;
