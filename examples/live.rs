@@ -9,6 +9,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write as _};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::mpsc::{self, Sender};
@@ -139,6 +140,6 @@ fn ship(segment: &Segment, output: &Path) -> Result<()> {
     }
     fs::rename(part, &shipped)?;
     let (number, bytes, ticks) = (segment.number, segment.bytes, segment.duration.0);
-    println!("{}: number {number}, {bytes} bytes, {ticks} ticks, {hash}", file.display());
+    writeln!(io::stdout(), "{}: number {number}, {bytes} bytes, {ticks} ticks, {hash}", file.display())?;
     Ok(())
 }
