@@ -7,7 +7,7 @@ use super::frame_rate::{Stated, frame_rate};
 use super::ingest::{SourceKind, SourceTrack};
 use super::report::Notice;
 use super::{InputRequest, Request};
-use crate::codec::{PictureOrder, VideoFormat, aac};
+use crate::codec::PictureOrder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
@@ -195,44 +195,26 @@ impl TimedTrack<'_> {
 
     /// What playlists say of it.
     pub fn media(&self) -> Media {
-        let video = |format: VideoFormat| {
-            let (width, height) = format.display_size();
-            Media::Video { width, height, frame_rate: self.frame_rate, colour: format.colour }
-        };
+        Media::of(&self.entry())
+    }
+
+    fn entry(&self) -> SampleEntry {
         match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => video(configuration.video_format()),
-            SourceKind::Av1 { configuration, .. } => video(configuration.video_format()),
-            SourceKind::Aac(config) => {
-                Media::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
+            SourceKind::Avc { configuration, .. } => {
+                SampleEntry::avc(configuration, configuration.video_format(), self.frame_rate)
             }
+            SourceKind::Av1 { configuration, .. } => {
+                SampleEntry::av1(configuration, configuration.video_format(), self.frame_rate)
+            }
+            SourceKind::Aac(config) => SampleEntry::aac(config),
         }
     }
 
     /// What its init segment says.
     pub fn header(&self) -> TrackHeader {
-        let entry = match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => SampleEntry::Avc {
-                parameter_sets: configuration.placement(),
-                format: configuration.video_format(),
-                frame_rate: self.frame_rate,
-                progressive: configuration.progressive(),
-                configuration_record: configuration.record(),
-            },
-            SourceKind::Av1 { configuration, .. } => SampleEntry::Av1 {
-                format: configuration.video_format(),
-                frame_rate: self.frame_rate,
-                configuration_record: configuration.record(),
-            },
-            SourceKind::Aac(config) => SampleEntry::Mp4a {
-                audio_specific_config: config.audio_specific_config().to_vec(),
-                object_type_indication: aac::OBJECT_TYPE_INDICATION,
-                channels: config.channels(),
-                sample_rate: config.sample_rate(),
-            },
-        };
         TrackHeader {
             timescale: self.timescale,
-            entry,
+            entry: self.entry(),
             language: self.input.language.clone(),
             role: self.input.role.clone(),
             duration: Some(self.duration()),

@@ -33,6 +33,17 @@ pub enum Media {
 }
 
 impl Media {
+    /// What a track with this sample entry shows or sounds like.
+    pub fn of(entry: &SampleEntry) -> Self {
+        match *entry {
+            SampleEntry::Avc { format, frame_rate, .. } | SampleEntry::Av1 { format, frame_rate, .. } => {
+                let (width, height) = format.display_size();
+                Self::Video { width, height, frame_rate, colour: format.colour }
+            }
+            SampleEntry::Mp4a { channels, sample_rate, .. } => Self::Audio { channels, sample_rate },
+        }
+    }
+
     /// Whether it is video.
     pub const fn is_video(&self) -> bool {
         matches!(self, Self::Video { .. })

@@ -253,10 +253,10 @@ impl AccessUnitBuilder {
         self.waiting
     }
 
-    /// Drops what waits for a picture, and gives how many bytes of it would have gone into a sample.
-    pub fn discard_waiting(&mut self) -> u64 {
+    /// Drops what waits for a picture.
+    pub fn discard_waiting(&mut self) {
         self.waiting = None;
-        self.held.drain(..).map(|unit| u64::from(unit.range.len)).sum()
+        self.held.clear();
     }
 
     /// From now on a parameter set that has not come yet is an error: the sample entry is written.

@@ -2,7 +2,7 @@
 
 use super::config::{CodecConfig, SegmenterConfig, VideoConfig};
 use super::packets::Packets;
-use crate::codec::{BitstreamRate, VideoFormat, aac};
+use crate::codec::{BitstreamRate, VideoFormat};
 use crate::error::{Error, Result};
 use crate::presentation::Media;
 use crate::time::FrameRate;
@@ -14,7 +14,6 @@ use crate::track::published::PublishedInit;
 pub(super) struct Description {
     pub(super) entry: SampleEntry,
     pub(super) codec: String,
-    pub(super) media: Media,
 }
 
 impl Description {
@@ -29,32 +28,18 @@ impl Description {
                 let configuration = packets.configuration()?;
                 let format = with_settings(configuration.video_format(), video);
                 let frame_rate = frame_rate(video, configuration.bitstream_rate());
-                let entry = SampleEntry::Avc {
-                    parameter_sets: configuration.placement(),
-                    format,
-                    frame_rate,
-                    progressive: configuration.progressive(),
-                    configuration_record: configuration.record(),
-                };
-                Ok(Self { entry, codec: configuration.codec_string(), media: pictures(&format, frame_rate) })
+                let entry = SampleEntry::avc(&configuration, format, frame_rate);
+                Ok(Self { entry, codec: configuration.codec_string() })
             }
             (CodecConfig::Av1 { video }, Packets::Av1(packets)) => {
                 let configuration = packets.configuration()?;
                 let format = with_settings(configuration.video_format(), video);
                 let frame_rate = frame_rate(video, configuration.bitstream_rate());
-                let entry =
-                    SampleEntry::Av1 { format, frame_rate, configuration_record: configuration.record() };
-                Ok(Self { entry, codec: configuration.codec_string(), media: pictures(&format, frame_rate) })
+                let entry = SampleEntry::av1(&configuration, format, frame_rate);
+                Ok(Self { entry, codec: configuration.codec_string() })
             }
             (CodecConfig::Aac(aac), _) => {
-                let entry = SampleEntry::Mp4a {
-                    audio_specific_config: aac.audio_specific_config().to_vec(),
-                    object_type_indication: aac::OBJECT_TYPE_INDICATION,
-                    channels: aac.channels(),
-                    sample_rate: aac.sample_rate(),
-                };
-                let media = Media::Audio { channels: aac.channels(), sample_rate: aac.sample_rate() };
-                Ok(Self { entry, codec: aac.codec_string(), media })
+                Ok(Self { entry: SampleEntry::aac(aac), codec: aac.codec_string() })
             }
             _ => unreachable!("packets are read as the configuration says"),
         }
@@ -86,10 +71,7 @@ pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
             (parameter_sets.sample_entry_type().escape_ascii().to_string(), video(known))
         }
         CodecConfig::Av1 { video: known } => ("av01".to_owned(), video(known)),
-        CodecConfig::Aac(aac) => {
-            let media = Media::Audio { channels: aac.channels(), sample_rate: aac.sample_rate() };
-            (aac.codec_string(), media)
-        }
+        CodecConfig::Aac(aac) => (aac.codec_string(), Media::of(&SampleEntry::aac(aac))),
     }
 }
 
@@ -106,11 +88,6 @@ fn with_settings(format: VideoFormat, video: &VideoConfig) -> VideoFormat {
         content_light: video.content_light.or(format.content_light),
         ..format
     }
-}
-
-fn pictures(format: &VideoFormat, frame_rate: Option<FrameRate>) -> Media {
-    let (width, height) = format.display_size();
-    Media::Video { width, height, frame_rate, colour: format.colour }
 }
 
 /// Checks what stands in the init segment and in playlists as text.
@@ -167,6 +144,9 @@ pub(super) fn check_published(
 /// Where they differ.
 pub(super) fn check_size(codec: &CodecConfig, packets: &Packets) -> Result<()> {
     let (CodecConfig::Avc { video, .. } | CodecConfig::Av1 { video }) = codec else { return Ok(()) };
+    if (video.width, video.height) == (None, None) {
+        return Ok(());
+    }
     let Some((width, height)) = packets.picture_size() else { return Ok(()) };
     let (said_width, said_height) = (video.width.unwrap_or(width), video.height.unwrap_or(height));
     if (said_width, said_height) == (width, height) {

@@ -60,7 +60,7 @@ use crate::io::input::FileId;
 use crate::io::output_directory::OutputDirectory;
 use crate::io::segment_file::publish_bytes;
 use crate::io::streaming_file::{Expectation, StreamingFile};
-use crate::presentation::{PackagedTrack, Segment, check_path};
+use crate::presentation::{Media, PackagedTrack, Segment, check_path};
 use crate::scan::Dropped;
 use crate::time::{DecodeTime, Ticks};
 use crate::track::header::write_init_segment;
@@ -90,9 +90,8 @@ pub struct Segmenter {
     file: Option<StreamingFile>,
     /// The header of the segment: memory that is used again.
     header: Vec<u8>,
-    /// As it was at the first cut, which settles it.
+    /// What the init segment says that was written.
     description: Option<Description>,
-    init_written: bool,
     segments: Vec<Segment>,
     /// Of the next segment; `None` behind the last number there is.
     next_index: Option<NonZeroU32>,
@@ -189,7 +188,6 @@ impl Segmenter {
             file: None,
             header: Vec::new(),
             description: None,
-            init_written: false,
             segments: Vec::new(),
             next_index,
             next_base,
@@ -203,12 +201,13 @@ impl Segmenter {
     /// 0 where it only holds what belongs to the next picture.
     ///
     /// H.264: Annex B, whole access units. AV1: a temporal unit, or several, each behind its delimiter. With several, the
-    /// duration is that of each. AAC: one raw access unit. The sync hint is about the first sample; of a packet without one, the timing is not looked at.
+    /// duration is that of each. AAC: one raw access unit. The sync hint is about the first sample; of a packet without one,
+    /// the timing is not looked at.
     ///
     /// # Errors
     /// With the number of the packet and the byte, counted from the first byte of the first packet (parameter sets known
-    /// in advance count too, discarded packets do not): what breaks the codec's syntax or the rules of a track, a time that contradicts the
-    /// bitstream or others, a wrong hint; `Io` if there is no room. The packet is not taken then, nor any of its bytes.
+    /// in advance count too, discarded packets do not): what breaks the codec's syntax or the rules of a track, a time that
+    /// contradicts the bitstream or others, a wrong hint; `Io` if there is no room. The packet is not taken then, nor any of its bytes.
     pub fn push(&mut self, packet: &[u8], timing: SampleTiming) -> Result<usize> {
         self.take(Source::Pushed(packet), timing)
     }
@@ -231,7 +230,8 @@ impl Segmenter {
     /// # Errors
     /// When the first pending sample is no sync sample, when times contradict each other, when the configuration does not
     /// fit the published init segment; `Io` when the file cannot be published, also since there is one of its name. Nothing
-    /// is published then, an init segment that was is removed again, and what is pending stays: the call may be made again, also after more packets.
+    /// is published then, an init segment that was is removed again, and what is pending stays: the call may be made again,
+    /// also after more packets.
     pub fn cut(&mut self) -> Result<Option<Segment>> {
         if self.pending.is_empty() {
             return Ok(None);
@@ -246,19 +246,18 @@ impl Segmenter {
         let duration = header.duration();
         let next_base = header.base_decode_time().checked_add(duration).expect("Header::new looked at it");
 
-        let description = self.describe()?;
-        let init = self.publish_init_if_due(&description)?;
+        let init = self.publish_init_if_due()?;
         let file = self.file.as_mut().expect("pending samples lie in it");
         let published = match file.publish(&self.header, self.config.content_hash) {
             Ok(published) => published,
             Err(error) => {
-                self.take_back(init, description);
+                self.take_back(init);
                 return Err(error);
             }
         };
         self.last_payloads = [self.last_payloads[1], file.payload_len()];
         self.effort.slid_bytes += published.slid;
-        self.settle_description(description);
+        self.settle(init);
         let listed = Segment::new(number, published.bytes, duration, self.next_base);
         let segment = Segment {
             path: self.output.directory().path().join(&listed.uri),
@@ -321,13 +320,10 @@ impl Segmenter {
     pub fn finish(mut self) -> Result<PackagedTrack> {
         self.packets.check_nothing_waits()?;
         self.cut()?;
-        if self.config.write_init && !self.init_written {
-            let description = self.describe()?;
-            self.publish_init_if_due(&description)?;
-            self.settle_description(description);
-        }
+        let init = self.publish_init_if_due()?;
+        self.settle(init);
         let (codec, media, entry) = match self.describe() {
-            Ok(Description { entry, codec, media }) => (codec, media, Some(entry)),
+            Ok(Description { entry, codec }) => (codec, Media::of(&entry), Some(entry)),
             // Nothing has come, and nothing is owed.
             Err(_) if self.segments.is_empty() => {
                 let (codec, media) = description::unknown(&self.config);
@@ -423,37 +419,43 @@ impl Segmenter {
         }
     }
 
-    /// Publishes the init segment unless that is done, or another worker's task; gives the file, if it did.
-    fn publish_init_if_due(&mut self, description: &Description) -> Result<Option<FileId>> {
-        if let Some(published) = &self.published_init {
-            published.check(&description.entry, self.config.timescale)?;
+    /// Publishes the init segment unless that is done, or another worker's task; gives what it published.
+    fn publish_init_if_due(&mut self) -> Result<Option<NewInit>> {
+        if let Some(published) = &self.published_init
+            && !self.pending.is_empty()
+        {
+            published.check(&self.describe()?.entry, self.config.timescale)?;
         }
-        if !self.config.write_init || self.init_written {
+        if !self.config.write_init || self.description.is_some() {
             return Ok(None);
         }
+        let description = self.describe()?;
         let init = write_init_segment(&description.header(&self.config))?;
         let published = publish_bytes(self.output.directory(), INIT, &init)?;
-        self.init_written = true;
-        Ok(Some(published.id))
+        Ok(Some(NewInit { id: published.id, description }))
     }
 
     /// Removes the init segment again that a cut published before it failed.
-    fn take_back(&mut self, init: Option<FileId>, description: Description) {
-        let Some(id) = init else { return };
-        // Where it cannot be removed it stays written: the next cut must not meet it as another's.
-        self.init_written = self.output.remove_published(INIT, id).is_err();
-        if self.init_written {
-            self.settle_description(description);
-        }
+    fn take_back(&mut self, init: Option<NewInit>) {
+        // Where it cannot be removed it stays: the next cut must not meet it as another's.
+        let stays = |init: &NewInit| self.output.remove_published(INIT, init.id).is_err();
+        let init = init.filter(stays);
+        self.settle(init);
     }
 
-    /// The init segment has been written as described: it stays so.
-    fn settle_description(&mut self, description: Description) {
-        if self.config.write_init && self.description.is_none() {
+    /// The init segment is there to stay, and the track as it describes it.
+    fn settle(&mut self, init: Option<NewInit>) {
+        if let Some(NewInit { description, .. }) = init {
             self.packets.close_configuration();
             self.description = Some(description);
         }
     }
+}
+
+/// An init segment that was published and may be taken back.
+struct NewInit {
+    id: FileId,
+    description: Description,
 }
 
 /// The first `used` bytes of what is lent.

@@ -2,7 +2,7 @@
 
 use super::config::CodecConfig;
 use crate::codec::PictureOrder;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
 use crate::scan::Dropped;
 use crate::track::SampleFlags;
@@ -60,16 +60,6 @@ pub(super) struct ParsedSample {
 
 fn empty(content: &str) -> Error {
     Error::conflict("the packet is empty", format!("push {content} a packet, or nothing"))
-}
-
-pub(super) fn too_large(bytes: u64) -> Error {
-    Error::new(ErrorKind::TooLarge {
-        what: "the size of a sample in bytes".into(),
-        value: bytes,
-        limit: u64::from(u32::MAX),
-        clause: "ISO/IEC 14496-12 8.8.8",
-        remedy: "split the stream".into(),
-    })
 }
 
 /// Reads packets of one codec.

@@ -6,7 +6,7 @@ use super::packets::{Parsed, ParsedSample};
 use crate::codec::PictureOrder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{CompositionOffset, DecodeTime, Ticks};
-use crate::track::{Sample, timeline};
+use crate::track::{Sample, sample_too_large, timeline};
 
 /// How the track's presentation times are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Pending {
             .at(first.place));
         }
         match parsed.samples.iter().find(|sample| sample.size > u64::from(u32::MAX)) {
-            Some(sample) => Err(super::packets::too_large(sample.size).at(sample.place)),
+            Some(sample) => Err(sample_too_large(sample.size).at(sample.place)),
             None => Ok(()),
         }
     }
@@ -119,7 +119,7 @@ impl Pending {
             )
         })?;
         match u64::from(last.size) + joined {
-            size if size > u64::from(u32::MAX) => Err(super::packets::too_large(size)),
+            size if size > u64::from(u32::MAX) => Err(sample_too_large(size)),
             _ => Ok(()),
         }
     }

@@ -15,7 +15,9 @@ use crate::boxes::moov::{self, Media, PackedLanguage};
 use crate::boxes::sample_entry::{self, Btrt, Clli, DecoderConfig, Mdcv, Nclx};
 use crate::boxes::{BoxWriter, FourCc};
 use crate::bytes::{U16, U24, U32};
-use crate::codec::h264::ParameterSetPlacement;
+use crate::codec::aac::{self, AacConfig};
+use crate::codec::av1::Av1Configuration;
+use crate::codec::h264::{AvcConfiguration, ParameterSetPlacement};
 use crate::codec::{ContentLight, MasteringDisplay, SampleAspectRatio, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
@@ -170,6 +172,32 @@ fn packed_language(tag: Option<&str>) -> PackedLanguage {
 }
 
 impl SampleEntry {
+    /// Of H.264 as `configuration` says, with pictures of this format, which may tell more than the bitstream does.
+    pub fn avc(configuration: &AvcConfiguration, format: VideoFormat, frame_rate: Option<FrameRate>) -> Self {
+        Self::Avc {
+            parameter_sets: configuration.placement(),
+            format,
+            frame_rate,
+            progressive: configuration.progressive(),
+            configuration_record: configuration.record(),
+        }
+    }
+
+    /// Of AV1, likewise.
+    pub fn av1(configuration: &Av1Configuration, format: VideoFormat, frame_rate: Option<FrameRate>) -> Self {
+        Self::Av1 { format, frame_rate, configuration_record: configuration.record() }
+    }
+
+    /// Of AAC.
+    pub fn aac(config: &AacConfig) -> Self {
+        Self::Mp4a {
+            audio_specific_config: config.audio_specific_config().to_vec(),
+            object_type_indication: aac::OBJECT_TYPE_INDICATION,
+            channels: config.channels(),
+            sample_rate: config.sample_rate(),
+        }
+    }
+
     fn media(&self) -> Result<Media> {
         match self {
             Self::Avc { format, .. } | Self::Av1 { format, .. } => picture_media(format),

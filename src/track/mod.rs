@@ -113,7 +113,7 @@ impl Samples {
     pub fn push(&mut self, ranges: &[SourceRange], flags: SampleFlags, duration: u32) -> Result<()> {
         let prefix = u64::from(self.framing.prefix_len());
         let size: u64 = ranges.iter().map(|range| u64::from(range.len) + prefix).sum();
-        let size = u32::try_from(size).map_err(|_| too_large("the size of a sample in bytes", size))?;
+        let size = u32::try_from(size).map_err(|_| sample_too_large(size))?;
         let index =
             |len: usize| u32::try_from(len).map_err(|_| too_large("the number of coded units", len as u64));
         let start = index(self.ranges.len())?;
@@ -128,6 +128,11 @@ impl Samples {
         });
         Ok(())
     }
+}
+
+/// A sample whose size is beyond 32 bits.
+pub(crate) fn sample_too_large(bytes: u64) -> Error {
+    too_large("the size of a sample in bytes", bytes)
 }
 
 fn too_large(what: &'static str, value: u64) -> Error {

@@ -4,7 +4,7 @@ use super::{Parsed, ParsedSample};
 use crate::error::{Error, Result};
 use crate::scan::SourceRange;
 use crate::scan::adts::AdtsHeader;
-use crate::track::SampleFlags;
+use crate::track::{SampleFlags, sample_too_large};
 
 #[derive(Clone, Debug, Default)]
 pub(in crate::segmenter) struct AacPackets {
@@ -26,7 +26,7 @@ impl AacPackets {
             )
             .at(self.position));
         }
-        let len = u32::try_from(packet.len()).map_err(|_| super::too_large(packet.len() as u64))?;
+        let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
         parsed.list.push_source(SourceRange { offset: 0, len });
         let (size, place) = (u64::from(len), self.position);
         parsed.samples.push(ParsedSample { size, flags: SampleFlags::SYNC, order: None, place });

@@ -52,8 +52,7 @@ impl Av1Packets {
 
     /// Size of the pictures; `None` as long as no sequence header has come.
     pub(super) fn picture_size(&self) -> Option<(u16, u16)> {
-        let format = self.builder.configuration().ok()?.video_format();
-        Some((format.width, format.height))
+        self.builder.sequence().map(|sequence| (sequence.max_frame_width, sequence.max_frame_height))
     }
 }
 
