@@ -443,18 +443,22 @@ mod tests {
         }
     }
 
+    /// A source that counts the bytes that are read of it.
+    pub(super) struct Counting(pub(super) Vec<u8>, pub(super) AtomicU64);
+
+    impl ReadAt for Counting {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+            self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
+            self.0.read_at(offset, buffer)
+        }
+    }
+
     #[test]
     fn every_byte_is_read_once_however_long_zeros_and_units_cross_parts() {
-        struct Counting(Vec<u8>, AtomicU64);
-        impl ReadAt for Counting {
-            fn len(&self) -> u64 {
-                self.0.len() as u64
-            }
-            fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-                self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-                self.0.read_at(offset, buffer)
-            }
-        }
         let zeros = [&[0, 0, 1, 0x65][..], &vec![0; 1 << 14], &[0, 0, 1], &vec![0x41; 1 << 14]].concat();
         let source = Counting(zeros, AtomicU64::new(0));
         let mut units = Vec::new();

@@ -338,6 +338,7 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::tests::Counting;
     use super::*;
     use crate::scan::ivf::Cadence;
 
@@ -394,16 +395,6 @@ mod tests {
 
     #[test]
     fn heads_are_whole_or_as_long_as_asked_and_no_more_is_read() {
-        struct Counting(Vec<u8>, AtomicU64);
-        impl ReadAt for Counting {
-            fn len(&self) -> u64 {
-                self.0.len() as u64
-            }
-            fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-                self.1.fetch_add(buffer.len() as u64, Ordering::Relaxed);
-                self.0.read_at(offset, buffer)
-            }
-        }
         let source = Counting([unit(9000), unit(20)].concat(), AtomicU64::new(0));
         let told = AtomicU64::new(0);
         let progress = |bytes| {
