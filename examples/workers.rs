@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 
-use fragmint::codec::h264::ParameterSetPlacement;
+use fragmint::codec::ParameterSetPlacement;
 use fragmint::manifest::hls;
 use fragmint::presentation::{PackagedTrack, Presentation, Promise, merge};
 use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig, VideoConfig};

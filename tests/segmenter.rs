@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 
+use fragmint::codec::ParameterSetPlacement;
 use fragmint::codec::aac::{AacConfig, AudioObjectType};
-use fragmint::codec::h264::ParameterSetPlacement;
 use fragmint::codec::{ContentLight, MasteringDisplay};
 use fragmint::presentation::{Promise, merge};
 use fragmint::scan::annexb::NalUnits;

@@ -4,6 +4,9 @@
 pub mod aac;
 pub mod av1;
 pub mod h264;
+pub(crate) mod parameter_sets;
+
+pub use parameter_sets::ParameterSetPlacement;
 
 use crate::time::FrameRate;
 
@@ -35,9 +38,25 @@ pub struct VideoFormat {
     pub mastering_display: Option<MasteringDisplay>,
     /// Content light levels, where they are known.
     pub content_light: Option<ContentLight>,
+    /// `preferred_transfer_characteristics` of an alternative transfer characteristics SEI message (H.264 D.2.33,
+    /// H.265 D.3.38), such as 18 for HLG pictures that are coded for players of standard range; `None` without one.
+    pub preferred_transfer: Option<u8>,
 }
 
 impl VideoFormat {
+    /// Pictures of this size, of which nothing else is known.
+    pub const fn of_size(width: u16, height: u16) -> Self {
+        Self {
+            width,
+            height,
+            sample_aspect_ratio: None,
+            colour: None,
+            mastering_display: None,
+            content_light: None,
+            preferred_transfer: None,
+        }
+    }
+
     /// Size of the picture as shown, in square pixels: the width stretched by the sample aspect ratio, to nearest.
     pub fn display_size(&self) -> (u32, u32) {
         let width = u64::from(self.width);
@@ -51,6 +70,15 @@ impl VideoFormat {
         // A 16-bit width times a 16-bit ratio stays within 32 bits.
         (u32::try_from(shown).unwrap_or(u32::MAX), u32::from(self.height))
     }
+}
+
+/// How the pictures of a track were taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ScanType {
+    /// Whole pictures.
+    Progressive,
+    /// Fields, each of every other line.
+    Interlaced,
 }
 
 /// Width to height of a sample (H.264 E.2.1 `sar_width`, `sar_height`); both above 0.

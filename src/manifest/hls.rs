@@ -222,12 +222,13 @@ impl<'a> Variant<'a> {
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"",
             self.bandwidth, self.average_bandwidth, self.codecs
         );
-        if let Media::Video { width, height, frame_rate, colour } = self.track.media() {
+        if let Media::Video { format, frame_rate, .. } = self.track.media() {
+            let (width, height) = format.display_size();
             attributes += &format!(",RESOLUTION={width}x{height}");
             if let Some(rate) = frame_rate.and_then(three_decimals) {
                 attributes += &format!(",FRAME-RATE={rate}");
             }
-            attributes += &format!(",VIDEO-RANGE={}", video_range(*colour));
+            attributes += &format!(",VIDEO-RANGE={}", video_range(format.colour));
         }
         if self.has_group {
             attributes += &format!(",AUDIO=\"{AUDIO_GROUP}\"");

@@ -115,14 +115,12 @@ pub fn tell_looks(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) {
 
 /// How `other` looks, and how `first` does: half sentences that end in front of the place of `first`.
 fn differences(first: &Media, other: &Media) -> Vec<String> {
-    let (
-        &Media::Video { width, height, colour, .. },
-        &Media::Video { width: other_width, height: other_height, colour: other_colour, .. },
-    ) = (first, other)
-    else {
+    let (Media::Video { format, .. }, Media::Video { format: other_format, .. }) = (first, other) else {
         return Vec::new();
     };
     let mut differences = Vec::new();
+    let (colour, other_colour) = (format.colour, other_format.colour);
+    let ((width, height), (other_width, other_height)) = (format.display_size(), other_format.display_size());
     let (range, other_range) = (video_range(colour), video_range(other_colour));
     if range != other_range {
         differences.push(format!("its video range is {other_range}, but {range}"));

@@ -238,11 +238,12 @@ mod tests {
     use super::super::testing::{segment, timescale};
     use super::super::{Media, Segment};
     use super::*;
+    use crate::codec::VideoFormat;
     use crate::error::ErrorKind;
 
     /// A track in `directory` with segments from `start` on.
     fn track(directory: &str, scale: u32, start: u64, durations: &[u64]) -> PackagedTrack {
-        let media = Media::Video { width: 16, height: 16, frame_rate: None, colour: None };
+        let media = Media::Video { format: VideoFormat::of_size(16, 16), frame_rate: None, scan: None };
         let mut time = start;
         let segments: Vec<Segment> = durations
             .iter()

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use super::{Media, PackagedTrack, Segment};
-use crate::codec::h264::{AvcRecord, ParameterSetPlacement, covering_codec_string};
+use crate::codec::h264::{AvcRecord, covering_codec_string};
+use crate::codec::{ParameterSetPlacement, ScanType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{DecodeTime, FrameRate, Ticks};
 use crate::track::header::SampleEntry;
@@ -148,20 +149,22 @@ fn common_media(tracks: &[PackagedTrack], published: &PackagedTrack) -> Result<M
 
 fn with_rate(media: Media, frame_rate: Option<FrameRate>) -> Media {
     match media {
-        Media::Video { width, height, colour, .. } => Media::Video { width, height, frame_rate, colour },
+        Media::Video { format, scan, .. } => Media::Video { format, frame_rate, scan },
         audio @ Media::Audio { .. } => audio,
     }
 }
 
 fn describe(media: Media) -> String {
     match media {
-        Media::Video { width, height, frame_rate, colour } => {
+        Media::Video { format, frame_rate, scan } => {
+            let (width, height) = (format.width, format.height);
+            let scan = if scan == Some(ScanType::Interlaced) { ", interlaced" } else { "" };
             let rate = frame_rate.map_or(String::new(), |rate| format!(" at {rate} pictures a second"));
-            let colour = colour.map_or("unknown".to_owned(), |c| {
+            let colour = format.colour.map_or("unknown".to_owned(), |c| {
                 let range = if c.full_range { ", full range" } else { "" };
                 format!("{}/{}/{}{range}", c.primaries, c.transfer, c.matrix)
             });
-            format!("{width}x{height}{rate}, colour {colour}")
+            format!("{width}x{height}{scan}{rate}, colour {colour}")
         }
         Media::Audio { channels, sample_rate } => format!("{sample_rate} Hz, channels: {channels}"),
     }

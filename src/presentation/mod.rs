@@ -80,6 +80,25 @@ impl Presentation {
             && others.iter().all(|other| first.media() == other.media() && first.lines_up_with(other))
     }
 
+    /// Tracks that a player may switch between, in sets: video by codec, audio alone that is a ladder; otherwise each audio
+    /// track is a choice of its own. Sets stand as their first tracks do, video first.
+    pub fn switching_sets(&self) -> Vec<Vec<&PackagedTrack>> {
+        let mut sets: Vec<Vec<&PackagedTrack>> = Vec::new();
+        for track in &self.video {
+            let is_same = |set: &&mut Vec<&PackagedTrack>| set[0].codec_family() == track.codec_family();
+            match sets.iter_mut().find(is_same) {
+                Some(set) => set.push(track),
+                None => sets.push(vec![track]),
+            }
+        }
+        if self.is_audio_ladder() {
+            sets.push(self.audio.iter().collect());
+        } else {
+            sets.extend(self.audio.iter().map(|track| vec![track]));
+        }
+        sets
+    }
+
     /// All tracks, video first.
     pub fn tracks(&self) -> impl Iterator<Item = &PackagedTrack> {
         self.video.iter().chain(&self.audio)
@@ -118,11 +137,12 @@ mod testing {
 mod tests {
     use super::testing::{AUDIO, refused, segment, timescale, track};
     use super::*;
+    use crate::codec::VideoFormat;
 
     #[test]
     fn audio_that_lines_up_and_nobody_labelled_is_a_ladder() {
         let ladder = |video: bool, tracks: [PackagedTrack; 2]| {
-            let picture = Media::Video { width: 1, height: 1, frame_rate: None, colour: None };
+            let picture = Media::Video { format: VideoFormat::of_size(1, 1), frame_rate: None, scan: None };
             let segments = vec![segment(1, 1, 0)];
             let video = video
                 .then(|| PackagedTrack::new("v", "avc1.4D001E", picture, timescale(1), segments).unwrap());

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{BitRate, Segment, bit_rate};
-use crate::codec::{Colour, aac};
+use crate::codec::{ScanType, VideoFormat, aac};
 use crate::error::{Error, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
 use crate::track::header::SampleEntry;
@@ -14,14 +14,12 @@ use crate::track::header::SampleEntry;
 pub enum Media {
     /// Pictures.
     Video {
-        /// Width as shown, in square pixels.
-        width: u32,
-        /// Height as shown, in square pixels.
-        height: u32,
+        /// Size, sample shape and colour. A width and height of 0 are not known.
+        format: VideoFormat,
         /// Pictures per second, the highest where it varies; `None` when it is not known.
         frame_rate: Option<FrameRate>,
-        /// Meaning of the sample values; `None` when the bitstream does not say.
-        colour: Option<Colour>,
+        /// Whether they are fields; `None` when that is not known.
+        scan: Option<ScanType>,
     },
     /// Sound.
     Audio {
@@ -36,9 +34,10 @@ impl Media {
     /// What a track with this sample entry shows or sounds like.
     pub fn of(entry: &SampleEntry) -> Self {
         match *entry {
-            SampleEntry::Avc { format, frame_rate, .. } | SampleEntry::Av1 { format, frame_rate, .. } => {
-                let (width, height) = format.display_size();
-                Self::Video { width, height, frame_rate, colour: format.colour }
+            SampleEntry::Avc { format, frame_rate, scan, .. } => Self::Video { format, frame_rate, scan },
+            // AV1 codes no fields.
+            SampleEntry::Av1 { format, frame_rate, .. } => {
+                Self::Video { format, frame_rate, scan: Some(ScanType::Progressive) }
             }
             SampleEntry::Mp4a { channels, sample_rate, .. } => Self::Audio { channels, sample_rate },
         }
@@ -208,6 +207,16 @@ impl PackagedTrack {
     /// The codec string (RFC 6381), such as `avc1.64001f`.
     pub fn codec(&self) -> &str {
         &self.codec
+    }
+
+    /// What its codec string starts with, the same wherever parameter sets are kept: `avc` for `avc1` and `avc3`, `hvc` for
+    /// `hvc1` and `hev1`, else the type of the sample entry.
+    pub fn codec_family(&self) -> &str {
+        match self.codec.split('.').next().unwrap_or_default() {
+            "avc1" | "avc3" => "avc",
+            "hvc1" | "hev1" => "hvc",
+            other => other,
+        }
     }
 
     /// What it shows or sounds like.

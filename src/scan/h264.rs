@@ -21,11 +21,9 @@ pub use fuzz::fuzz_access_units;
 
 use std::sync::Arc;
 
-use crate::codec::PictureOrder;
-use crate::codec::h264::{
-    NalHeader, NalUnitType, OrderCounter, ParameterSetPlacement, ParameterSets, SetPlace, SliceHeader,
-    too_long,
-};
+use crate::codec::h264::{NalHeader, NalUnitType, OrderCounter, ParameterSets, SliceHeader};
+use crate::codec::parameter_sets::{SetPlace, too_long};
+use crate::codec::{ParameterSetPlacement, PictureOrder};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::{Count, Dropped, NalUnit, SourceRange};
@@ -448,24 +446,22 @@ impl AccessUnitBuilder {
         let is_sps = |unit: &Held| matches!(unit.unit_type, NalUnitType::Sps | NalUnitType::SpsExtension);
         let sps_end = self.held.iter().rposition(is_sps).map_or(0, |last| last + 1);
 
-        let missing = |place: &SetPlace| place.offset < held_from;
-        let (mut front, mut behind) = (Vec::new(), Vec::new());
-        for (sps, extension) in self.sets.sps_places() {
-            match (missing(&sps), extension.filter(missing)) {
-                (true, extension) => front.extend([Some(sps), extension].into_iter().flatten()),
-                (false, Some(extension)) => behind.extend([sps, extension]),
-                (false, None) => {}
-            }
-        }
-        // A set that comes again makes decoders forget the picture parameter sets that they have for it.
-        let again: Vec<u64> = behind.iter().map(|set| set.offset).collect();
         let sps_end_offset = self.held.get(sps_end).map_or(u64::MAX, |unit| unit.range.offset);
-        for (pps, sps) in self.sets.pps_places() {
-            let too_early = sps.is_some_and(|sps| {
-                let forgotten = again.contains(&sps.offset) && pps.offset < sps_end_offset;
-                forgotten || (!missing(&sps) && pps.offset < sps.offset)
-            });
-            behind.extend((missing(&pps) || too_early).then_some(pps));
+        let missing = |place: &SetPlace| place.offset < held_from;
+        let (mut front, mut behind): (Vec<SetPlace>, Vec<SetPlace>) = (Vec::new(), Vec::new());
+        for set in self.sets.in_force() {
+            // What stands behind a set that it refers to is read by that one.
+            let repeated_late = set.refers_to.is_some_and(|other| behind.contains(&other));
+            let comes_late =
+                set.refers_to.is_some_and(|other| !missing(&other) && set.place.offset < other.offset);
+            let too_early = comes_late || (repeated_late && set.place.offset < sps_end_offset);
+            match (missing(&set.place), set.extension.filter(missing)) {
+                (true, extension) if !set.is_pps && !too_early => {
+                    front.extend([Some(set.place), extension].into_iter().flatten());
+                }
+                (false, None) if !too_early => {}
+                (_, extension) => behind.extend([Some(set.place), extension].into_iter().flatten()),
+            }
         }
 
         for set in front.iter().chain(&behind) {

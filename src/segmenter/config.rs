@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
+use crate::codec::ParameterSetPlacement;
 use crate::codec::aac::AacConfig;
-use crate::codec::h264::ParameterSetPlacement;
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
 use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};
 use crate::track::header::BitRate;

@@ -60,15 +60,13 @@ impl Description {
 
 /// What a playlist would say of a track of which the bitstream has told nothing, and that has no segments.
 pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
-    let video = |video: &VideoConfig| Media::Video {
-        width: video.width.map_or(0, u32::from),
-        height: video.height.map_or(0, u32::from),
-        frame_rate: video.frame_rate,
-        colour: video.colour,
+    let video = |video: &VideoConfig| {
+        let format = VideoFormat::of_size(video.width.unwrap_or(0), video.height.unwrap_or(0));
+        Media::Video { format: with_settings(format, video), frame_rate: video.frame_rate, scan: None }
     };
     match &config.codec {
         CodecConfig::Avc { parameter_sets, video: known, .. } => {
-            (parameter_sets.sample_entry_type().escape_ascii().to_string(), video(known))
+            (parameter_sets.avc_entry_type().escape_ascii().to_string(), video(known))
         }
         CodecConfig::Av1 { video: known } => ("av01".to_owned(), video(known)),
         CodecConfig::Aac(aac) => (aac.codec_string(), Media::of(&SampleEntry::aac(aac))),
@@ -119,7 +117,7 @@ pub(super) fn check_published(
     published: &PublishedInit,
 ) -> Result<()> {
     let own = match &config.codec {
-        CodecConfig::Avc { parameter_sets, .. } => parameter_sets.sample_entry_type(),
+        CodecConfig::Avc { parameter_sets, .. } => parameter_sets.avc_entry_type(),
         CodecConfig::Av1 { .. } => b"av01",
         CodecConfig::Aac(_) => b"mp4a",
     };

@@ -56,7 +56,7 @@ impl SampleEntry {
     pub(super) fn description(&self) -> CodecDescription {
         match self {
             Self::Avc { parameter_sets, format, configuration_record, .. } => CodecDescription {
-                entry_type: FourCc(*parameter_sets.sample_entry_type()),
+                entry_type: FourCc(*parameter_sets.avc_entry_type()),
                 configuration: configuration_record.clone(),
                 shape: Shape::Pictures { width: format.width, height: format.height },
             },

@@ -17,8 +17,10 @@ use crate::boxes::{BoxWriter, FourCc};
 use crate::bytes::{U16, U24, U32};
 use crate::codec::aac::{self, AacConfig};
 use crate::codec::av1::Av1Configuration;
-use crate::codec::h264::{AvcConfiguration, ParameterSetPlacement};
-use crate::codec::{ContentLight, MasteringDisplay, SampleAspectRatio, VideoFormat};
+use crate::codec::h264::AvcConfiguration;
+use crate::codec::{
+    ContentLight, MasteringDisplay, ParameterSetPlacement, SampleAspectRatio, ScanType, VideoFormat,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
 
@@ -62,8 +64,8 @@ pub enum SampleEntry {
         format: VideoFormat,
         /// Pictures per second; `None` when it varies. Only proves the media profile.
         frame_rate: Option<FrameRate>,
-        /// Whether `frame_mbs_only_flag` is 1 in every sequence parameter set. Only proves the media profile.
-        progressive: bool,
+        /// Progressive where `frame_mbs_only_flag` is 1 in every sequence parameter set, which proves the media profile.
+        scan: Option<ScanType>,
         /// `AVCDecoderConfigurationRecord`: what `avcC` contains. Its profile and level prove the media profile.
         configuration_record: Vec<u8>,
     },
@@ -178,7 +180,7 @@ impl SampleEntry {
             parameter_sets: configuration.placement(),
             format,
             frame_rate,
-            progressive: configuration.progressive(),
+            scan: configuration.scan(),
             configuration_record: configuration.record(),
         }
     }
@@ -207,7 +209,7 @@ impl SampleEntry {
 
     fn track_kind(&self) -> Result<TrackKind> {
         match self {
-            Self::Avc { format, frame_rate, progressive, configuration_record, .. } => {
+            Self::Avc { format, frame_rate, scan, configuration_record, .. } => {
                 // 14496-15 5.3.3.1.2: configurationVersion, AVCProfileIndication, profile_compatibility,
                 // AVCLevelIndication.
                 let &[_, profile_idc, constraint_set_flags, level_idc, ..] = configuration_record.as_slice()
@@ -218,7 +220,7 @@ impl SampleEntry {
                     profile_idc,
                     constraint_set_flags,
                     level_idc,
-                    progressive: *progressive,
+                    progressive: *scan == Some(ScanType::Progressive),
                     width: format.width,
                     height: format.height,
                     frame_rate: *frame_rate,
@@ -250,7 +252,7 @@ impl SampleEntry {
         match self {
             Self::Avc { parameter_sets, format, configuration_record, .. } => {
                 sample_entry::write_stsd(&mut w, |w| {
-                    let (entry, size) = (parameter_sets.sample_entry_type(), (format.width, format.height));
+                    let (entry, size) = (parameter_sets.avc_entry_type(), (format.width, format.height));
                     sample_entry::write_visual(w, entry, size, |w| {
                         w.nest(b"avcC", |w| w.bytes(configuration_record));
                         write_picture_boxes(w, format, bit_rate);

@@ -89,16 +89,13 @@ impl Av1Configuration {
     /// `None` where that changes no proportion.
     pub fn video_format(&self) -> VideoFormat {
         let (width, height) = (self.sequence.max_frame_width, self.sequence.max_frame_height);
+        // Light levels are in metadata OBUs, if anywhere.
         VideoFormat {
-            width,
-            height,
             sample_aspect_ratio: self
                 .first_frame
                 .and_then(|frame| sample_aspect_ratio((width, height), frame)),
             colour: self.color().description,
-            // In metadata OBUs, if anywhere.
-            mastering_display: None,
-            content_light: None,
+            ..VideoFormat::of_size(width, height)
         }
     }
 

@@ -4,12 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::codec::{BitstreamRate, VideoFormat};
+use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::FrameRate;
 
 use super::parameter_sets::Demand;
-use super::{ChromaFormat, ParameterSetPlacement, ParameterSets, Timing};
+use super::{ChromaFormat, ParameterSets, Timing};
 
 /// What the sample entry says of an H.264 track.
 ///
@@ -109,7 +109,7 @@ impl AvcConfiguration {
     /// The `codecs` parameter, `avc1.PPCCLL` (RFC 6381 3.3) or, in its likeness, `avc3.PPCCLL`: the three bytes of the
     /// record in hexadecimal.
     pub fn codec_string(&self) -> String {
-        let entry = self.placement.sample_entry_type().escape_ascii();
+        let entry = self.placement.avc_entry_type().escape_ascii();
         format!("{entry}.{:02X}{:02X}{:02X}", self.profile_idc, self.constraint_flags, self.level_idc)
     }
 
@@ -138,9 +138,10 @@ impl AvcConfiguration {
         self.level_idc
     }
 
-    /// Whether no sequence parameter set allows fields or field macroblocks (`frame_mbs_only_flag` 1).
-    pub fn progressive(&self) -> bool {
-        self.progressive
+    /// Progressive where no sequence parameter set allows fields or field macroblocks (`frame_mbs_only_flag` 1); what
+    /// allows them proves none.
+    pub fn scan(&self) -> Option<ScanType> {
+        self.progressive.then_some(ScanType::Progressive)
     }
 
     /// Chroma sampling and bit depths.

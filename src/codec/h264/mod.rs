@@ -24,8 +24,7 @@ pub use configuration::AvcConfiguration;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_parameter_sets;
-pub use parameter_sets::{ParameterSetPlacement, ParameterSets};
-pub(crate) use parameter_sets::{SetPlace, too_long};
+pub use parameter_sets::ParameterSets;
 pub use poc::OrderCounter;
 pub use pps::PictureParameterSet;
 pub use record::{AvcRecord, covering_codec_string};

@@ -5,40 +5,24 @@
 //! that is sent again must be the same. With `avc3` they stay in the samples and may change. The pictures must keep one
 //! format either way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::bits::BitReader;
-use crate::error::{Error, ErrorKind, Result};
+use crate::codec::parameter_sets::{
+    Came, MAX_SET_LEN, ParameterSetPlacement, SetInForce, SetMap, Stored, Version, sent_at, store, too_long,
+    trim_zeros,
+};
+use crate::error::{Error, Result};
 
 use super::{AvcConfiguration, NalHeader, NalUnitType, PictureParameterSet, SequenceParameterSet, Timing};
-
-/// Where the parameter sets of a track are kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum ParameterSetPlacement {
-    /// In the sample entry alone (`avc1`): one set for each id.
-    #[default]
-    SampleEntry,
-    /// In the samples too (`avc3`): a set may change under its id, as the stream has it.
-    InBand,
-}
-
-impl ParameterSetPlacement {
-    /// Type of the sample entry, which the codec string starts with too.
-    pub const fn sample_entry_type(self) -> &'static [u8; 4] {
-        match self {
-            Self::SampleEntry => b"avc1",
-            Self::InBand => b"avc3",
-        }
-    }
-}
 
 /// The parameter sets that have come so far.
 #[derive(Clone, Debug, Default)]
 pub struct ParameterSets {
     placement: ParameterSetPlacement,
-    sps: BTreeMap<u8, Stored<SequenceParameterSet>>,
-    pps: BTreeMap<u8, Stored<PictureParameterSet>>,
-    sps_extensions: BTreeMap<u8, Stored<()>>,
+    sps: SetMap<SequenceParameterSet>,
+    pps: SetMap<PictureParameterSet>,
+    sps_extensions: SetMap<()>,
     /// Of every sequence parameter set that came, replaced ones too.
     demands: BTreeSet<Demand>,
     /// The sequence parameter set of the first picture.
@@ -70,49 +54,6 @@ impl Demand {
         }
     }
 }
-
-/// What came under one id.
-#[derive(Clone, Debug)]
-struct Stored<T> {
-    first: Version<T>,
-    /// The one that holds now, where that is not the first.
-    replaced_by: Option<Version<T>>,
-    /// Where the one that holds now was last sent.
-    last: u64,
-}
-
-/// A set as it came.
-#[derive(Clone, Debug)]
-pub(super) struct Version<T> {
-    /// The NAL unit, trailing zeros trimmed.
-    pub(super) bytes: Vec<u8>,
-    /// Where it stood in the source.
-    offset: u64,
-    pub(super) value: T,
-}
-
-impl<T> Stored<T> {
-    fn current(&self) -> &Version<T> {
-        self.replaced_by.as_ref().unwrap_or(&self.first)
-    }
-
-    fn place(&self) -> SetPlace {
-        let len = u32::try_from(self.current().bytes.len());
-        SetPlace { offset: self.last, len: len.expect("ParameterSets::insert limits it to 65535") }
-    }
-}
-
-/// Where a set that holds now was last sent: its NAL unit in the source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SetPlace {
-    /// Byte offset of its header byte.
-    pub(crate) offset: u64,
-    /// Bytes, at most 65535.
-    pub(crate) len: u32,
-}
-
-/// `sequenceParameterSetLength` and `pictureParameterSetLength` have 16 bits (ISO/IEC 14496-15 5.3.3.1.2).
-const MAX_SET_LEN: usize = 65535;
 
 impl ParameterSets {
     /// No sets yet, for a track that keeps them there.
@@ -179,13 +120,9 @@ impl ParameterSets {
 
     /// The bytes of the set that holds now and was last sent at `offset`.
     pub(crate) fn sent_at(&self, offset: u64) -> Option<&[u8]> {
-        fn find<T>(sets: &BTreeMap<u8, Stored<T>>, offset: u64) -> Option<&[u8]> {
-            let stored = sets.values().find(|stored| stored.last == offset)?;
-            Some(&stored.current().bytes)
-        }
-        find(&self.sps, offset)
-            .or_else(|| find(&self.pps, offset))
-            .or_else(|| find(&self.sps_extensions, offset))
+        sent_at(&self.sps, offset)
+            .or_else(|| sent_at(&self.pps, offset))
+            .or_else(|| sent_at(&self.sps_extensions, offset))
     }
 
     /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
@@ -298,76 +235,22 @@ impl ParameterSets {
         &self.timings
     }
 
-    /// Places of the sequence parameter sets that hold now, each with its extension, in id order.
-    pub(crate) fn sps_places(&self) -> impl Iterator<Item = (SetPlace, Option<SetPlace>)> {
-        self.sps.iter().map(|(id, sps)| (sps.place(), self.sps_extensions.get(id).map(Stored::place)))
+    /// The sets that hold now: sequence parameter sets, then picture parameter sets, each in id order.
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = SetInForce> {
+        let sps = self.sps.iter().map(|(id, sps)| SetInForce {
+            place: sps.place(),
+            refers_to: None,
+            extension: self.sps_extensions.get(id).map(Stored::place),
+            is_pps: false,
+        });
+        let pps = self.pps.values().map(|pps| SetInForce {
+            place: pps.place(),
+            refers_to: self.sps.get(&pps.current().value.sps_id).map(Stored::place),
+            extension: None,
+            is_pps: true,
+        });
+        sps.chain(pps)
     }
-
-    /// Places of the picture parameter sets that hold now, each with the sequence parameter set that it refers to, in id
-    /// order.
-    pub(crate) fn pps_places(&self) -> impl Iterator<Item = (SetPlace, Option<SetPlace>)> {
-        let sps = |pps: &Version<PictureParameterSet>| self.sps.get(&pps.value.sps_id).map(Stored::place);
-        self.pps.values().map(move |pps| (pps.place(), sps(pps.current())))
-    }
-}
-
-/// A set whose length does not fit the configuration record.
-pub(crate) fn too_long(len: u64) -> Error {
-    Error::new(ErrorKind::TooLarge {
-        what: "a parameter set's length".into(),
-        value: len,
-        limit: MAX_SET_LEN as u64,
-        clause: "ISO/IEC 14496-15 5.3.3.1.2",
-        remedy: "the stream is damaged here".into(),
-    })
-}
-
-/// `nal` without the zero bytes behind it, which no NAL unit ends with (7.4.1).
-pub(super) fn trim_zeros(nal: &[u8]) -> &[u8] {
-    let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    &nal[..len]
-}
-
-/// A set that came, where, and for what track.
-#[derive(Clone, Copy)]
-struct Came<'a> {
-    nal: &'a [u8],
-    offset: u64,
-    placement: ParameterSetPlacement,
-    closed: bool,
-}
-
-fn store<T>(
-    sets: &mut BTreeMap<u8, Stored<T>>,
-    id: u8,
-    kind: &'static str,
-    came: Came<'_>,
-    value: T,
-) -> Result<()> {
-    let Came { nal, offset, placement, closed } = came;
-    let version = || Version { bytes: nal.to_vec(), offset, value };
-    let Some(stored) = sets.get_mut(&id) else {
-        if closed {
-            return Err(Error::conflict(
-                format!("{kind} {id} is new, and the init segment is written without it"),
-                "give it when the track is started, or keep parameter sets in band (avc3)",
-            )
-            .at(offset));
-        }
-        sets.insert(id, Stored { first: version(), replaced_by: None, last: offset });
-        return Ok(());
-    };
-    if stored.current().bytes != nal {
-        if placement == ParameterSetPlacement::SampleEntry {
-            let first = stored.first.offset;
-            return Err(
-                Error::new(ErrorKind::ParameterSetChanged { kind, id, first, second: offset }).at(offset)
-            );
-        }
-        stored.replaced_by = Some(version());
-    }
-    stored.last = offset;
-    Ok(())
 }
 
 /// Whether pictures of `next` fit the sample entry made for those of `first`.
@@ -397,6 +280,8 @@ fn check_same_format(first: &SequenceParameterSet, next: &SequenceParameterSet) 
 mod tests {
     use super::super::testing::{Pps, Sps, vui_aspect};
     use super::*;
+    use crate::codec::parameter_sets::SetPlace;
+    use crate::error::ErrorKind;
 
     #[test]
     fn set_sent_again_with_the_same_bytes_is_one_set() {
@@ -527,8 +412,9 @@ mod tests {
         assert!(record.ends_with(&pps.nal()), "{record:02x?}");
         let place = |offset, nal: Vec<u8>| SetPlace { offset, len: nal.len() as u32 };
         let (sps_place, pps_place) = (place(300, higher.nal()), place(100, other.nal()));
-        assert_eq!(sets.sps_places().collect::<Vec<_>>(), [(sps_place, None)]);
-        assert_eq!(sets.pps_places().collect::<Vec<_>>(), [(pps_place, Some(sps_place))]);
+        let of = |place, refers_to, is_pps| SetInForce { place, refers_to, extension: None, is_pps };
+        let in_force: Vec<_> = sets.in_force().collect();
+        assert_eq!(in_force, [of(sps_place, None, false), of(pps_place, Some(sps_place), true)]);
     }
 
     #[test]
@@ -543,7 +429,7 @@ mod tests {
         sets.insert(&Sps { size_minus1: (3, 1), ..Default::default() }.nal(), 100).unwrap();
         sets.activate(0, true, 150).unwrap();
         let configuration = sets.configuration().unwrap();
-        assert!(!configuration.progressive());
+        assert_eq!(configuration.scan(), None);
         assert_eq!(configuration.codec_string(), "avc3.64001E");
     }
 

@@ -3,10 +3,11 @@
 //!
 //! A record whose profile has a tail may end in front of it: some writers leave it out.
 
+use crate::codec::parameter_sets::trim_zeros;
 use crate::error::{Error, Result};
 
 use super::configuration::{common_profile, covers, has_high_profile_tail, level_rank};
-use super::parameter_sets::{Demand, trim_zeros};
+use super::parameter_sets::Demand;
 
 const CLAUSE: &str = "ISO/IEC 14496-15 5.3.3.1.2";
 

@@ -112,14 +112,11 @@ impl SequenceParameterSet {
     /// Size, sample shape and colour of the pictures as shown.
     pub fn video_format(&self) -> VideoFormat {
         let (width, height) = self.cropped_size();
+        // Light levels are in SEI messages, if anywhere.
         VideoFormat {
-            width,
-            height,
             sample_aspect_ratio: self.vui.sample_aspect_ratio,
             colour: self.vui.colour,
-            // In SEI messages, if anywhere.
-            mastering_display: None,
-            content_light: None,
+            ..VideoFormat::of_size(width, height)
         }
     }
 

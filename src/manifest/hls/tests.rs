@@ -4,6 +4,7 @@ use m3u8_rs::{AlternativeMediaType, MasterPlaylist, MediaPlaylist, MediaPlaylist
 use proptest::prelude::*;
 
 use super::*;
+use crate::codec::VideoFormat;
 use crate::presentation::Segment;
 use crate::time::{DecodeTime, Ticks, Timescale};
 
@@ -20,9 +21,10 @@ fn track(directory: &str, codec: &str, media: Media, scale: u32, sizes: &[(u64, 
     PackagedTrack::new(directory, codec, media, timescale, segments).unwrap()
 }
 
-fn video(directory: &str, height: u32, sizes: &[(u64, u64)]) -> PackagedTrack {
+fn video(directory: &str, height: u16, sizes: &[(u64, u64)]) -> PackagedTrack {
     let frame_rate = FrameRate::new(30_000, 1001);
-    let media = Media::Video { width: height * 16 / 9, height, frame_rate, colour: None };
+    let media =
+        Media::Video { format: VideoFormat::of_size(height * 16 / 9, height), frame_rate, scan: None };
     track(directory, "avc1.64001f", media, 30_000, sizes)
 }
 
@@ -288,7 +290,11 @@ fn video_range_follows_the_transfer_characteristics() {
 
 #[test]
 fn a_frame_rate_that_rounds_to_zero_is_left_out() {
-    let media = Media::Video { width: 64, height: 48, frame_rate: FrameRate::new(1, 3600), colour: None };
+    let media = Media::Video {
+        format: VideoFormat::of_size(64, 48),
+        frame_rate: FrameRate::new(1, 3600),
+        scan: None,
+    };
     let text = master_of(vec![track("video/a", "avc1.4D001E", media, 10_000, &[(1, 36_000_000)])], vec![]);
     assert!(text.contains("RESOLUTION=64x48,VIDEO-RANGE=SDR"), "{text}");
 }

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{SourceKind, SourceTrack};
-use crate::codec::PictureOrder;
-use crate::codec::h264::{AvcConfiguration, ParameterSetPlacement};
+use crate::codec::h264::AvcConfiguration;
+use crate::codec::{ParameterSetPlacement, PictureOrder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Input;
 use crate::io::windows::{self, ScanOptions};

@@ -2,15 +2,15 @@ use proptest::prelude::*;
 
 use super::super::testing::{segment, timescale};
 use super::*;
-use crate::codec::VideoFormat;
 use crate::codec::h264::testing::{Pps, Sps};
+use crate::codec::{ScanType, VideoFormat};
 use crate::manifest::hls;
 use crate::presentation::Presentation;
 
 /// Pictures of 320x180 at so many a second.
 fn media(rate: Option<u64>) -> Media {
     let frame_rate = rate.and_then(|rate| FrameRate::new(rate, 1));
-    Media::Video { width: 320, height: 180, frame_rate, colour: None }
+    Media::Video { format: VideoFormat::of_size(320, 180), frame_rate, scan: None }
 }
 
 /// Sample entry of pictures of 320x180 with these sets of profile 77.
@@ -25,16 +25,9 @@ fn entry(parameter_sets: ParameterSetPlacement, level: u8, sets: &[(Sps, Pps)]) 
     ];
     SampleEntry::Avc {
         parameter_sets,
-        format: VideoFormat {
-            width: 320,
-            height: 180,
-            sample_aspect_ratio: None,
-            colour: None,
-            mastering_display: None,
-            content_light: None,
-        },
+        format: VideoFormat::of_size(320, 180),
         frame_rate: FrameRate::new(25, 1),
-        progressive: true,
+        scan: Some(ScanType::Progressive),
         configuration_record: record.concat(),
     }
 }
@@ -112,7 +105,7 @@ fn labels_and_path_are_those_of_the_part_with_the_init_segment() {
 #[test]
 fn a_part_without_segments_need_not_know_what_it_would_have_made() {
     let [a, b, c] = parts();
-    let media = Media::Video { width: 1, height: 1, frame_rate: None, colour: None };
+    let media = Media::Video { format: VideoFormat::of_size(1, 1), frame_rate: None, scan: None };
     let idle = PackagedTrack::new("video/180p", "avc3.640028", media, timescale(25_000), vec![]).unwrap();
     let idle = idle.without_init().with_sample_entry(with_sets(&[1]));
     let merged = merge(vec![idle.clone(), c, b, a], &Promise::default()).unwrap();
@@ -139,7 +132,7 @@ fn parts_of_other_tracks_are_refused() {
     refused_with(|b| b.timescale = timescale(30_000), &["timescale 30000", "25000"]);
     refused_with(|b| b.init = "header.mp4".into(), &["header.mp4", "init.mp4"]);
     refused_with(
-        |b| b.media = Media::Video { width: 640, height: 360, frame_rate: None, colour: None },
+        |b| b.media = Media::Video { format: VideoFormat::of_size(640, 360), frame_rate: None, scan: None },
         &["segments 3 to 4", "640x360", "320x180"],
     );
     refused_with(|b| b.media = media(Some(50)), &["320x180 at 50 pictures", "at 25 pictures"]);

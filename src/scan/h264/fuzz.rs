@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::codec::h264::{
-    NalHeader, NalUnitType, ParameterSetPlacement, ParameterSets, PictureParameterSet, SequenceParameterSet,
-    SetPlace,
-};
+use crate::codec::ParameterSetPlacement;
+use crate::codec::h264::{NalHeader, NalUnitType, ParameterSets, PictureParameterSet, SequenceParameterSet};
+use crate::codec::parameter_sets::SetPlace;
 use crate::scan::{Count, Dropped, NalUnit, SourceRange};
 
 use super::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
@@ -203,9 +202,19 @@ impl<'a> Starter<'a> {
 
     fn assert_has_sets_of(&self, reader: &ParameterSets, data: &'a [u8]) {
         let nal = |place: SetPlace| bytes(data, SourceRange { offset: place.offset, len: place.len });
-        assert!(self.sps.values().copied().eq(reader.sps_places().map(|(sps, _)| nal(sps))));
-        assert!(self.pps.values().map(|&(_, pps)| pps).eq(reader.pps_places().map(|(pps, _)| nal(pps))));
-        let mut extensions = reader.sps_places().filter_map(|(_, extension)| extension);
+        assert!(
+            self.sps
+                .values()
+                .copied()
+                .eq(reader.in_force().filter(|set| !set.is_pps).map(|set| nal(set.place)))
+        );
+        assert!(
+            self.pps
+                .values()
+                .map(|&(_, pps)| pps)
+                .eq(reader.in_force().filter(|set| set.is_pps).map(|set| nal(set.place)))
+        );
+        let mut extensions = reader.in_force().filter_map(|set| set.extension);
         assert!(extensions.all(|extension| self.extensions.contains(nal(extension))));
     }
 }

@@ -4,8 +4,8 @@
 //! packet leaves waiting is kept, since the packet is the caller's and goes.
 
 use super::{Parsed, ParsedSample};
-use crate::codec::PictureOrder;
-use crate::codec::h264::{AvcConfiguration, ParameterSetPlacement, ParameterSets};
+use crate::codec::h264::{AvcConfiguration, ParameterSets};
+use crate::codec::{ParameterSetPlacement, PictureOrder};
 use crate::error::{Error, Result};
 use crate::scan::annexb::{LONG_START_CODE_LEN, NalUnits};
 use crate::scan::h264::{AccessUnit, AccessUnitBuilder};

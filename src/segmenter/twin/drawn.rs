@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::calls::Call;
 use super::streams::{Choices, Draft, Kind, Picture, Sets, Step, stream};
+use crate::codec::ParameterSetPlacement;
 use crate::codec::aac::{AacConfig, AudioObjectType};
-use crate::codec::h264::ParameterSetPlacement;
 use crate::segmenter::{CodecConfig, SampleTiming, SegmenterConfig, VideoConfig};
 use crate::time::{DecodeTime, Timescale};
 

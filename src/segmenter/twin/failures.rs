@@ -8,7 +8,7 @@ use super::calls::{Call, Given, assert_files, files_in};
 use super::drawn::avc_config;
 use super::model::Model;
 use super::streams::{Choices, Draft, Kind, Sets, Step, lay_out, stream};
-use crate::codec::h264::ParameterSetPlacement;
+use crate::codec::ParameterSetPlacement;
 use crate::codec::h264::testing::Pps;
 use crate::io::fault;
 use crate::segmenter::{SampleTiming, Segmenter, SegmenterConfig};

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::calls::{Both, Call};
 use super::units::units;
+use crate::codec::ParameterSetPlacement;
 use crate::codec::aac::{AacConfig, AudioObjectType};
-use crate::codec::h264::ParameterSetPlacement;
 use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig, VideoConfig};
 use crate::time::{CompositionOffset, DecodeTime, Timescale};
 

@@ -67,7 +67,7 @@ pub(super) fn planned(drawn: &Drawn, start: DecodeTime) -> (Files, Vec<i32>) {
             parameter_sets: drawn.placement,
             format: configuration.video_format(),
             frame_rate: None,
-            progressive: configuration.progressive(),
+            scan: configuration.scan(),
             configuration_record: configuration.record(),
         },
         language: None,

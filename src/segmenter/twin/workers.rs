@@ -10,7 +10,7 @@ use super::drawn::{DURATION, Drawn, avc_config, calls_of, choices, drawn, hand_o
 use super::layouts::planned;
 use super::streams::{Choices, Step, lay_out};
 use super::units::{LSB_BITS, sps};
-use crate::codec::h264::ParameterSetPlacement;
+use crate::codec::ParameterSetPlacement;
 use crate::codec::h264::testing::{Order, Pps, Slice};
 use crate::presentation::{PackagedTrack, Promise, merge};
 use crate::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig};

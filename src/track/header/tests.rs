@@ -20,6 +20,7 @@ const SQUARE_BT709: VideoFormat = VideoFormat {
     colour: Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
     mastering_display: None,
     content_light: None,
+    preferred_transfer: None,
 };
 
 fn video(format: VideoFormat) -> TrackHeader {
@@ -29,7 +30,7 @@ fn video(format: VideoFormat) -> TrackHeader {
             parameter_sets: ParameterSetPlacement::SampleEntry,
             format,
             frame_rate: FrameRate::new(25, 1),
-            progressive: true,
+            scan: Some(ScanType::Progressive),
             configuration_record: AVCC.to_vec(),
         },
         language: None,
@@ -279,7 +280,7 @@ fn what_does_not_fit_is_refused() {
         parameter_sets: ParameterSetPlacement::SampleEntry,
         format: SQUARE_BT709,
         frame_rate: None,
-        progressive: true,
+        scan: Some(ScanType::Progressive),
         configuration_record: vec![1, 100, 0],
     };
     refused(&TrackHeader { entry: cut_off, ..audio() }, "AVCLevelIndication");

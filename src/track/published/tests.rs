@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::VideoFormat;
-use crate::codec::h264::ParameterSetPlacement;
+use crate::codec::ParameterSetPlacement;
+use crate::codec::{ScanType, VideoFormat};
 use crate::track::header::{TrackHeader, write_init_segment};
 
 // FFmpeg 5.1.9, `-movflags +frag_keyframe+empty_moov+default_base_moof`: `ftyp` and `moov` (its `udta` taken out) of 64x48
@@ -73,9 +73,10 @@ fn avc(parameter_sets: ParameterSetPlacement) -> SampleEntry {
             colour: None,
             mastering_display: None,
             content_light: None,
+            preferred_transfer: None,
         },
         frame_rate: None,
-        progressive: true,
+        scan: Some(ScanType::Progressive),
         configuration_record: init.configuration().to_vec(),
     }
 }
@@ -153,7 +154,7 @@ fn what_we_write_is_what_we_read() {
     for placement in [ParameterSetPlacement::SampleEntry, ParameterSetPlacement::InBand] {
         let init = PublishedInit::read(&ours(avc(placement), 25_000)).unwrap();
         assert_eq!((init.timescale(), init.size()), (timescale(25_000), Some((64, 48))));
-        assert_eq!(init.entry_type().0, *placement.sample_entry_type());
+        assert_eq!(init.entry_type().0, *placement.avc_entry_type());
         init.check(&avc(placement), timescale(25_000)).unwrap();
         refused(&init, &avc(placement), 30_000, &["30000", "25000"]);
     }

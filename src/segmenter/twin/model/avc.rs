@@ -1,10 +1,10 @@
 //! H.264 packets ► pictures, in the plainest way.
 
-use crate::codec::PictureOrder;
 use crate::codec::h264::{
-    NalHeader, NalUnitType, OrderCounter, ParameterSetPlacement, ParameterSets, PictureParameterSet,
-    SequenceParameterSet, SliceHeader,
+    NalHeader, NalUnitType, OrderCounter, ParameterSets, PictureParameterSet, SequenceParameterSet,
+    SliceHeader,
 };
+use crate::codec::{ParameterSetPlacement, PictureOrder};
 use crate::error::ErrorKind;
 use crate::scan::{Count, Dropped};
 use crate::segmenter::VideoConfig;
@@ -322,7 +322,7 @@ impl Avc {
             parameter_sets: configuration.placement(),
             format: super::with_settings(configuration.video_format(), video),
             frame_rate: video.frame_rate.or(said),
-            progressive: configuration.progressive(),
+            scan: configuration.scan(),
             configuration_record: configuration.record(),
         })
     }

@@ -1,0 +1,167 @@
+//! Parameter sets of H.264 and H.265 by id: what came first, what holds now, where each was last sent. What a set says
+//! is the codec's; that a sample entry holds one set for each id for the whole track is the same for both
+//! (ISO/IEC 14496-15).
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where the parameter sets of a track are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum ParameterSetPlacement {
+    /// In the sample entry alone (`avc1`, `hvc1`): one set for each id.
+    #[default]
+    SampleEntry,
+    /// In the samples too (`avc3`, `hev1`): a set may change under its id, as the stream has it.
+    InBand,
+}
+
+impl ParameterSetPlacement {
+    /// Type of the sample entry of H.264, which the codec string starts with too.
+    pub const fn avc_entry_type(self) -> &'static [u8; 4] {
+        match self {
+            Self::SampleEntry => b"avc1",
+            Self::InBand => b"avc3",
+        }
+    }
+
+    /// Type of the sample entry of H.265, likewise.
+    pub const fn hevc_entry_type(self) -> &'static [u8; 4] {
+        match self {
+            Self::SampleEntry => b"hvc1",
+            Self::InBand => b"hev1",
+        }
+    }
+}
+
+/// Parameter sets of one kind, by id.
+pub(crate) type SetMap<T> = BTreeMap<u8, Stored<T>>;
+
+/// What came under one id.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored<T> {
+    pub(crate) first: Version<T>,
+    /// The one that holds now, where that is not the first.
+    replaced_by: Option<Version<T>>,
+    /// Where the one that holds now was last sent.
+    last: u64,
+}
+
+/// A set as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Version<T> {
+    /// The NAL unit, trailing zeros trimmed.
+    pub(crate) bytes: Vec<u8>,
+    /// Where it stood in the source.
+    pub(crate) offset: u64,
+    pub(crate) value: T,
+}
+
+impl<T> Stored<T> {
+    pub(crate) fn current(&self) -> &Version<T> {
+        self.replaced_by.as_ref().unwrap_or(&self.first)
+    }
+
+    pub(crate) fn place(&self) -> SetPlace {
+        let len = u32::try_from(self.current().bytes.len());
+        SetPlace { offset: self.last, len: len.expect("a stored set has at most MAX_SET_LEN bytes") }
+    }
+}
+
+/// The bytes of the set that holds now and was last sent at `offset`.
+pub(crate) fn sent_at<T>(sets: &SetMap<T>, offset: u64) -> Option<&[u8]> {
+    let stored = sets.values().find(|stored| stored.last == offset)?;
+    Some(&stored.current().bytes)
+}
+
+/// Where a set that holds now was last sent: its NAL unit in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SetPlace {
+    /// Byte offset of its header byte.
+    pub(crate) offset: u64,
+    /// Bytes, at most 65535.
+    pub(crate) len: u32,
+}
+
+/// A set that holds now, as one of all that a picture may need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SetInForce {
+    /// Where it was last sent.
+    pub(crate) place: SetPlace,
+    /// The set of another kind that it refers to, where that has come.
+    pub(crate) refers_to: Option<SetPlace>,
+    /// What stands directly behind it and is repeated with it: the extension of a sequence parameter set (H.264 7.4.1.2.3).
+    pub(crate) extension: Option<SetPlace>,
+    /// Whether it is a picture parameter set, which no other set refers to.
+    pub(crate) is_pps: bool,
+}
+
+/// `sequenceParameterSetLength`, `pictureParameterSetLength` and `nalUnitLength` have 16 bits (ISO/IEC 14496-15
+/// 5.3.3.1.2, 8.3.3.1.2).
+pub(crate) const MAX_SET_LEN: usize = 65535;
+
+/// A set whose length does not fit the configuration record.
+pub(crate) fn too_long(len: u64) -> Error {
+    Error::new(ErrorKind::TooLarge {
+        what: "a parameter set's length".into(),
+        value: len,
+        limit: MAX_SET_LEN as u64,
+        clause: "ISO/IEC 14496-15 5.3.3.1.2",
+        remedy: "the stream is damaged here".into(),
+    })
+}
+
+/// `nal` without the zero bytes behind it, which no NAL unit ends with (H.264 7.4.1, H.265 7.4.2.1).
+pub(crate) fn trim_zeros(nal: &[u8]) -> &[u8] {
+    let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &nal[..len]
+}
+
+/// A set that came, where, and for what track.
+#[derive(Clone, Copy)]
+pub(crate) struct Came<'a> {
+    /// The NAL unit, trailing zeros trimmed, at most [`MAX_SET_LEN`] bytes.
+    pub(crate) nal: &'a [u8],
+    pub(crate) offset: u64,
+    pub(crate) placement: ParameterSetPlacement,
+    /// The sample entry is written: no set may come that it does not have.
+    pub(crate) closed: bool,
+}
+
+/// Takes in a set of this `kind`.
+///
+/// # Errors
+/// Where the track keeps sets in the sample entry alone and another came under the same id; where a new id comes when the
+/// sample entry is written. Nothing is taken in then.
+pub(crate) fn store<T>(
+    sets: &mut SetMap<T>,
+    id: u8,
+    kind: &'static str,
+    came: Came<'_>,
+    value: T,
+) -> Result<()> {
+    let Came { nal, offset, placement, closed } = came;
+    let version = || Version { bytes: nal.to_vec(), offset, value };
+    let Some(stored) = sets.get_mut(&id) else {
+        if closed {
+            return Err(Error::conflict(
+                format!("{kind} {id} is new, and the init segment is written without it"),
+                "give it when the track is started, or keep parameter sets in band (avc3, hev1)",
+            )
+            .at(offset));
+        }
+        sets.insert(id, Stored { first: version(), replaced_by: None, last: offset });
+        return Ok(());
+    };
+    if stored.current().bytes != nal {
+        if placement == ParameterSetPlacement::SampleEntry {
+            let first = stored.first.offset;
+            return Err(
+                Error::new(ErrorKind::ParameterSetChanged { kind, id, first, second: offset }).at(offset)
+            );
+        }
+        stored.replaced_by = Some(version());
+    }
+    stored.last = offset;
+    Ok(())
+}
