@@ -31,6 +31,9 @@ for (const name of videos) {
   write('scan', name, [255, 40], ...short);
   write('scan', `small-parts-${name}`, [16, 4], ...short);
 
+  // Header length, then the unit: the first of x264 is its settings.
+  for (const [at, unit] of units.filter((unit) => (unit[0] & 31) === 6).slice(0, 4).entries()) write('sei', `${at}-${name}`, [0], unit);
+
   const body = (type) => units.find((unit) => (unit[0] & 31) === type).subarray(1);
   const [sps, pps, slice] = [body(7), body(8), body(5)].map((unit) => unit.subarray(0, 200));
   write('parameter_sets', name, [sps.length, pps.length], sps, pps, slice.subarray(0, 40));
@@ -48,6 +51,10 @@ for (const name of ['180p.ivf', '90p.ivf']) {
   write('ivf', `drop-incomplete-${name}`, [41, 9], stream.subarray(0, 1000));
   write('ivf', `obus-${name}`, [254, 64], stream.subarray(32 + 12, 32 + 12 + stream.readUInt32LE(32)));
 }
+// Mastering display, light levels and preferred transfer in one unit, as x264 and x265 have them in three.
+const hdr = '891833c286c41d4c0bb884d03e803d1340420098968000000300019004' + '03e801909301' + '1280';
+write('sei', 'hdr-h264', [0], Buffer.from(`06${hdr}`, 'hex'));
+write('sei', 'hdr-h265', [1], Buffer.from(`4e01${hdr}`, 'hex'));
 // Options, then codes: sets and an IDR picture, pushed; pictures in another order than they are shown, cut, from the start
 // again. In the sample entry and in band, mapped and buffered; then audio.
 const group = [0, 1, 2, 32, 3, 32, 24, 4, 96, 25, 5, 32, 144];

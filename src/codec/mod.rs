@@ -5,6 +5,7 @@ pub mod aac;
 pub mod av1;
 pub mod h264;
 pub(crate) mod parameter_sets;
+pub mod sei;
 
 pub use parameter_sets::ParameterSetPlacement;
 
