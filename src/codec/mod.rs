@@ -24,6 +24,16 @@ pub struct PictureOrder {
     pub epoch_start: bool,
 }
 
+impl PictureOrder {
+    /// The order of a frame from those of its two fields, in decoding order: the smaller count (H.264 8.2.1,
+    /// `PicOrderCnt` of a complementary field pair), and the epoch that the first field is of. A second field never starts
+    /// one: with an IDR picture or operation 5 in it, it is not of the same frame.
+    pub fn of_pair(first: Self, second: Self) -> Self {
+        debug_assert!(!second.epoch_start, "a second field is neither IDR nor resets the counts");
+        Self { count: first.count.min(second.count), epoch_start: first.epoch_start }
+    }
+}
+
 /// What a video bitstream says about its pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VideoFormat {

@@ -22,7 +22,7 @@ pub struct AvcConfiguration {
     profile_idc: u8,
     constraint_flags: u8,
     level_idc: u8,
-    progressive: bool,
+    scan: Option<ScanType>,
     chroma: ChromaFormat,
     sps: Vec<Vec<u8>>,
     pps: Vec<Vec<u8>>,
@@ -74,7 +74,7 @@ impl AvcConfiguration {
                 .map(|demand| demand.level_idc)
                 .max_by_key(|&level| level_rank(level))
                 .unwrap_or(0),
-            progressive: demands.iter().all(|demand| demand.frame_mbs_only),
+            scan: scan_type(sets),
             chroma,
             sps: sets.first_sps().map(|set| set.bytes.clone()).collect(),
             pps: sets.first_pps().map(|set| set.bytes.clone()).collect(),
@@ -138,10 +138,10 @@ impl AvcConfiguration {
         self.level_idc
     }
 
-    /// Progressive where no sequence parameter set allows fields or field macroblocks (`frame_mbs_only_flag` 1); what
-    /// allows them proves none.
+    /// Interlaced where a picture was coded as a field; progressive where no sequence parameter set allows fields or field
+    /// macroblocks (`frame_mbs_only_flag` 1). A set that allows them proves none, nor do field macroblocks.
     pub fn scan(&self) -> Option<ScanType> {
-        self.progressive.then_some(ScanType::Progressive)
+        self.scan
     }
 
     /// Chroma sampling and bit depths.
@@ -200,6 +200,14 @@ impl AvcConfiguration {
         }
         Ok(())
     }
+}
+
+fn scan_type(sets: &ParameterSets) -> Option<ScanType> {
+    let progressive = || sets.demands().iter().all(|demand| demand.frame_mbs_only);
+    if sets.has_field_pictures() {
+        return Some(ScanType::Interlaced);
+    }
+    progressive().then_some(ScanType::Progressive)
 }
 
 /// What to do about timing fields that give no rate.
@@ -417,6 +425,21 @@ mod tests {
         }
         let rate = sets.configuration().unwrap().bitstream_rate()?;
         Ok(rate.map(|BitstreamRate { rate, fixed }| (rate.to_string(), fixed)))
+    }
+
+    #[test]
+    fn field_pictures_make_a_track_interlaced_and_sets_that_allow_them_do_not() {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Sps { frame_mbs_only: false, ..Default::default() }.nal(), 10).unwrap();
+        sets.insert(&Pps::default().nal(), 30).unwrap();
+        sets.activate(0, true, 50).unwrap();
+        assert_eq!(sets.configuration().unwrap().scan(), None);
+        sets.note_field_picture();
+        assert_eq!(sets.configuration().unwrap().scan(), Some(ScanType::Interlaced));
+        let mut sets = ParameterSets::default();
+        sets.insert(&Sps::default().nal(), 10).unwrap();
+        sets.insert(&Pps::default().nal(), 30).unwrap();
+        assert_eq!(sets.configuration().unwrap().scan(), Some(ScanType::Progressive));
     }
 
     #[test]

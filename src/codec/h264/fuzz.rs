@@ -2,6 +2,7 @@
 
 use super::{
     AvcConfiguration, OrderCounter, ParameterSets, PictureParameterSet, SequenceParameterSet, SliceHeader,
+    read_pic_struct,
 };
 
 /// Reads `data` as a sequence parameter set, a picture parameter set, and a slice: two bytes of lengths, then each NAL
@@ -33,7 +34,11 @@ pub fn fuzz_parameter_sets(data: &[u8]) {
         let Ok(first) = SliceHeader::read(&slice, &sets) else { continue };
         assert_eq!(SliceHeader::read(&slice, &sets).ok(), Some(first));
         assert!(first.starts_new_picture(&first), "the same slice twice is two pictures");
+        assert!(!first.is_second_field_of(&first), "a field has one parity");
         let (_, sps) = sets.for_slice(first.start.pps_id).expect("the slice was read with them");
+        if let Err(error) = read_pic_struct(&slice, sps) {
+            assert_eq!(error.offset(), Some(slice.len() as u64), "it only can be cut off");
+        }
         let mut counter = OrderCounter::default();
         for _ in 0..3 {
             let before = counter;

@@ -2,14 +2,15 @@
 //! and frame rate; slice headers ► picture boundaries, sync and order facts. Nothing behind a slice header is read.
 //!
 //! [`ParameterSets`] keeps every set by id and knows which sequence parameter sets pictures used;
-//! [`AvcConfiguration`] is what they say together. [`SliceHeader`] tells where a picture starts, [`OrderCounter`]
-//! where it stands in presentation order. Elements that none of these depends on are read past without a range check.
+//! [`AvcConfiguration`] is what they say together. [`SliceHeader`] tells where a picture starts and which fields are one
+//! frame, [`OrderCounter`] where it stands in presentation order, [`PicStruct`] for how long it is shown. Elements that none of these depends on are read past without a range check.
 //! Clauses are those of the 08/2021 edition.
 
 mod configuration;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod parameter_sets;
+mod picture_timing;
 mod poc;
 mod pps;
 mod record;
@@ -25,12 +26,13 @@ pub use configuration::AvcConfiguration;
 #[doc(hidden)]
 pub use fuzz::fuzz_parameter_sets;
 pub use parameter_sets::ParameterSets;
+pub use picture_timing::{PicStruct, read_pic_struct};
 pub use poc::OrderCounter;
 pub use pps::PictureParameterSet;
 pub use record::{AvcRecord, covering_codec_string};
-pub use slice::{OrderSyntax, SliceHeader, SliceStart, SliceType};
+pub use slice::{Field, OrderSyntax, SliceHeader, SliceStart, SliceType};
 pub use sps::{ChromaFormat, OrderCountType, SequenceParameterSet};
-pub use vui::{Timing, Vui};
+pub use vui::{CpbDpbDelayLengths, Timing, Vui};
 
 use crate::bits::BitReader;
 use crate::error::{Error, Result};

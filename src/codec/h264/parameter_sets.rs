@@ -31,6 +31,8 @@ pub struct ParameterSets {
     timings: BTreeSet<Option<Timing>>,
     /// Id and place of the sequence parameter set in use now.
     active: Option<(u8, u64)>,
+    /// A picture was a field.
+    field_pictures: bool,
     /// The sample entry is written: no set may come that it does not have.
     closed: bool,
 }
@@ -197,6 +199,17 @@ impl ParameterSets {
         self.first_used.get_or_insert(sps);
         self.active = Some(next);
         Ok(())
+    }
+
+    /// Notes that a picture is a field. Field macroblocks in a frame prove nothing: encoders use them on progressive
+    /// pictures too.
+    pub fn note_field_picture(&mut self) {
+        self.field_pictures = true;
+    }
+
+    /// Whether a picture was a field.
+    pub fn has_field_pictures(&self) -> bool {
+        self.field_pictures
     }
 
     /// What the sample entry of the whole track says: every set that came, and the format of the pictures. An error

@@ -1,13 +1,13 @@
-//! Slice headers in decode order ► picture order counts (H.264 8.2.1), all three types, for frames.
+//! Slice headers in decode order ► picture order counts (H.264 8.2.1), all three types, for frames and fields.
 //!
-//! The count of a frame is the smaller one of its two fields' counts. A picture that resets the counts
-//! (`memory_management_control_operation` 5) starts an epoch with count 0: the standard has it presented after all
-//! before it, and counts those behind it from there.
+//! The count of a frame is the smaller one of its two fields' counts; that of two field pictures which are one frame is
+//! [`PictureOrder::of_pair`]. A picture that resets the counts (`memory_management_control_operation` 5) starts an epoch
+//! with count 0: the standard has it presented after all before it, and counts those behind it from there.
 
 use crate::codec::PictureOrder;
 use crate::error::{Error, Result};
 
-use super::{OrderCountType, SequenceParameterSet, SliceHeader};
+use super::{Field, OrderCountType, SequenceParameterSet, SliceHeader};
 
 /// Derives order counts; what it holds is what one picture leaves behind for the next.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,15 +20,25 @@ pub struct OrderCounter {
     previous_frame_num: u32,
 }
 
-/// Counts of the two fields of a frame.
+/// `TopFieldOrderCnt` and `BottomFieldOrderCnt`: both of a frame, one of a field.
 struct FieldCounts {
-    top: i64,
-    bottom: i64,
+    top: Option<i64>,
+    bottom: Option<i64>,
+}
+
+impl FieldCounts {
+    /// Counts of a picture whose top field stands at `top`, and its bottom field at `bottom`: those that it has.
+    fn of(field: Option<Field>, top: i64, bottom: i64) -> Self {
+        Self {
+            top: (field != Some(Field::Bottom)).then_some(top),
+            bottom: (field != Some(Field::Top)).then_some(bottom),
+        }
+    }
 }
 
 impl OrderCounter {
-    /// The order of the next picture in decode order, from the first slice header of its primary coded picture. When
-    /// it fails, the counter is as before.
+    /// The order of the next frame or field in decode order, from the first slice header of its primary coded picture.
+    /// Both fields of a frame are pictures of their own here. When it fails, the counter is as before.
     ///
     /// Counts beyond 32 bits, which 8.2.1 forbids, are an error.
     pub fn next(&mut self, slice: &SliceHeader, sps: &SequenceParameterSet) -> Result<PictureOrder> {
@@ -48,22 +58,25 @@ impl OrderCounter {
                     *offset_for_non_ref_pic,
                     offsets_for_ref_frames,
                 );
+                // delta[1] is of frames alone, so equations 8-9 and 8-10 are one.
                 let top = expected + i64::from(slice.order.delta[0]);
                 let bottom =
                     top + i64::from(*offset_for_top_to_bottom_field) + i64::from(slice.order.delta[1]);
-                FieldCounts { top, bottom }
+                FieldCounts::of(slice.field, top, bottom)
             }
             OrderCountType::DecodeOrder => {
                 let count = 2 * after.absolute_frame_num(slice, sps)? - i64::from(!slice.reference);
-                FieldCounts { top: count, bottom: count }
+                FieldCounts::of(slice.field, count, count)
             }
         };
-        let top = in_range("TopFieldOrderCnt", counts.top)?;
-        let bottom = in_range("BottomFieldOrderCnt", counts.bottom)?;
-        let mut count = top.min(bottom);
+        let top = counts.top.map(|top| in_range("TopFieldOrderCnt", top)).transpose()?;
+        let bottom = counts.bottom.map(|bottom| in_range("BottomFieldOrderCnt", bottom)).transpose()?;
+        let mut count = top.into_iter().chain(bottom).min().expect("a picture has a field");
         if slice.resets_order {
-            // 8.2.1, tempPicOrderCnt: the picture's own counts move so that the smaller one is 0.
-            after = Self { previous_lsb: i64::from(top) - i64::from(count), ..Self::default() };
+            // 8.2.1, tempPicOrderCnt: the picture's own counts move so that the smaller one is 0. The next picture builds
+            // on the top field's, or on 0 behind a bottom field (8.2.1.1).
+            let top = top.map_or(0, |top| i64::from(top) - i64::from(count));
+            after = Self { previous_lsb: top, ..Self::default() };
             count = 0;
         }
         *self = after;
@@ -84,8 +97,9 @@ impl OrderCounter {
         if slice.reference {
             (self.previous_msb, self.previous_lsb) = (msb, lsb);
         }
+        // The delta is of frames alone, so that it is 0 in equation 8-5 for fields.
         let top = msb + lsb;
-        Ok(FieldCounts { top, bottom: top + i64::from(slice.order.delta_bottom) })
+        Ok(FieldCounts::of(slice.field, top, top + i64::from(slice.order.delta_bottom)))
     }
 
     /// `FrameNumOffset + frame_num` (8.2.1.2, 8.2.1.3). A gap in `frame_num` needs no care: the frames inferred in it
@@ -297,6 +311,118 @@ mod tests {
         let slices = [idr, slice(1, 1), slice(2, 0), slice(2, 1), slice(14, 1), slice(15, 0), slice(0, 1)];
         let expected = [0, 2, 3, 4, 28, 29, 32];
         assert_eq!(only_counts(counts(&sps, &testing::Pps::default(), &slices)), expected);
+    }
+
+    fn field_counts(order: OrderCountType, slices: &[Slice]) -> Vec<(i32, bool)> {
+        let sps = testing::Sps { order, frame_mbs_only: false, ..Default::default() };
+        counts(&sps, &testing::Pps::default(), slices)
+    }
+
+    fn top(slice: Slice) -> Slice {
+        slice.field(false)
+    }
+
+    fn bottom(slice: Slice) -> Slice {
+        slice.field(true)
+    }
+
+    fn frame(slice: Slice) -> Slice {
+        Slice { field_pic: Some(false), ..slice }
+    }
+
+    const LSB: OrderCountType = OrderCountType::Lsb { log2_max_lsb: 4 };
+
+    #[test]
+    fn each_field_has_its_own_count_and_is_a_base_when_it_is_a_reference() {
+        let slices = [
+            top(Slice::idr()),
+            bottom(Slice::p(0, 1)),
+            // Seven up from 1, one up from 8.
+            top(Slice::p(1, 8)),
+            bottom(Slice::p(1, 9)),
+            // Five and four down from 9; not the base of what follows.
+            top(Slice::b(2, 4)),
+            bottom(Slice::b(2, 5)),
+            // Nine down from 9 wraps to 16; bottom field first, then a frame with both at 20.
+            bottom(Slice::p(2, 0)),
+            top(Slice::p(2, 1)),
+            frame(Slice::p(3, 4)),
+        ];
+        assert_eq!(only_counts(field_counts(LSB, &slices)), [0, 1, 8, 9, 4, 5, 16, 17, 20]);
+    }
+
+    #[test]
+    fn the_second_field_is_the_base_of_the_next_picture() {
+        // From 8 a fall of 8 wraps; from 7, where the first field is, it would not.
+        let slices = [top(Slice::idr()), bottom(Slice::p(0, 1)), top(Slice::p(1, 7)), bottom(Slice::p(1, 8))];
+        let next = top(Slice::p(2, 0));
+        let slices: Vec<Slice> = slices.into_iter().chain([next]).collect();
+        assert_eq!(only_counts(field_counts(LSB, &slices)), [0, 1, 7, 8, 16]);
+    }
+
+    #[test]
+    fn operation_five_in_a_field_leaves_zero_to_the_next_picture() {
+        let reset = |slice: Slice| Slice { marking: vec![vec![5]], ..slice };
+        let first = [top(Slice::idr()), bottom(Slice::p(0, 1)), frame(Slice::p(1, 6))];
+        let behind = |slices: Vec<Slice>| {
+            let all: Vec<Slice> = first.iter().cloned().chain(slices).collect();
+            field_counts(LSB, &all).split_off(first.len())
+        };
+        // The second field has frame_num 0 and counts from 0: 1 is up, 9 is down to -7.
+        let pair = |lsb| vec![reset(top(Slice::p(2, 10))), bottom(Slice::p(0, lsb))];
+        assert_eq!(behind(pair(1)), [(0, true), (1, false)]);
+        assert_eq!(behind(pair(9)), [(0, true), (-7, false)]);
+        // A bottom field too: were its low bits the base, 9 would stay. Then eight down from there wraps.
+        let alone = vec![reset(bottom(Slice::p(2, 10))), frame(Slice::p(1, 9)), frame(Slice::p(2, 1))];
+        assert_eq!(behind(alone), [(0, true), (-7, false), (1, false)]);
+    }
+
+    #[test]
+    fn bottom_fields_of_a_cycle_stand_behind_the_top_fields_by_the_offset() {
+        let order = cycle(-3, 1, &[4]).order;
+        let field = |frame_num, ref_idc, value| top(delta(frame_num, ref_idc, value));
+        let slices = [
+            top(Slice { order: Order::Delta(0, None), ..Slice::idr() }),
+            // Frame 0 is expected at 0, frame 1 at 4; a bottom field one later, and moved by delta[0] as a top field is.
+            bottom(field(0, 1, 0)),
+            field(1, 1, 0),
+            bottom(field(1, 1, 2)),
+            // Non-reference fields build on frame 1 at 4, minus 3.
+            field(2, 0, 0),
+            bottom(field(2, 0, 7)),
+        ];
+        assert_eq!(only_counts(field_counts(order, &slices)), [0, 1, 4, 4 + 1 + 2, 1, 1 + 1 + 7]);
+    }
+
+    #[test]
+    fn both_fields_of_a_frame_have_one_count_in_decode_order() {
+        let slice =
+            |frame_num, ref_idc| Slice { frame_num, ref_idc, order: Order::Absent, ..Slice::default() };
+        let idr = Slice { order: Order::Absent, ..Slice::idr() };
+        let reset = Slice { marking: vec![vec![5]], ..slice(15, 1) };
+        let slices = [
+            top(idr),
+            bottom(slice(0, 1)),
+            top(slice(1, 1)),
+            bottom(slice(1, 1)),
+            top(slice(2, 0)),
+            bottom(slice(2, 0)),
+            frame(slice(2, 1)),
+            // Operation 5: frame numbers start anew, with 0 for the second field.
+            top(reset),
+            bottom(slice(0, 1)),
+            top(slice(1, 1)),
+        ];
+        let counts = field_counts(OrderCountType::DecodeOrder, &slices);
+        assert_eq!(only_counts(counts), [0, 0, 2, 2, 3, 3, 4, 0, 0, 2]);
+    }
+
+    #[test]
+    fn a_pair_stands_where_its_earlier_field_does_in_the_epoch_of_the_first() {
+        let order = |count, epoch_start| PictureOrder { count, epoch_start };
+        assert_eq!(PictureOrder::of_pair(order(0, true), order(1, false)), order(0, true));
+        assert_eq!(PictureOrder::of_pair(order(0, true), order(-1, false)), order(-1, true));
+        assert_eq!(PictureOrder::of_pair(order(9, false), order(8, false)), order(8, false));
     }
 
     #[test]

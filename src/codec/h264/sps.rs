@@ -265,7 +265,7 @@ fn read_crop(r: &mut BitReader<'_>, (width, height): (u32, u32), unit: (u64, u64
 mod tests {
     use super::super::testing::{self, BitWriter};
     use super::*;
-    use crate::codec::h264::Timing;
+    use crate::codec::h264::{CpbDpbDelayLengths, Timing};
     use crate::codec::{Colour, SampleAspectRatio};
 
     /// libx264 core 164 r3095 in FFmpeg 5.1.9: `testsrc2=s=322x182:r=30000/1001`, `setsar=4/3`, yuv420p, BT.709,
@@ -315,6 +315,8 @@ mod tests {
                 sample_aspect_ratio: Some(SampleAspectRatio { horizontal: 4, vertical: 3 }),
                 colour: Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
                 timing: Some(Timing { num_units_in_tick: 1001, time_scale: 60_000, fixed_frame_rate: false }),
+                cpb_dpb_delays: Some(CpbDpbDelayLengths { cpb_removal_delay: 13, dpb_output_delay: 7 }),
+                pic_struct_present: false,
             },
         };
         assert_eq!(sps, expected);

@@ -1,7 +1,9 @@
 //! For tests: a bit writer, and builders of parameter sets and slices that spell the syntax a second time, from the
 //! tables of H.264 7.3, so that the readers are not tested against themselves.
+//!
+//! It names nothing of the crate but `super::OrderCountType`, so that a test outside of the crate can have it as a module too.
 
-use super::sps::OrderCountType;
+use super::OrderCountType;
 
 /// Writes bits, most significant first.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +35,12 @@ impl BitWriter {
     pub(crate) fn se(&mut self, value: i32) -> &mut Self {
         let magnitude = value.unsigned_abs();
         self.ue(if value > 0 { 2 * magnitude - 1 } else { 2 * magnitude })
+    }
+
+    /// Zero bits up to the next byte, as `pcm_alignment_zero_bit`.
+    pub(crate) fn align(&mut self) -> &mut Self {
+        self.bits.resize(self.bits.len().next_multiple_of(8), false);
+        self
     }
 
     /// `trailing_bits()` of AV1 5.3.4, then the bytes as they are.
@@ -81,6 +89,8 @@ pub(crate) struct Sps {
     /// `pic_width_in_mbs_minus1`, `pic_height_in_map_units_minus1`.
     pub(crate) size_minus1: (u32, u32),
     pub(crate) frame_mbs_only: bool,
+    /// `mb_adaptive_frame_field_flag`, written where `frame_mbs_only` is not.
+    pub(crate) mb_adaptive: bool,
     /// Left, right, top, bottom, in crop units.
     pub(crate) crop: Option<[u32; 4]>,
     /// Bits of `vui_parameters()`.
@@ -101,6 +111,7 @@ impl Default for Sps {
             max_num_ref_frames: 2,
             size_minus1: (3, 2),
             frame_mbs_only: true,
+            mb_adaptive: true,
             crop: None,
             vui: None,
         }
@@ -144,7 +155,7 @@ impl Sps {
         w.ue(self.max_num_ref_frames).flag(false);
         w.ue(self.size_minus1.0).ue(self.size_minus1.1).flag(self.frame_mbs_only);
         if !self.frame_mbs_only {
-            w.flag(true); // mb_adaptive_frame_field_flag
+            w.flag(self.mb_adaptive);
         }
         w.flag(true).flag(self.crop.is_some());
         for offset in self.crop.into_iter().flatten() {
@@ -221,17 +232,58 @@ pub(crate) struct Slice {
     pub(crate) frame_num_bits: u8,
     /// `field_pic_flag` of a stream that may have fields.
     pub(crate) field_pic: Option<bool>,
+    /// `bottom_field_flag` of a field.
+    pub(crate) bottom_field: bool,
     pub(crate) idr_pic_id: u32,
     pub(crate) order: Order,
     pub(crate) redundant_pic_cnt: Option<u32>,
+    /// `num_ref_idx_l0_active_minus1` and, of a B slice, that of list 1, when they are overridden.
+    pub(crate) num_ref_idx_minus1: Option<(u32, u32)>,
     /// `ref_pic_list_modification_flag_l0` and what follows, when there is one.
     pub(crate) list_modification: Option<BitWriter>,
     /// `pred_weight_table()`.
     pub(crate) weights: Option<BitWriter>,
     /// Operations of `dec_ref_pic_marking()` with their arguments.
     pub(crate) marking: Vec<Vec<u32>>,
-    /// Slice data stands for itself: something to tell slices apart by.
+    /// Slice data stands for itself: something to tell slices apart by, where there are no macroblocks.
     pub(crate) data: u32,
+    /// Slice data that a decoder takes.
+    pub(crate) macroblocks: Option<Macroblocks>,
+}
+
+/// Slice data (7.3.4) in CAVLC, for 4:2:0 in eight bits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Macroblocks {
+    /// So many macroblocks `I_PCM` of an I slice, every sample of them this one.
+    Pcm(u32, u8),
+    /// The same in a frame with `MbaffFrameFlag`: each pair of them in frame (`false`) or field macroblocks.
+    PcmPairs(u32, u8, bool),
+    /// So many skipped macroblocks of a P or B slice.
+    Skipped(u32),
+}
+
+impl Macroblocks {
+    fn write(self, w: &mut BitWriter) {
+        /// `mb_type` of `I_PCM` in an I slice (Table 7-11).
+        const I_PCM: u32 = 25;
+        let (count, sample, field_pairs) = match self {
+            Self::Pcm(count, sample) => (count, sample, None),
+            Self::PcmPairs(count, sample, fields) => (count, sample, Some(fields)),
+            Self::Skipped(count) => {
+                w.ue(count); // mb_skip_run
+                return;
+            }
+        };
+        for mb in 0..count {
+            if let Some(fields) = field_pairs.filter(|_| mb % 2 == 0) {
+                w.flag(fields); // mb_field_decoding_flag
+            }
+            w.ue(I_PCM).align();
+            for _ in 0..16 * 16 + 2 * 8 * 8 {
+                w.u(u32::from(sample), 8);
+            }
+        }
+    }
 }
 
 /// The order count elements of a slice header.
@@ -257,13 +309,16 @@ impl Default for Slice {
             frame_num: 0,
             frame_num_bits: 4,
             field_pic: None,
+            bottom_field: false,
             idr_pic_id: 0,
             order: Order::Lsb(0, 4, None),
             redundant_pic_cnt: None,
+            num_ref_idx_minus1: None,
             list_modification: None,
             weights: None,
             marking: Vec::new(),
             data: 0xabcd,
+            macroblocks: None,
         }
     }
 }
@@ -284,6 +339,11 @@ impl Slice {
         Self { ref_idc: 0, slice_type: 1, ..Self::p(frame_num, lsb) }
     }
 
+    /// The same slice of a field of this parity.
+    pub(crate) fn field(self, bottom_field: bool) -> Self {
+        Self { field_pic: Some(true), bottom_field, ..self }
+    }
+
     pub(crate) fn nal(&self) -> Vec<u8> {
         let mut w = BitWriter::default();
         w.ue(self.first_mb).ue(self.slice_type).ue(self.pps_id);
@@ -294,7 +354,7 @@ impl Slice {
         if let Some(field) = self.field_pic {
             w.flag(field);
             if field {
-                w.flag(false);
+                w.flag(self.bottom_field);
             }
         }
         if self.unit_type == 5 {
@@ -315,7 +375,13 @@ impl Slice {
             w.ue(count);
         }
         self.references(&mut w);
-        w.se(0).u(self.data, 16); // slice_qp_delta, slice data
+        w.se(0); // slice_qp_delta
+        match self.macroblocks {
+            Some(macroblocks) => macroblocks.write(&mut w),
+            None => {
+                w.u(self.data, 16);
+            }
+        }
         w.nal(self.ref_idc << 5 | self.unit_type)
     }
 
@@ -325,7 +391,13 @@ impl Slice {
             w.flag(true); // direct_spatial_mv_pred_flag
         }
         if matches!(kind, 0 | 1 | 3) {
-            w.flag(false); // num_ref_idx_active_override_flag
+            w.flag(self.num_ref_idx_minus1.is_some()); // num_ref_idx_active_override_flag
+            if let Some((list0, list1)) = self.num_ref_idx_minus1 {
+                w.ue(list0);
+                if kind == 1 {
+                    w.ue(list1);
+                }
+            }
             match &self.list_modification {
                 Some(bits) => w.bits.extend(&bits.bits),
                 None => {

@@ -1,5 +1,6 @@
-//! Video usability information (H.264 Annex E) ► sample aspect ratio, colour, timing. Everything between and behind
-//! them is read past, so that a set cut off in its VUI is noticed; none of it changes how a stream is packaged.
+//! Video usability information (H.264 Annex E) ► sample aspect ratio, colour, timing, and how picture timing SEI messages
+//! are coded. Everything between and behind them is read past, so that a set cut off in its VUI is noticed; none of it
+//! changes how a stream is packaged.
 
 use crate::bits::BitReader;
 use crate::codec::{Colour, SampleAspectRatio};
@@ -7,7 +8,7 @@ use crate::error::Result;
 
 use super::{u_u8, ue_u8};
 
-/// What VUI says that a container repeats.
+/// What VUI says that a container repeats, or that SEI messages are read with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Vui {
     /// `None` when unspecified or reserved.
@@ -16,6 +17,19 @@ pub struct Vui {
     pub colour: Option<Colour>,
     /// `None` without `timing_info_present_flag`.
     pub timing: Option<Timing>,
+    /// `None` where `CpbDpbDelaysPresentFlag` is 0: picture timing SEI messages have no delays.
+    pub cpb_dpb_delays: Option<CpbDpbDelayLengths>,
+    /// `pic_struct_present_flag`: picture timing SEI messages have `pic_struct`.
+    pub pic_struct_present: bool,
+}
+
+/// Bits of the delays in picture timing SEI messages (E.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CpbDpbDelayLengths {
+    /// `cpb_removal_delay_length_minus1 + 1`, 1..=32.
+    pub cpb_removal_delay: u8,
+    /// `dpb_output_delay_length_minus1 + 1`, 1..=32.
+    pub dpb_output_delay: u8,
 }
 
 /// Timing fields as they are in the stream (E.2.1); zeros, though forbidden, are kept for whoever uses them to judge.
@@ -76,18 +90,16 @@ impl Vui {
                 fixed_frame_rate: r.flag("fixed_frame_rate_flag")?,
             });
         }
-        let nal_hrd = r.flag("nal_hrd_parameters_present_flag")?;
-        if nal_hrd {
-            skip_hrd_parameters(r)?;
+        // Where both are present they have the same lengths (E.2.2).
+        for element in ["nal_hrd_parameters_present_flag", "vcl_hrd_parameters_present_flag"] {
+            if r.flag(element)? {
+                vui.cpb_dpb_delays = Some(read_hrd_parameters(r)?);
+            }
         }
-        let vcl_hrd = r.flag("vcl_hrd_parameters_present_flag")?;
-        if vcl_hrd {
-            skip_hrd_parameters(r)?;
-        }
-        if nal_hrd || vcl_hrd {
+        if vui.cpb_dpb_delays.is_some() {
             r.flag("low_delay_hrd_flag")?;
         }
-        r.flag("pic_struct_present_flag")?;
+        vui.pic_struct_present = r.flag("pic_struct_present_flag")?;
         if r.flag("bitstream_restriction_flag")? {
             r.flag("motion_vectors_over_pic_boundaries_flag")?;
             r.ue("max_bytes_per_pic_denom")?;
@@ -134,7 +146,7 @@ fn read_video_signal_type(r: &mut BitReader<'_>) -> Result<Option<Colour>> {
 }
 
 /// `hrd_parameters()` (E.1.2).
-fn skip_hrd_parameters(r: &mut BitReader<'_>) -> Result<()> {
+fn read_hrd_parameters(r: &mut BitReader<'_>) -> Result<CpbDpbDelayLengths> {
     let cpb_cnt_minus1 = ue_u8(r, 31, "cpb_cnt_minus1", "0..=31")?;
     r.u(4, "bit_rate_scale")?;
     r.u(4, "cpb_size_scale")?;
@@ -144,10 +156,12 @@ fn skip_hrd_parameters(r: &mut BitReader<'_>) -> Result<()> {
         r.flag("cbr_flag")?;
     }
     r.u(5, "initial_cpb_removal_delay_length_minus1")?;
-    r.u(5, "cpb_removal_delay_length_minus1")?;
-    r.u(5, "dpb_output_delay_length_minus1")?;
+    let lengths = CpbDpbDelayLengths {
+        cpb_removal_delay: 1 + u_u8(r, 5, "cpb_removal_delay_length_minus1")?,
+        dpb_output_delay: 1 + u_u8(r, 5, "dpb_output_delay_length_minus1")?,
+    };
     r.u(5, "time_offset_length")?;
-    Ok(())
+    Ok(lengths)
 }
 
 fn u_u16(r: &mut BitReader<'_>, element: &'static str) -> Result<u16> {
@@ -224,16 +238,44 @@ mod tests {
             w.flag(true).u(1001, 32).u(120_000, 32).flag(true);
             for _ in 0..2 {
                 w.flag(true).ue(1).u(0, 4).u(0, 4); // HRD with two CPBs
-                w.ue(999).ue(1999).flag(false).ue(99).ue(199).flag(true).u(23, 5).u(23, 5).u(23, 5).u(24, 5);
+                w.ue(999).ue(1999).flag(false).ue(99).ue(199).flag(true).u(23, 5).u(16, 5).u(31, 5).u(24, 5);
             }
             w.flag(false).flag(true); // low delay, pic_struct
             w.flag(true).flag(true).ue(0).ue(0).ue(11).ue(11).ue(2).ue(4);
         });
+        let lengths = CpbDpbDelayLengths { cpb_removal_delay: 17, dpb_output_delay: 32 };
+        assert_eq!((vui.cpb_dpb_delays, vui.pic_struct_present), (Some(lengths), true));
         assert_eq!(
             vui.timing,
             Some(Timing { num_units_in_tick: 1001, time_scale: 120_000, fixed_frame_rate: true })
         );
         assert_eq!(vui.colour, Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }));
+    }
+
+    #[test]
+    fn delays_are_there_with_either_hrd_and_pic_struct_without_them() {
+        let hrd = |w: &mut BitWriter, present: bool| {
+            w.flag(present);
+            if present {
+                w.ue(0).u(0, 8).ue(999).ue(1999).flag(false).u(23, 5).u(0, 5).u(5, 5).u(24, 5);
+            }
+        };
+        for (nal, vcl, pic_struct) in
+            [(true, false, false), (false, true, true), (false, false, true), (false, false, false)]
+        {
+            let vui = read(|w| {
+                w.u(0, 5);
+                hrd(w, nal);
+                hrd(w, vcl);
+                if nal || vcl {
+                    w.flag(true);
+                }
+                w.flag(pic_struct).flag(false);
+            });
+            let lengths = CpbDpbDelayLengths { cpb_removal_delay: 1, dpb_output_delay: 6 };
+            assert_eq!(vui.cpb_dpb_delays, (nal || vcl).then_some(lengths));
+            assert_eq!(vui.pic_struct_present, pic_struct);
+        }
     }
 
     #[test]

@@ -376,17 +376,6 @@ fn damaged_units_are_refused_at_their_place() {
 }
 
 #[test]
-fn field_picture_is_refused_with_its_place() {
-    let sps = Sps { frame_mbs_only: false, ..Default::default() };
-    let frame = Slice { field_pic: Some(false), ..Slice::idr() }.nal();
-    let field = Slice { field_pic: Some(true), ..Slice::p(1, 4) }.nal();
-    let stream = Stream::new([sps.nal(), Pps::default().nal(), frame, field]);
-    let error = stream.error(false);
-    assert!(error.to_string().contains("a field picture"), "{error}");
-    assert!(error.offset() > Some(stream.offsets[3]));
-}
-
-#[test]
 fn changed_parameter_set_and_changed_resolution_are_refused() {
     let other = Pps { qp: 3, ..Default::default() }.nal();
     let stream = Stream::with_sets([&Slice::idr().nal(), &other]);
