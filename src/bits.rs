@@ -82,7 +82,7 @@ impl<'a> BitReader<'a> {
             if leading_zeros == 32 {
                 return Err(Error::malformed(
                     format!("{element} has an Exp-Golomb code of over 31 leading zeros"),
-                    "H.264 9.1",
+                    self.clause,
                     "the stream is damaged here",
                 )
                 .at(start));

@@ -4,8 +4,12 @@
 pub mod aac;
 pub mod av1;
 pub mod h264;
+pub mod h265;
 pub(crate) mod parameter_sets;
 pub mod sei;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]
+pub(crate) mod testing;
 
 pub use parameter_sets::ParameterSetPlacement;
 

@@ -19,7 +19,7 @@ mod sps;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]
 pub(crate) mod testing;
-mod vui;
+pub(in crate::codec) mod vui;
 
 pub use configuration::AvcConfiguration;
 #[cfg(any(test, fuzzing))]
@@ -147,13 +147,18 @@ fn se_in(
 }
 
 /// `ue(v)` in `0..=max`, where `max` fits eight bits.
-fn ue_u8(r: &mut BitReader<'_>, max: u8, element: &'static str, allowed: &'static str) -> Result<u8> {
+pub(in crate::codec) fn ue_u8(
+    r: &mut BitReader<'_>,
+    max: u8,
+    element: &'static str,
+    allowed: &'static str,
+) -> Result<u8> {
     let value = r.ue_max(u32::from(max), element, allowed)?;
     Ok(u8::try_from(value).expect("ue_max keeps it within the u8 given"))
 }
 
 /// `u(n)` of at most eight bits.
-fn u_u8(r: &mut BitReader<'_>, bits: u8, element: &'static str) -> Result<u8> {
+pub(in crate::codec) fn u_u8(r: &mut BitReader<'_>, bits: u8, element: &'static str) -> Result<u8> {
     debug_assert!(bits <= 8, "u(n) is read into 8 bits");
     Ok((r.u(bits, element)? & 0xff) as u8)
 }

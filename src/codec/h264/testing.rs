@@ -1,77 +1,12 @@
-//! For tests: a bit writer, and builders of parameter sets and slices that spell the syntax a second time, from the
-//! tables of H.264 7.3, so that the readers are not tested against themselves.
+//! For tests: builders of parameter sets and slices that spell the syntax a second time, from the tables of H.264 7.3, so
+//! that the readers are not tested against themselves.
 //!
-//! It names nothing of the crate but `super::OrderCountType`, so that a test outside of the crate can have it as a module too.
+//! It names nothing of the crate but `super::OrderCountType` and the bit writer two levels up, so that a test outside of the
+//! crate can have it as a module too.
+
+pub(crate) use super::super::testing::BitWriter;
 
 use super::OrderCountType;
-
-/// Writes bits, most significant first.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct BitWriter {
-    bits: Vec<bool>,
-}
-
-impl BitWriter {
-    pub(crate) fn flag(&mut self, value: bool) -> &mut Self {
-        self.bits.push(value);
-        self
-    }
-
-    pub(crate) fn u(&mut self, value: u32, bits: u8) -> &mut Self {
-        for bit in (0..bits).rev() {
-            self.bits.push(value >> bit & 1 == 1);
-        }
-        self
-    }
-
-    /// Exp-Golomb: as many zeros as the binary form of `value + 1` has digits behind its first, then that form.
-    pub(crate) fn ue(&mut self, value: u32) -> &mut Self {
-        let digits = format!("{:b}", u64::from(value) + 1);
-        self.bits.extend(std::iter::repeat_n(false, digits.len() - 1));
-        self.bits.extend(digits.bytes().map(|digit| digit == b'1'));
-        self
-    }
-
-    pub(crate) fn se(&mut self, value: i32) -> &mut Self {
-        let magnitude = value.unsigned_abs();
-        self.ue(if value > 0 { 2 * magnitude - 1 } else { 2 * magnitude })
-    }
-
-    /// Zero bits up to the next byte, as `pcm_alignment_zero_bit`.
-    pub(crate) fn align(&mut self) -> &mut Self {
-        self.bits.resize(self.bits.len().next_multiple_of(8), false);
-        self
-    }
-
-    /// `trailing_bits()` of AV1 5.3.4, then the bytes as they are.
-    pub(crate) fn finish_obu(&mut self) -> Vec<u8> {
-        self.bits.push(true);
-        self.bits.resize(self.bits.len().next_multiple_of(8), false);
-        self.bits.chunks(8).map(|byte| byte.iter().fold(0, |acc, &bit| acc << 1 | u8::from(bit))).collect()
-    }
-
-    /// `rbsp_trailing_bits()`, then bytes with emulation prevention.
-    pub(crate) fn finish(&mut self) -> Vec<u8> {
-        self.bits.push(true);
-        self.bits.resize(self.bits.len().next_multiple_of(8), false);
-        let rbsp = self.bits.chunks(8).map(|byte| byte.iter().fold(0, |acc, &bit| acc << 1 | u8::from(bit)));
-        let mut out = Vec::new();
-        for byte in rbsp {
-            if byte <= 3 && out.ends_with(&[0, 0]) {
-                out.push(3);
-            }
-            out.push(byte);
-        }
-        out
-    }
-
-    /// A NAL unit with this header byte.
-    pub(crate) fn nal(&mut self, header: u8) -> Vec<u8> {
-        let mut nal = vec![header];
-        nal.extend(self.finish());
-        nal
-    }
-}
 
 /// A sequence parameter set; the default is Main profile, 64×48, order count type 0 with 4-bit counters.
 #[derive(Clone, Debug)]
@@ -163,7 +98,7 @@ impl Sps {
         }
         w.flag(self.vui.is_some());
         if let Some(vui) = &self.vui {
-            w.bits.extend(&vui.bits);
+            w.append(vui);
         }
         w.nal(0x67)
     }
@@ -205,11 +140,9 @@ impl Pps {
         let mut w = BitWriter::default();
         w.ue(self.id).ue(self.sps_id).flag(false).flag(self.bottom_field_pic_order);
         match &self.slice_groups {
-            Some(groups) => w.bits.extend(&groups.bits),
-            None => {
-                w.ue(0);
-            }
-        }
+            Some(groups) => w.append(groups),
+            None => w.ue(0),
+        };
         w.ue(self.num_ref_idx_minus1.0).ue(self.num_ref_idx_minus1.1);
         w.flag(self.weighted_pred).u(self.weighted_bipred_idc, 2);
         w.se(self.qp).se(0).se(0).flag(false).flag(false).flag(self.redundant_pic_cnt);
@@ -399,17 +332,15 @@ impl Slice {
                 }
             }
             match &self.list_modification {
-                Some(bits) => w.bits.extend(&bits.bits),
-                None => {
-                    w.flag(false);
-                }
-            }
+                Some(bits) => w.append(bits),
+                None => w.flag(false),
+            };
         }
         if kind == 1 {
             w.flag(false); // ref_pic_list_modification_flag_l1
         }
         if let Some(weights) = &self.weights {
-            w.bits.extend(&weights.bits);
+            w.append(weights);
         }
         if self.ref_idc != 0 && self.unit_type == 5 {
             w.flag(false).flag(false);

@@ -43,7 +43,7 @@ pub struct Timing {
     pub fixed_frame_rate: bool,
 }
 
-/// Table E-1, `aspect_ratio_idc` 1 to 16.
+/// Table E-1, `aspect_ratio_idc` 1 to 16; that of H.265 is the same.
 const SAMPLE_ASPECT_RATIOS: [(u16, u16); 16] = [
     (1, 1),
     (12, 11),
@@ -113,7 +113,8 @@ impl Vui {
     }
 }
 
-fn read_sample_aspect_ratio(r: &mut BitReader<'_>) -> Result<Option<SampleAspectRatio>> {
+/// `aspect_ratio_idc` and what follows it, which H.265 (E.2.1) has too.
+pub(in crate::codec) fn read_sample_aspect_ratio(r: &mut BitReader<'_>) -> Result<Option<SampleAspectRatio>> {
     let idc = u_u8(r, 8, "aspect_ratio_idc")?;
     let (horizontal, vertical) = if idc == EXTENDED_SAR {
         (u_u16(r, "sar_width")?, u_u16(r, "sar_height")?)
@@ -125,7 +126,8 @@ fn read_sample_aspect_ratio(r: &mut BitReader<'_>) -> Result<Option<SampleAspect
     Ok((horizontal != 0 && vertical != 0).then_some(SampleAspectRatio { horizontal, vertical }))
 }
 
-fn read_video_signal_type(r: &mut BitReader<'_>) -> Result<Option<Colour>> {
+/// `video_format` through the colour description, which H.265 (E.2.1) has too.
+pub(in crate::codec) fn read_video_signal_type(r: &mut BitReader<'_>) -> Result<Option<Colour>> {
     /// "Unspecified" of Tables E-3, E-4 and E-5, which holds where there is no colour description.
     const UNSPECIFIED: u8 = 2;
     r.u(3, "video_format")?;

@@ -1,0 +1,330 @@
+//! Every parameter set of a stream, by id: its bytes for the sample entry, its meaning for slice segment headers, and
+//! which sequence parameter sets pictures really used.
+//!
+//! `hvc1` keeps parameter sets in the sample entry alone, one per id for the whole track (ISO/IEC 14496-15), so a set
+//! that is sent again must be the same. With `hev1` they stay in the samples and may change. The pictures must keep one
+//! format either way.
+
+use std::collections::BTreeSet;
+
+use crate::codec::ScanType;
+use crate::codec::parameter_sets::{
+    Came, MAX_SET_LEN, ParameterSetPlacement, SetInForce, SetMap, Stored, Version, sent_at, store, too_long,
+    trim_zeros,
+};
+use crate::error::{Error, Result};
+
+use super::{
+    HevcConfiguration, NalHeader, NalUnitType, Parallelism, PictureParameterSet, ProfileTierLevel,
+    SequenceParameterSet, Timing, VideoParameterSet,
+};
+
+/// The parameter sets that have come so far.
+#[derive(Clone, Debug, Default)]
+pub struct ParameterSets {
+    placement: ParameterSetPlacement,
+    vps: SetMap<VideoParameterSet>,
+    sps: SetMap<SequenceParameterSet>,
+    pps: SetMap<PictureParameterSet>,
+    /// Of every sequence parameter set that came, replaced ones too.
+    demands: BTreeSet<Demand>,
+    /// Of every picture parameter set that came, replaced ones too.
+    parallelism: BTreeSet<Parallelism>,
+    /// The sequence parameter set of the first picture.
+    first_used: Option<SequenceParameterSet>,
+    /// Timing of every sequence parameter set that pictures used, or of its video parameter set.
+    timings: BTreeSet<Option<Timing>>,
+    /// The sets in use now.
+    active: Option<Active>,
+    /// The sample entry is written: no set may come that it does not have.
+    closed: bool,
+}
+
+/// A sequence parameter set in use, and the video parameter set that it builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Active {
+    sps_id: u8,
+    sps_offset: u64,
+    vps_offset: u64,
+}
+
+/// What a sequence parameter set asks of decoders, and says for the configuration record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Demand {
+    pub(super) profile_tier_level: ProfileTierLevel,
+    pub(super) progressive: bool,
+    pub(super) interlaced: bool,
+    pub(super) min_spatial_segmentation_idc: u16,
+    pub(super) max_sub_layers: u8,
+    pub(super) temporal_id_nesting: bool,
+}
+
+impl Demand {
+    fn of(sps: &SequenceParameterSet) -> Self {
+        Self {
+            profile_tier_level: sps.profile_tier_level,
+            progressive: sps.scan() == Some(ScanType::Progressive),
+            interlaced: sps.scan() == Some(ScanType::Interlaced),
+            min_spatial_segmentation_idc: sps.vui.min_spatial_segmentation_idc,
+            max_sub_layers: sps.max_sub_layers,
+            temporal_id_nesting: sps.temporal_id_nesting,
+        }
+    }
+}
+
+impl ParameterSets {
+    /// No sets yet, for a track that keeps them there.
+    pub fn new(placement: ParameterSetPlacement) -> Self {
+        Self { placement, ..Self::default() }
+    }
+
+    /// Where the track keeps them.
+    pub fn placement(&self) -> ParameterSetPlacement {
+        self.placement
+    }
+
+    /// Takes in a video, sequence or picture parameter set of the base layer: `nal` is the whole NAL unit, `offset` its
+    /// place in the source.
+    ///
+    /// A set that came before under the same id must have the same bytes; another is
+    /// [`ErrorKind::ParameterSetChanged`](crate::error::ErrorKind::ParameterSetChanged), but replaces it where sets are
+    /// kept in band. When it fails, nothing is taken in.
+    pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
+        let nal = trim_zeros(nal);
+        let moved = |error: Error| error.shift(offset);
+        let header = NalHeader::read(nal).map_err(moved)?;
+        if nal.len() > MAX_SET_LEN {
+            return Err(too_long(nal.len() as u64).at(offset));
+        }
+        let came = Came { nal, offset, placement: self.placement, closed: self.closed };
+        match header.unit_type {
+            _ if header.layer_id != 0 => Err(Error::unsupported(
+                format!("a parameter set of layer {}", header.layer_id),
+                "pass those of the base layer (nuh_layer_id 0)",
+            )
+            .at(offset)),
+            NalUnitType::VPS => {
+                let set = VideoParameterSet::read(nal).map_err(moved)?;
+                store(&mut self.vps, set.id, "video parameter set", came, set)
+            }
+            NalUnitType::SPS => {
+                let set = SequenceParameterSet::read(nal).map_err(moved)?;
+                let demand = Demand::of(&set);
+                store(&mut self.sps, set.id, "sequence parameter set", came, set)?;
+                self.demands.insert(demand);
+                Ok(())
+            }
+            NalUnitType::PPS => {
+                let set = PictureParameterSet::read(nal).map_err(moved)?;
+                store(&mut self.pps, set.id, "picture parameter set", came, set)?;
+                self.parallelism.insert(set.parallelism);
+                Ok(())
+            }
+            _ => Err(Error::malformed(
+                "this NAL unit holds no parameter set",
+                "H.265 Table 7-1",
+                "pass nal_unit_type 32, 33 or 34",
+            )
+            .at(offset)),
+        }
+    }
+
+    /// Whether the sample entry has this very set, so that taking it in changes nothing.
+    pub fn is_repetition(&self, nal: &[u8]) -> bool {
+        // In band, the place of the last one matters too.
+        let nal = trim_zeros(nal);
+        self.placement == ParameterSetPlacement::SampleEntry && self.versions().any(|bytes| bytes == nal)
+    }
+
+    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
+    pub fn picture_size(&self) -> Option<(u16, u16)> {
+        self.first_used.as_ref().map(SequenceParameterSet::cropped_size)
+    }
+
+    /// The bytes of the set that holds now and was last sent at `offset`.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
+    pub(crate) fn sent_at(&self, offset: u64) -> Option<&[u8]> {
+        sent_at(&self.vps, offset)
+            .or_else(|| sent_at(&self.sps, offset))
+            .or_else(|| sent_at(&self.pps, offset))
+    }
+
+    /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
+    pub fn close(&mut self) {
+        self.closed = self.placement == ParameterSetPlacement::SampleEntry;
+    }
+
+    /// Every set as it first came.
+    fn versions(&self) -> impl Iterator<Item = &[u8]> {
+        let vps = self.first_vps().map(|set| set.bytes.as_slice());
+        let sps = self.first_sps().map(|set| set.bytes.as_slice());
+        vps.chain(sps).chain(self.first_pps().map(|set| set.bytes.as_slice()))
+    }
+
+    /// Whether pictures use the sets of this `slice_pic_parameter_set_id` already, so that [`Self::activate`] changes
+    /// nothing.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
+    pub(crate) fn is_active(&self, pps_id: u8) -> bool {
+        self.active.is_some() && self.used_by(pps_id).ok().map(|(active, ..)| active) == self.active
+    }
+
+    /// The sets that a slice segment with this `slice_pic_parameter_set_id` is read with; an error when one has not come.
+    pub fn for_slice(&self, pps_id: u8) -> Result<(&PictureParameterSet, &SequenceParameterSet)> {
+        let pps = self.pps.get(&pps_id).map(Stored::current).ok_or_else(|| {
+            missing(format!("the slice refers to picture parameter set {pps_id}, which has not come"))
+        })?;
+        let sps_id = pps.value.sps_id;
+        let sps = self.sps.get(&sps_id).map(Stored::current).ok_or_else(|| {
+            missing(format!(
+                "the slice refers to sequence parameter set {sps_id} by picture parameter set {pps_id}, \
+                 which has not come"
+            ))
+        })?;
+        Ok((&pps.value, &sps.value))
+    }
+
+    /// The sets in use where a picture has this `slice_pic_parameter_set_id`.
+    fn used_by(&self, pps_id: u8) -> Result<(Active, &SequenceParameterSet, &VideoParameterSet)> {
+        let (PictureParameterSet { sps_id, .. }, SequenceParameterSet { vps_id, .. }) =
+            self.for_slice(pps_id)?;
+        let (sps_id, vps_id) = (*sps_id, *vps_id);
+        let sps = self.sps[&sps_id].current();
+        let vps = self.vps.get(&vps_id).map(Stored::current).ok_or_else(|| {
+            missing(format!(
+                "the slice refers to video parameter set {vps_id} by sequence parameter set {sps_id}, which has \
+                 not come"
+            ))
+        })?;
+        let active = Active { sps_id, sps_offset: sps.offset, vps_offset: vps.offset };
+        Ok((active, &sps.value, &vps.value))
+    }
+
+    /// Notes that a picture uses this `slice_pic_parameter_set_id`; `offset` is the picture's place. `starts_sequence`
+    /// says that it is an IRAP picture with `NoRaslOutputFlag` 1
+    /// ([`OrderCounter::starts_sequence`](super::OrderCounter::starts_sequence)).
+    ///
+    /// The sequence parameter set, and the video parameter set that it refers to, may change at such a picture only
+    /// (7.4.2.4.2), and not to another picture format: the sample entry describes one. When it fails, nothing is noted.
+    pub fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
+        let (next, sps, vps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
+        if self.active == Some(next) {
+            return Ok(());
+        }
+        if let Some(active) = self.active.filter(|_| !starts_sequence) {
+            return Err(changed_within_sequence(active, next).at(offset));
+        }
+        if let Some(first) = &self.first_used {
+            check_same_format(first, sps).map_err(|error| error.at(offset))?;
+        }
+        let (sps, timing) = (sps.clone(), sps.vui.timing.or(vps.timing));
+        self.timings.insert(timing);
+        self.first_used.get_or_insert(sps);
+        self.active = Some(next);
+        Ok(())
+    }
+
+    /// What the sample entry of the whole track says: every set that came, and the format of the pictures. An error
+    /// when a kind of set has not come, or when one record cannot describe all.
+    pub fn configuration(&self) -> Result<HevcConfiguration> {
+        HevcConfiguration::new(self)
+    }
+
+    /// Video parameter sets as they first came, in id order.
+    pub(super) fn first_vps(&self) -> impl Iterator<Item = &Version<VideoParameterSet>> {
+        self.vps.values().map(|stored| &stored.first)
+    }
+
+    /// Sequence parameter sets as they first came, in id order.
+    pub(super) fn first_sps(&self) -> impl Iterator<Item = &Version<SequenceParameterSet>> {
+        self.sps.values().map(|stored| &stored.first)
+    }
+
+    /// Picture parameter sets as they first came, in id order.
+    pub(super) fn first_pps(&self) -> impl Iterator<Item = &Version<PictureParameterSet>> {
+        self.pps.values().map(|stored| &stored.first)
+    }
+
+    /// What every sequence parameter set that came asks of decoders.
+    pub(super) fn demands(&self) -> &BTreeSet<Demand> {
+        &self.demands
+    }
+
+    /// How decoders may share the work, after every picture parameter set that came.
+    pub(super) fn parallelism(&self) -> &BTreeSet<Parallelism> {
+        &self.parallelism
+    }
+
+    /// The sequence parameter set of the first picture.
+    pub(super) fn first_used(&self) -> Option<&SequenceParameterSet> {
+        self.first_used.as_ref()
+    }
+
+    /// Timing of every sequence parameter set that pictures used.
+    pub(super) fn timings(&self) -> &BTreeSet<Option<Timing>> {
+        &self.timings
+    }
+
+    /// The sets that hold now: video parameter sets, sequence parameter sets, then picture parameter sets, each in id
+    /// order.
+    #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = SetInForce> {
+        let of = |place, refers_to, is_pps| SetInForce { place, refers_to, extension: None, is_pps };
+        let vps = self.vps.values().map(move |vps| of(vps.place(), None, false));
+        let sps = self.sps.values().map(move |sps| {
+            of(sps.place(), self.vps.get(&sps.current().value.vps_id).map(Stored::place), false)
+        });
+        let pps = self.pps.values().map(move |pps| {
+            of(pps.place(), self.sps.get(&pps.current().value.sps_id).map(Stored::place), true)
+        });
+        vps.chain(sps).chain(pps)
+    }
+}
+
+fn missing(what: String) -> Error {
+    Error::malformed(
+        what,
+        "H.265 7.4.2.4.2",
+        "the stream starts in the middle or lacks data; parameter sets must come before the slices that use them",
+    )
+}
+
+fn changed_within_sequence(active: Active, next: Active) -> Error {
+    let what = if active.sps_id != next.sps_id {
+        format!(
+            "a picture that does not start a coded video sequence changes from sequence parameter set {} to {}",
+            active.sps_id, next.sps_id
+        )
+    } else {
+        let kind = if active.sps_offset != next.sps_offset { "sequence" } else { "video" };
+        format!(
+            "the {kind} parameter set in use has changed in front of a picture that does not start a coded video sequence"
+        )
+    };
+    let remedy = "the stream is damaged or lacks an IDR picture here";
+    Error::malformed(what, "H.265 7.4.2.4.2", remedy)
+}
+
+/// Whether pictures of `next` fit the sample entry made for those of `first`.
+fn check_same_format(first: &SequenceParameterSet, next: &SequenceParameterSet) -> Result<()> {
+    let size = |sps: &SequenceParameterSet| {
+        let ((coded_width, coded_height), (width, height)) = (sps.coded_size(), sps.cropped_size());
+        format!("{width}x{height} (coded {coded_width}x{coded_height})")
+    };
+    let what = if (first.coded_size(), first.crop) != (next.coded_size(), next.crop) {
+        format!("the resolution changes from {} to {}", size(first), size(next))
+    } else if first.chroma != next.chroma {
+        format!("the sample format changes from {:?} to {:?}", first.chroma, next.chroma)
+    } else if first.vui.sample_aspect_ratio != next.vui.sample_aspect_ratio {
+        "the sample aspect ratio changes".to_owned()
+    } else if first.vui.colour != next.vui.colour {
+        "the colour description changes".to_owned()
+    } else if first.vui.field_seq != next.vui.field_seq {
+        "the coding changes between frames and fields".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Error::unsupported(
+        what + " within the stream",
+        "one track has one format: cut the stream here and package the parts separately",
+    ))
+}

@@ -1,0 +1,178 @@
+//! `profile_tier_level()` (H.265 7.3.3) ► what a stream asks of decoders: the first bytes of `hvcC`, and the codec
+//! string (ISO/IEC 14496-15 Annex E.3, not opened; as Shaka Packager, FFmpeg and players' documentation quote it). What
+//! covers several sets is after ISO/IEC 14496-15 8.3.3.1.2, as FFmpeg's documentation of the record quotes it.
+
+use crate::bits::BitReader;
+use crate::codec::ScanType;
+use crate::error::{Error, Result};
+
+use super::u_u8;
+
+/// General profile, tier and level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProfileTierLevel {
+    /// `general_profile_space`, 0..=3; only 0 is defined.
+    pub profile_space: u8,
+    /// `general_tier_flag`: High tier rather than Main.
+    pub high_tier: bool,
+    /// `general_profile_idc`, 0..=31 (A.3): 1 Main, 2 Main 10, 3 Main Still Picture, 4 format range extensions …
+    pub profile_idc: u8,
+    /// `general_profile_compatibility_flag`: that of profile 0 is the highest bit.
+    pub compatibility_flags: u32,
+    /// The 48 bits from `general_progressive_source_flag`, which is the highest of them, to `general_level_idc`.
+    pub constraint_flags: u64,
+    /// `general_level_idc`: thirty times the level.
+    pub level_idc: u8,
+}
+
+/// Bits of [`ProfileTierLevel::constraint_flags`].
+const CONSTRAINT_BITS: u32 = 48;
+
+/// The flags from `general_max_12bit_constraint_flag` through `general_max_14bit_constraint_flag`, which tell apart the
+/// profiles that share `general_profile_idc` 4 and more (A.3.5). Those in front of them are about the source.
+const FORMAT_CONSTRAINTS: u64 = 0x0ffc_0000_0000;
+
+/// The lowest `general_profile_idc` that stands for many profiles, told apart by [`FORMAT_CONSTRAINTS`].
+const FORMAT_RANGE_EXTENSIONS: u8 = 4;
+
+impl ProfileTierLevel {
+    /// `profile_tier_level( 1, max_sub_layers_minus1 )`; what it says of sub-layers is read past.
+    pub(super) fn read(r: &mut BitReader<'_>, max_sub_layers_minus1: u8) -> Result<Self> {
+        let profile_space = u_u8(r, 2, "general_profile_space")?;
+        let high_tier = r.flag("general_tier_flag")?;
+        let profile_idc = u_u8(r, 5, "general_profile_idc")?;
+        let compatibility_flags = r.u(32, "general_profile_compatibility_flag")?;
+        let constraints = u64::from(r.u(32, "general_progressive_source_flag")?) << 16;
+        let constraint_flags = constraints | u64::from(r.u(16, "general_reserved_zero_43bits")?);
+        let level_idc = u_u8(r, 8, "general_level_idc")?;
+        skip_sub_layers(r, max_sub_layers_minus1)?;
+        Ok(Self { profile_space, high_tier, profile_idc, compatibility_flags, constraint_flags, level_idc })
+    }
+
+    /// `general_progressive_source_flag` and `general_interlaced_source_flag` (7.4.4): `None` where they leave it to
+    /// each picture, or say nothing.
+    pub fn source_scan(&self) -> Option<ScanType> {
+        match (self.constraint_flag(0), self.constraint_flag(1)) {
+            (true, false) => Some(ScanType::Progressive),
+            (false, true) => Some(ScanType::Interlaced),
+            _ => None,
+        }
+    }
+
+    /// The flag at this place, 0..=47, behind `general_profile_compatibility_flag`: 0 `general_progressive_source_flag`,
+    /// 1 `general_interlaced_source_flag`, 2 `general_non_packed_constraint_flag`, 3
+    /// `general_frame_only_constraint_flag`, 4 `general_max_12bit_constraint_flag` …
+    pub const fn constraint_flag(&self, at: u32) -> bool {
+        at < CONSTRAINT_BITS && self.constraint_flags >> (CONSTRAINT_BITS - 1 - at) & 1 == 1
+    }
+
+    /// `general_profile_compatibility_flag` of `profile_idc`, 0..=31.
+    pub const fn is_compatible_with(&self, profile_idc: u8) -> bool {
+        profile_idc < 32 && self.compatibility_flags >> (31 - profile_idc) & 1 == 1
+    }
+
+    /// The first twelve bytes of `profile_tier_level()`, as in the configuration record.
+    pub(super) fn bytes(&self) -> [u8; 12] {
+        let mut bytes = [0; 12];
+        bytes[0] = self.profile_space << 6 | u8::from(self.high_tier) << 5 | self.profile_idc;
+        bytes[1..5].copy_from_slice(&self.compatibility_flags.to_be_bytes());
+        bytes[5..11].copy_from_slice(&self.constraint_flags.to_be_bytes()[2..]);
+        bytes[11] = self.level_idc;
+        bytes
+    }
+
+    /// The `codecs` parameter with a sample entry of type `entry`: profile space as a letter (none for 0) and profile,
+    /// compatibility flags in reverse bit order, tier and level, then the bytes of the constraint flags without the zero
+    /// ones at their end.
+    pub(super) fn codec_string(&self, entry: &str) -> String {
+        let space = ["", "A", "B", "C"][usize::from(self.profile_space & 3)];
+        let compatibility = self.compatibility_flags.reverse_bits();
+        let tier = if self.high_tier { 'H' } else { 'L' };
+        let mut text =
+            format!("{entry}.{space}{}.{compatibility:X}.{tier}{}", self.profile_idc, self.level_idc);
+        let constraints = &self.constraint_flags.to_be_bytes()[2..];
+        let kept = constraints.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        for byte in &constraints[..kept] {
+            text += &format!(".{byte:X}");
+        }
+        text
+    }
+
+    /// What decoders of all of `sets` are asked: a profile that each conforms to, the flags that all set, the highest
+    /// tier and level. `None` of an empty list.
+    ///
+    /// # Errors
+    /// When no one profile covers them.
+    pub(super) fn covering(sets: impl IntoIterator<Item = Self>) -> Result<Option<Self>> {
+        let mut sets = sets.into_iter();
+        let Some(first) = sets.next() else { return Ok(None) };
+        // Profiles that every set conforms to.
+        let mut profiles = first.conforms_to();
+        let mut all = first;
+        for set in sets {
+            profiles &= set.conforms_to();
+            if set.profile_space != all.profile_space || profiles == 0 {
+                return Err(Error::unsupported(
+                    format!(
+                        "sequence parameter sets with general_profile_idc {} and {}, which no one profile covers",
+                        all.profile_idc, set.profile_idc
+                    ),
+                    "package the parts of the stream separately, or encode them in one profile",
+                ));
+            }
+            if set.profile_idc != all.profile_idc {
+                // The lowest one has the highest bit.
+                all.profile_idc = (profiles.leading_zeros() & 31) as u8;
+            }
+            all.high_tier |= set.high_tier;
+            all.compatibility_flags &= set.compatibility_flags;
+            all.constraint_flags &= set.constraint_flags;
+            all.level_idc = all.level_idc.max(set.level_idc);
+        }
+        Ok(Some(all))
+    }
+
+    /// Whether decoders of `other` must decode what asks for this one.
+    pub(super) fn is_within(&self, other: &Self) -> bool {
+        let profile = self.profile_idc == other.profile_idc || self.is_compatible_with(other.profile_idc);
+        let constrained = other.profile_idc < FORMAT_RANGE_EXTENSIONS
+            || other.constraint_flags & FORMAT_CONSTRAINTS & !self.constraint_flags == 0;
+        self.profile_space == other.profile_space
+            && profile
+            && constrained
+            && self.high_tier <= other.high_tier
+            && self.level_idc <= other.level_idc
+    }
+
+    /// The profiles that a stream conforms to, in the bits of the compatibility flags: its own is among them.
+    fn conforms_to(&self) -> u32 {
+        self.compatibility_flags | 0x8000_0000 >> self.profile_idc
+    }
+}
+
+/// What `profile_tier_level()` says of sub-layers.
+fn skip_sub_layers(r: &mut BitReader<'_>, max_sub_layers_minus1: u8) -> Result<()> {
+    let mut present = [(false, false); 8];
+    let present = &mut present[..usize::from(max_sub_layers_minus1.min(7))];
+    for (profile, level) in present.iter_mut() {
+        *profile = r.flag("sub_layer_profile_present_flag")?;
+        *level = r.flag("sub_layer_level_present_flag")?;
+    }
+    if max_sub_layers_minus1 > 0 {
+        for _ in max_sub_layers_minus1..8 {
+            r.u(2, "reserved_zero_2bits")?;
+        }
+    }
+    for &(profile, level) in present.iter() {
+        if profile {
+            r.u(8, "sub_layer_profile_idc")?;
+            r.u(32, "sub_layer_profile_compatibility_flag")?;
+            r.u(32, "sub_layer_progressive_source_flag")?;
+            r.u(16, "sub_layer_reserved_zero_43bits")?;
+        }
+        if level {
+            r.u(8, "sub_layer_level_idc")?;
+        }
+    }
+    Ok(())
+}

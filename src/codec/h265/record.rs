@@ -1,0 +1,192 @@
+//! `HEVCDecoderConfigurationRecord` (the body of `hvcC`, ISO/IEC 14496-15 8.3.3.1, not opened; as others quote it) ► what
+//! it says. Borrows the record; the NAL units in it are not looked into behind their headers.
+
+use crate::bits::BitReader;
+use crate::codec::parameter_sets::trim_zeros;
+use crate::error::{Error, Result};
+
+use super::{NalUnitType, ProfileTierLevel};
+
+const CLAUSE: &str = "ISO/IEC 14496-15 8.3.3.1.2";
+
+/// What a configuration record says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HevcRecord<'a> {
+    /// Profile, tier, level and flags.
+    pub profile_tier_level: ProfileTierLevel,
+    /// `min_spatial_segmentation_idc`, 0..=4095.
+    pub min_spatial_segmentation_idc: u16,
+    /// `parallelismType`: 0 mixed or unknown, 1 slices, 2 tiles, 3 wavefronts.
+    pub parallelism: u8,
+    /// `chromaFormat` and the bit depths of luma and chroma.
+    pub chroma: [u8; 3],
+    /// `avgFrameRate`, pictures in 256 seconds; 0 unknown.
+    pub average_frame_rate: u16,
+    /// `constantFrameRate`, 0..=3; 0 unknown.
+    pub constant_frame_rate: u8,
+    /// `numTemporalLayers`, 0..=7; 0 unknown.
+    pub temporal_layers: u8,
+    /// `temporalIdNested`.
+    pub temporal_id_nested: bool,
+    /// Bytes of the length in front of each NAL unit of a sample: 1, 2 or 4.
+    pub length_size: u8,
+    /// Whether the arrays of parameter sets all say that samples hold none (`array_completeness`).
+    pub complete: bool,
+    /// Video parameter sets, as NAL units.
+    pub vps: Vec<&'a [u8]>,
+    /// Sequence parameter sets, as NAL units.
+    pub sps: Vec<&'a [u8]>,
+    /// Picture parameter sets, as NAL units.
+    pub pps: Vec<&'a [u8]>,
+    /// SEI NAL units, prefix and suffix.
+    pub sei: Vec<&'a [u8]>,
+}
+
+impl<'a> HevcRecord<'a> {
+    /// Reads a whole record. Offsets of errors count from its first byte.
+    ///
+    /// # Errors
+    /// When it is cut off, has a version or length size that the standard does not know, an array of another kind of NAL
+    /// unit, a NAL unit that is empty or not of its array's kind, or bytes behind its end.
+    pub fn read(record: &'a [u8]) -> Result<Self> {
+        let mut r = Reader { record, at: 0 };
+        let version = r.u8("configurationVersion")?;
+        if version != 1 {
+            return Err(Error::out_of_range("configurationVersion", version, "1", CLAUSE).at(0));
+        }
+        let profile = r.bytes(12, "general_profile_space")?;
+        let mut bits = BitReader::without_emulation_prevention(profile, CLAUSE);
+        let profile_tier_level = ProfileTierLevel::read(&mut bits, 0).map_err(|error| error.shift(1))?;
+        let min_spatial_segmentation_idc = r.u16("min_spatial_segmentation_idc")? & 0xfff;
+        let parallelism = r.u8("parallelismType")? & 3;
+        let chroma_format = r.u8("chromaFormat")? & 3;
+        let luma = 8 + (r.u8("bitDepthLumaMinus8")? & 7);
+        let chroma = [chroma_format, luma, 8 + (r.u8("bitDepthChromaMinus8")? & 7)];
+        let average_frame_rate = r.u16("avgFrameRate")?;
+        let (layers_at, layers) = (r.at as u64, r.u8("constantFrameRate")?);
+        if layers & 3 == 2 {
+            return Err(Error::out_of_range("lengthSizeMinusOne", 2, "0, 1 or 3", CLAUSE).at(layers_at));
+        }
+        let mut read = Self {
+            profile_tier_level,
+            min_spatial_segmentation_idc,
+            parallelism,
+            chroma,
+            average_frame_rate,
+            constant_frame_rate: layers >> 6,
+            temporal_layers: layers >> 3 & 7,
+            temporal_id_nested: layers & 4 != 0,
+            length_size: (layers & 3) + 1,
+            complete: true,
+            vps: Vec::new(),
+            sps: Vec::new(),
+            pps: Vec::new(),
+            sei: Vec::new(),
+        };
+        for _ in 0..r.u8("numOfArrays")? {
+            read.read_array(&mut r)?;
+        }
+        if r.at < record.len() {
+            return Err(damaged(
+                format!("{} bytes follow the end of the configuration record", record.len() - r.at),
+                r.at,
+            ));
+        }
+        Ok(read)
+    }
+
+    fn read_array(&mut self, r: &mut Reader<'a>) -> Result<()> {
+        let start = r.at;
+        let kind = r.u8("NAL_unit_type")?;
+        let unit_type = NalUnitType::from_code(kind);
+        let into = match unit_type {
+            NalUnitType::VPS => &mut self.vps,
+            NalUnitType::SPS => &mut self.sps,
+            NalUnitType::PPS => &mut self.pps,
+            NalUnitType::PREFIX_SEI | NalUnitType::SUFFIX_SEI => &mut self.sei,
+            other => {
+                return Err(damaged(
+                    format!(
+                        "an array of NAL units of nal_unit_type {}, which is not 32, 33, 34, 39 or 40",
+                        other.code()
+                    ),
+                    start,
+                ));
+            }
+        };
+        if matches!(unit_type, NalUnitType::VPS | NalUnitType::SPS | NalUnitType::PPS) {
+            self.complete &= kind & 0x80 != 0;
+        }
+        for _ in 0..r.u16("numNalus")? {
+            let len = r.u16("nalUnitLength")?;
+            let start = r.at;
+            let nal = r.bytes(usize::from(len), "nalUnit")?;
+            if nal.len() < 2 || nal[0] & 0xfe != unit_type.code() << 1 {
+                let code = unit_type.code();
+                return Err(damaged(format!("a nalUnit holds no NAL unit of nal_unit_type {code}"), start));
+            }
+            into.push(nal);
+        }
+        Ok(())
+    }
+
+    /// Every parameter set, trailing zeros trimmed, with what its kind is called.
+    pub fn parameter_sets(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> + '_ {
+        let kind = |kind: &'static str, sets: &[&'a [u8]]| {
+            sets.iter().map(|set| (kind, trim_zeros(set))).collect::<Vec<_>>()
+        };
+        kind("video parameter set", &self.vps)
+            .into_iter()
+            .chain(kind("sequence parameter set", &self.sps))
+            .chain(kind("picture parameter set", &self.pps))
+    }
+
+    /// Chroma format and bit depths.
+    pub fn sample_format(&self) -> [u8; 3] {
+        self.chroma
+    }
+
+    /// Whether decoders of `other`'s profile, tier and level must decode what asks for this one's.
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.profile_tier_level.is_within(&other.profile_tier_level)
+    }
+}
+
+fn damaged(what: String, at: usize) -> Error {
+    Error::malformed(what, CLAUSE, "the record is damaged, or its counts are").at(at as u64)
+}
+
+struct Reader<'a> {
+    record: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    fn bytes(&mut self, len: usize, element: &'static str) -> Result<&'a [u8]> {
+        let bytes = self.record.get(self.at..).and_then(|rest| rest.get(..len));
+        let bytes = bytes.ok_or_else(|| Error::truncated(element, CLAUSE).at(self.at as u64))?;
+        self.at += len;
+        Ok(bytes)
+    }
+
+    fn u8(&mut self, element: &'static str) -> Result<u8> {
+        Ok(self.bytes(1, element)?[0])
+    }
+
+    fn u16(&mut self, element: &'static str) -> Result<u16> {
+        let bytes = self.bytes(2, element)?;
+        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
+    }
+}
+
+/// The `codecs` parameter that covers the records of all parts of an in-band track: the lowest profile that all conform
+/// to, the flags that all set, the highest tier and level. `entry` is the type of the sample entry.
+///
+/// # Errors
+/// When no one profile covers them, or there is no record.
+pub fn covering_codec_string(entry: &str, records: &[HevcRecord<'_>]) -> Result<String> {
+    let covering = ProfileTierLevel::covering(records.iter().map(|record| record.profile_tier_level))?;
+    let covering = covering
+        .ok_or_else(|| Error::conflict("no configuration record is given", "give that of each part"))?;
+    Ok(covering.codec_string(entry))
+}
