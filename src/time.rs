@@ -95,6 +95,12 @@ impl FrameRate {
     /// The highest rate taken, in pictures per second. H.264 level limits (Table A-6) end at 300.
     pub const MAX: u32 = 300;
 
+    /// Twice the rate: that of fields, of which a frame has two. `None` where that does not fit or is above
+    /// [`FrameRate::MAX`].
+    pub fn doubled(self) -> Option<Self> {
+        Self::new(2 * u64::from(self.numerator()), u64::from(self.denominator()))
+    }
+
     /// `numerator / denominator`, reduced. `None` when it is zero, above [`FrameRate::MAX`], or does not fit.
     pub fn new(numerator: u64, denominator: u64) -> Option<Self> {
         let divisor = gcd(numerator, denominator.max(1));

@@ -1,12 +1,18 @@
 //! Brands: what a file claims about itself in `ftyp` and `styp` (ISO/IEC 14496-12 4.3, 8.16.2). A brand is a promise to
 //! players, so a media profile brand is written only when the values that define it are known and within its limits.
 //!
-//! The registry of brands is MP4RA's `brands.csv`. Limits are those of ISO/IEC 23000-19:2020 Table A.1 (AVC) and 10.4
-//! (AAC core), as the DASH-IF conformance software checks them (`VideoMediaProfile.php`, `AudioMediaProfile.php`).
+//! The registry of brands is MP4RA's `brands.csv`. Limits are those of ISO/IEC 23000-19:2020 Table A.1 (AVC), Table B.1
+//! (HEVC) and 10.4 (AAC core), as the DASH-IF conformance software checks them (`VideoMediaProfile.php`,
+//! `AudioMediaProfile.php`); the standard itself was not opened. What proves which brand is told in
+//! `docs/media-profiles.md`.
+
+mod hevc;
 
 use super::sample_entry::Nclx;
 use super::{BoxWriter, FourCc};
 use crate::time::FrameRate;
+
+pub use hevc::HevcFacts;
 
 /// Major brand of the init segment, also first of the compatible ones: default-base-is-moof, `tfdt` and signed
 /// composition offsets are features up to `iso6`, and HLS asks for it or a later one (rfc8216bis 3.1.2).
@@ -17,6 +23,8 @@ const ISO6: FourCc = FourCc(*b"iso6");
 pub enum TrackKind {
     /// H.264 video in an `avc1` or `avc3` sample entry.
     Avc(AvcFacts),
+    /// H.265 video in an `hvc1` or `hev1` sample entry.
+    Hevc(HevcFacts),
     /// AV1 in an `av01` sample entry.
     Av1,
     /// AAC in an `mp4a` sample entry.
@@ -95,6 +103,12 @@ pub fn compatible_brands(kind: &TrackKind) -> Vec<FourCc> {
             brands.push(FourCc(*b"cmf2"));
             brands.extend(avc_profiles(avc));
         }
+        TrackKind::Hevc(hevc) => {
+            // `hev1` is a CMAF track as `avc3` is, and may have `cmf2` too: CTA WAVE's streams for `chh1` have it with either
+            // brand (cta-wave/Test-Content-Generation, profiles/chh1.mezzanine_v4.csv).
+            brands.push(FourCc(*b"cmf2"));
+            brands.extend(hevc::profiles(hevc));
+        }
         TrackKind::Av1 => {
             // `av01` is a file brand and the CMAF media profile in one (AV1-ISOBMFF 2.1, 3). It asks for nothing of profile,
             // level or size.
@@ -109,9 +123,9 @@ pub fn compatible_brands(kind: &TrackKind) -> Vec<FourCc> {
     brands
 }
 
-/// Limits of an AVC media profile.
-struct AvcProfile {
-    brand: FourCc,
+/// What the pictures of a media profile may be at most.
+#[derive(Clone, Copy)]
+struct PictureLimits {
     level_idc: u8,
     width: u16,
     height: u16,
@@ -120,66 +134,86 @@ struct AvcProfile {
     matrix_coefficients: &'static [u16],
 }
 
-/// ISO/IEC 23000-19:2020 Table A.1. All are High profile at most, 60 pictures a second at most.
-const AVC_PROFILES: [AvcProfile; 3] = [
-    AvcProfile {
-        brand: FourCc(*b"cfsd"),
-        level_idc: 31,
-        width: 864,
-        height: 576,
-        colour_primaries: &[1, 5, 6],
-        transfer_characteristics: &[1, 6],
-        matrix_coefficients: &[1, 5, 6],
-    },
-    AvcProfile { brand: FourCc(*b"cfhd"), level_idc: 40, ..AVC_HDHF },
-    AVC_HDHF,
-];
-
-const AVC_HDHF: AvcProfile = AvcProfile {
-    brand: FourCc(*b"chdf"),
-    level_idc: 42,
-    width: 1920,
-    height: 1080,
+/// BT.709.
+const HD_COLOUR: PictureLimits = PictureLimits {
+    level_idc: 0,
+    width: 0,
+    height: 0,
     colour_primaries: &[1],
     transfer_characteristics: &[1],
     matrix_coefficients: &[1],
 };
 
+/// What is known of the pictures of a track.
+#[derive(Clone, Copy)]
+struct Pictures {
+    level_idc: u8,
+    progressive: bool,
+    width: u16,
+    height: u16,
+    frame_rate: Option<FrameRate>,
+    colour: Option<Nclx>,
+}
+
+/// The same in all profiles of Tables A.1 and B.1 that are proven here.
 const MAX_FRAME_RATE: u64 = 60;
+
+impl PictureLimits {
+    /// Whether `pictures` are known to be within.
+    fn hold(&self, pictures: &Pictures) -> bool {
+        let rate_fits = pictures.frame_rate.is_some_and(|rate| {
+            u64::from(rate.numerator()) <= MAX_FRAME_RATE * u64::from(rate.denominator())
+        });
+        // A bitstream that names no colour proves none, though decoders take BT.709 for it. Limited range alone is
+        // proven: the tables' checks know no other.
+        let colour_fits = pictures.colour.is_some_and(|colour| {
+            self.colour_primaries.contains(&colour.colour_primaries.get())
+                && self.transfer_characteristics.contains(&colour.transfer_characteristics.get())
+                && self.matrix_coefficients.contains(&colour.matrix_coefficients.get())
+                && colour.full_range_flag == 0
+        });
+        pictures.progressive
+            && pictures.level_idc <= self.level_idc
+            && pictures.width <= self.width
+            && pictures.height <= self.height
+            && rate_fits
+            && colour_fits
+    }
+}
+
+/// ISO/IEC 23000-19:2020 Table A.1. All are High profile at most.
+const AVC_PROFILES: [(FourCc, PictureLimits); 3] = [
+    (
+        FourCc(*b"cfsd"),
+        PictureLimits {
+            level_idc: 31,
+            width: 864,
+            height: 576,
+            colour_primaries: &[1, 5, 6],
+            transfer_characteristics: &[1, 6],
+            matrix_coefficients: &[1, 5, 6],
+        },
+    ),
+    (FourCc(*b"cfhd"), PictureLimits { level_idc: 40, width: 1920, height: 1080, ..HD_COLOUR }),
+    (FourCc(*b"chdf"), PictureLimits { level_idc: 42, width: 1920, height: 1080, ..HD_COLOUR }),
+];
 
 /// The AVC media profiles that the track is within, smallest first. All of them are listed: the limits are upper
 /// ones, and a switching set needs a profile that its small pictures share with its large ones.
 fn avc_profiles(avc: &AvcFacts) -> impl Iterator<Item = FourCc> {
-    AVC_PROFILES.iter().filter(|profile| is_within(avc, profile)).map(|profile| profile.brand)
-}
-
-fn is_within(avc: &AvcFacts, limit: &AvcProfile) -> bool {
+    let &AvcFacts { level_idc, progressive, width, height, frame_rate, colour, .. } = avc;
+    let pictures = Pictures { level_idc, progressive, width, height, frame_rate, colour };
     // H.264 A.2: Main (77) and Baseline streams without its extras (66 with constraint_set1_flag) use tools of High
     // only. "Shall not exceed the profile" of the table takes them in.
     let constraint_set1_flag = avc.constraint_set_flags & 0x40 != 0;
     let up_to_high = matches!(avc.profile_idc, 77 | 100) || avc.profile_idc == 66 && constraint_set1_flag;
-    let rate_fits = avc
-        .frame_rate
-        .is_some_and(|rate| u64::from(rate.numerator()) <= MAX_FRAME_RATE * u64::from(rate.denominator()));
-    // A bitstream that names no colour proves none, though decoders take BT.709 for it. Limited range alone is proven:
-    // the table's checks know no other.
-    let colour_fits = avc.colour.is_some_and(|colour| {
-        limit.colour_primaries.contains(&colour.colour_primaries.get())
-            && limit.transfer_characteristics.contains(&colour.transfer_characteristics.get())
-            && limit.matrix_coefficients.contains(&colour.matrix_coefficients.get())
-            && colour.full_range_flag == 0
-    });
-    up_to_high
-        && avc.progressive
-        && avc.level_idc <= limit.level_idc
-        && avc.width <= limit.width
-        && avc.height <= limit.height
-        && rate_fits
-        && colour_fits
+    let within = AVC_PROFILES.iter().filter(move |(_, limits)| up_to_high && limits.hold(&pictures));
+    within.map(|&(brand, _)| brand)
 }
 
 /// AAC core: AAC LC, two channels and 48 kHz at most (ISO/IEC 23000-19 10.4). The HE variants belong to it too, but
-/// only at a level that an AudioSpecificConfig does not state.
+/// only at a level that an AudioSpecificConfig does not state; so does multichannel audio (`camc`). Adaptive audio
+/// (`caaa`) is a promise about how the encoder coded frames at the edges of fragments.
 fn is_aac_core(aac: &AacFacts) -> bool {
     const AAC_LC: u8 = 2;
     aac.audio_object_type == AAC_LC && (1..=2).contains(&aac.channels) && aac.sample_rate <= 48_000

@@ -10,10 +10,13 @@ pub mod sei;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]
 pub(crate) mod testing;
+mod video;
 
 pub use parameter_sets::ParameterSetPlacement;
+pub use video::VideoConfiguration;
 
 use crate::time::FrameRate;
+use sei::HdrMetadata;
 
 /// Where a picture stands in presentation order, as its bitstream says it.
 ///
@@ -35,6 +38,27 @@ impl PictureOrder {
     pub fn of_pair(first: Self, second: Self) -> Self {
         debug_assert!(!second.epoch_start, "a second field is neither IDR nor resets the counts");
         Self { count: first.count.min(second.count), epoch_start: first.epoch_start }
+    }
+}
+
+/// How decoding may start at a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum RandomAccess {
+    /// Decoding starts there, and every picture behind it is decodable: a sync sample (SAP type 1 or 2).
+    Sync,
+    /// A CRA picture of H.265: a sync sample unless RASL pictures follow it, which lean on pictures in front of it.
+    UnlessRaslFollows,
+    /// A RASL picture of H.265: not decodable where decoding starts at its CRA picture.
+    Rasl,
+    /// Decoding does not start there.
+    #[default]
+    No,
+}
+
+impl RandomAccess {
+    /// Whether it is a sync sample as long as no RASL picture has followed.
+    pub const fn may_start(self) -> bool {
+        matches!(self, Self::Sync | Self::UnlessRaslFollows)
     }
 }
 
@@ -69,6 +93,16 @@ impl VideoFormat {
             mastering_display: None,
             content_light: None,
             preferred_transfer: None,
+        }
+    }
+
+    /// The same with what SEI messages say.
+    pub(crate) fn with_hdr(self, hdr: &HdrMetadata) -> Self {
+        Self {
+            mastering_display: hdr.mastering_display,
+            content_light: hdr.content_light,
+            preferred_transfer: hdr.preferred_transfer,
+            ..self
         }
     }
 

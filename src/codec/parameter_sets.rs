@@ -76,24 +76,24 @@ pub(crate) fn sent_at<T>(sets: &SetMap<T>, offset: u64) -> Option<&[u8]> {
 
 /// Where a set that holds now was last sent: its NAL unit in the source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SetPlace {
+pub struct SetPlace {
     /// Byte offset of its header byte.
-    pub(crate) offset: u64,
+    pub offset: u64,
     /// Bytes, at most 65535.
-    pub(crate) len: u32,
+    pub len: u32,
 }
 
 /// A set that holds now, as one of all that a picture may need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SetInForce {
+pub struct SetInForce {
     /// Where it was last sent.
-    pub(crate) place: SetPlace,
+    pub place: SetPlace,
     /// The set of another kind that it refers to, where that has come.
-    pub(crate) refers_to: Option<SetPlace>,
+    pub refers_to: Option<SetPlace>,
     /// What stands directly behind it and is repeated with it: the extension of a sequence parameter set (H.264 7.4.1.2.3).
-    pub(crate) extension: Option<SetPlace>,
+    pub extension: Option<SetPlace>,
     /// Whether it is a picture parameter set, which no other set refers to.
-    pub(crate) is_pps: bool,
+    pub is_pps: bool,
 }
 
 /// `sequenceParameterSetLength`, `pictureParameterSetLength` and `nalUnitLength` have 16 bits (ISO/IEC 14496-15
@@ -164,4 +164,33 @@ pub(crate) fn store<T>(
     }
     stored.last = offset;
     Ok(())
+}
+
+/// A decoder configuration record with parameter sets in it: the body of `avcC` or `hvcC`.
+pub(crate) trait ConfigurationRecord {
+    /// Bytes of the length in front of each NAL unit of a sample.
+    fn length_size(&self) -> u8;
+
+    /// Chroma format and the bit depths of luma and chroma; `None` where the record does not say.
+    fn sample_format(&self) -> Option<[u8; 3]>;
+
+    /// Whether decoders of `other`'s profile and level must decode what asks for this one's.
+    fn is_within(&self, other: &Self) -> bool;
+
+    /// Every parameter set, trailing zeros trimmed, with what its kind is called.
+    fn parameter_sets(&self) -> Vec<(&'static str, &[u8])>;
+
+    /// What it says of profile and level, in the syntax elements' names.
+    fn profile_and_level(&self) -> String;
+
+    /// Id of a set of this kind, as far as it can be read. H.264's extensions have none of their own.
+    fn id_of(kind: &str, set: &[u8]) -> Option<u8>;
+}
+
+/// The sets of several kinds, one kind behind the other, trailing zeros trimmed.
+pub(crate) fn named_sets<'a, const N: usize>(
+    kinds: [(&'static str, &Vec<&'a [u8]>); N],
+) -> Vec<(&'static str, &'a [u8])> {
+    let named = kinds.into_iter().flat_map(|(kind, sets)| sets.iter().map(move |set| (kind, *set)));
+    named.map(|(kind, set)| (kind, trim_zeros(set))).collect()
 }

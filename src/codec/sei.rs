@@ -17,6 +17,8 @@ use crate::error::{Error, Result};
 
 const MESSAGE: &str = "H.264 7.3.2.3.1, H.265 7.3.5";
 
+/// `payloadType` of `pic_timing` (H.264 D.2.3, H.265 D.3.3).
+pub const PICTURE_TIMING: u32 = 1;
 /// `payloadType` of `mastering_display_colour_volume` (H.264 D.2.29, H.265 D.3.28).
 const MASTERING_DISPLAY_COLOUR_VOLUME: u32 = 137;
 /// `payloadType` of `content_light_level_info` (H.265 D.3.35).
@@ -197,6 +199,17 @@ impl HdrMetadata {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Takes in what is not known yet of `said`. Gives whether it says nothing else than is known.
+    #[must_use]
+    pub fn take_in(&mut self, said: &Self) -> bool {
+        fn settle<T: Copy + PartialEq>(known: &mut Option<T>, said: Option<T>) -> bool {
+            said.is_none_or(|said| *known.get_or_insert(said) == said)
+        }
+        let display = settle(&mut self.mastering_display, said.mastering_display);
+        let light = settle(&mut self.content_light, said.content_light);
+        display & light & settle(&mut self.preferred_transfer, said.preferred_transfer)
     }
 
     /// Whether no message said anything.

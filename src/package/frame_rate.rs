@@ -3,7 +3,7 @@
 
 use super::report::Notice;
 use super::{InputRequest, Request};
-use crate::codec::BitstreamRate;
+use crate::codec::{BitstreamRate, VideoConfiguration};
 use crate::error::{Error, Result};
 use crate::scan::ivf::{Cadence, IvfHeader};
 use crate::time::FrameRate;
@@ -37,6 +37,25 @@ pub(super) struct Stated {
     pub place: &'static str,
     /// The file's timestamps, where it has some.
     pub timestamps: Option<Timestamps>,
+    /// Whether each field is a picture: there are two in each of the frames that a caller gives the rate of.
+    pub is_field_coded: bool,
+}
+
+impl Stated {
+    /// Of pictures with this configuration, in a file with these timestamps.
+    pub fn of(configuration: &VideoConfiguration, timestamps: Option<Timestamps>) -> Self {
+        let (promise, place) = match configuration {
+            VideoConfiguration::Avc(_) => ("fixed_frame_rate_flag", "no timing in its VUI parameters"),
+            VideoConfiguration::Hevc(_) => {
+                ("fixed_pic_rate_general_flag", "no timing in its VUI parameters or video parameter set")
+            }
+            VideoConfiguration::Av1(_) => {
+                ("equal_picture_interval", "no equal_picture_interval in its sequence header")
+            }
+        };
+        let (bitstream, is_field_coded) = (configuration.bitstream_rate(), configuration.is_field_coded());
+        Self { bitstream, promise, place, timestamps, is_field_coded }
+    }
 }
 
 /// Settles the rate of `input`, which states this.
@@ -46,9 +65,13 @@ pub(super) fn frame_rate(
     stated: Stated,
     notices: &mut Vec<Notice>,
 ) -> Result<FrameRate> {
-    let Stated { bitstream, promise, place, timestamps } = stated;
+    let Stated { bitstream, promise, place, timestamps, is_field_coded } = stated;
     let mut tell = |message: String| notices.push(Notice::about(&input.path, message));
     let given = input.frame_rate.or(request.frame_rate);
+    let given = match given.filter(|_| is_field_coded) {
+        Some(frames) => Some(field_rate(frames).map_err(|error| error.in_file(&input.path))?),
+        None => given,
+    };
     let told = match bitstream {
         // Timing fields that make no sense do no harm to a caller who knows better.
         Err(_) if given.is_some() => None,
@@ -88,6 +111,16 @@ pub(super) fn frame_rate(
         }
     }
     Ok(rate)
+}
+
+/// The rate of fields.
+///
+/// # Errors
+/// Where it is too high.
+pub(super) fn field_rate(frames: FrameRate) -> Result<FrameRate> {
+    frames.doubled().ok_or_else(|| {
+        Error::unsupported(format!("fields of {frames} frames per second"), "check the frame rate")
+    })
 }
 
 fn not_stated(place: &str, timestamps: Option<Timestamps>) -> Error {
@@ -137,7 +170,13 @@ mod tests {
         let mut notices = Vec::new();
         let request = Request::new(Vec::new(), "out");
         let input = InputRequest { frame_rate: given, ..InputRequest::new("v.ivf") };
-        let stated = Stated { bitstream: Ok(told), promise: "flag", place: "no timing", timestamps };
+        let stated = Stated {
+            bitstream: Ok(told),
+            promise: "flag",
+            place: "no timing",
+            timestamps,
+            is_field_coded: false,
+        };
         let settled = frame_rate(&request, &input, stated, &mut notices);
         (
             settled.map_err(|error| error.to_string()),

@@ -5,20 +5,23 @@
 
 mod aac;
 mod av1;
-mod h264;
+mod nal;
+mod pictures;
+
+pub use pictures::{OpenCra, Pictures};
 
 use rayon::prelude::*;
 
 use super::frame_rate::Timestamps;
 use super::report::Notice;
 use super::{Progress, Request};
-use crate::codec::PictureOrder;
+use crate::codec::VideoConfiguration;
 use crate::codec::aac::AacConfig;
-use crate::codec::av1::Av1Configuration;
-use crate::codec::h264::AvcConfiguration;
 use crate::error::{Error, Result};
 use crate::io::input::Input;
 use crate::io::windows;
+use crate::scan::h264::H264;
+use crate::scan::h265::H265;
 use crate::scan::{Count, Dropped, ElementaryFormat};
 use crate::track::Samples;
 
@@ -45,17 +48,12 @@ pub struct SourceTrack {
 /// What a bitstream says of itself, by codec.
 #[derive(Debug)]
 pub enum SourceKind {
-    /// H.264.
-    Avc {
-        /// What its parameter sets say together.
-        configuration: AvcConfiguration,
-        /// Where each picture stands in presentation order, one for each sample.
-        orders: Vec<PictureOrder>,
-    },
-    /// AV1.
-    Av1 {
-        /// What its sequence header says.
-        configuration: Av1Configuration,
+    /// Pictures.
+    Video {
+        /// What its parameter sets, or its sequence header, say together.
+        configuration: Box<VideoConfiguration>,
+        /// What it says of each picture.
+        pictures: Pictures,
         /// The timestamps of the file around it, where it has some.
         timestamps: Option<Timestamps>,
     },
@@ -64,11 +62,27 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
-    /// The order of the pictures, which is not kept; empty where samples are presented in the order of decoding.
-    pub(super) fn take_orders(&mut self) -> Vec<PictureOrder> {
+    /// What the bitstream says of each picture.
+    pub(super) fn pictures(&self) -> Option<&Pictures> {
         match self {
-            Self::Avc { orders, .. } => std::mem::take(orders),
-            Self::Av1 { .. } | Self::Aac(_) => Vec::new(),
+            Self::Video { pictures, .. } => Some(pictures),
+            Self::Aac(_) => None,
+        }
+    }
+
+    /// The same, to be kept no longer.
+    pub(super) fn take_pictures(&mut self) -> Pictures {
+        match self {
+            Self::Video { pictures, .. } => std::mem::take(pictures),
+            Self::Aac(_) => Pictures::default(),
+        }
+    }
+
+    /// What a video bitstream says of itself; `None` for audio.
+    pub fn video(&self) -> Option<&VideoConfiguration> {
+        match self {
+            Self::Video { configuration, .. } => Some(configuration),
+            Self::Aac(_) => None,
         }
     }
 }
@@ -91,7 +105,8 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
         .zip(&request.inputs)
         .map(|((input, format), settings)| {
             let read = match format {
-                ElementaryFormat::H264AnnexB => h264::read(request, input, progress),
+                ElementaryFormat::H264AnnexB => nal::read::<H264>(request, input, progress),
+                ElementaryFormat::H265AnnexB => nal::read::<H265>(request, input, progress),
                 ElementaryFormat::Av1Ivf => av1::read(request, av1::Form::Ivf, input, progress),
                 ElementaryFormat::Av1Obu => av1::read(request, av1::Form::Obus, input, progress),
                 ElementaryFormat::AdtsAac => aac::read(request, input, progress),
@@ -106,6 +121,7 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
 fn check_one_video_codec(request: &Request, formats: &[ElementaryFormat]) -> Result<()> {
     let codec = |format: ElementaryFormat| match format {
         ElementaryFormat::H264AnnexB => Some("H.264"),
+        ElementaryFormat::H265AnnexB => Some("H.265"),
         ElementaryFormat::Av1Ivf | ElementaryFormat::Av1Obu => Some("AV1"),
         ElementaryFormat::AdtsAac => None,
     };

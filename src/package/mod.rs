@@ -7,6 +7,7 @@
 mod advice;
 pub mod frame_rate;
 pub mod ingest;
+mod open_gop;
 pub mod plan;
 pub mod receipt;
 pub mod report;

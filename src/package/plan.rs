@@ -13,7 +13,7 @@ use super::ingest::{SourceKind, SourceTrack};
 use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
-use super::{Request, advice};
+use super::{Request, advice, open_gop};
 use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
@@ -188,8 +188,7 @@ impl RenditionPlan {
             directory: track.directory().to_owned(),
             codec: track.codec().to_owned(),
             media: match &self.source.kind {
-                SourceKind::Avc { configuration, .. } => self.video_report(configuration.video_format()),
-                SourceKind::Av1 { configuration, .. } => self.video_report(configuration.video_format()),
+                SourceKind::Video { configuration, .. } => self.video_report(configuration.video_format()),
                 SourceKind::Aac(config) => {
                     MediaReport::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
                 }
@@ -255,6 +254,7 @@ fn check_settings(tracks: &[TimedTrack<'_>]) -> Result<()> {
 fn cut(request: &Request, tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Result<Vec<Vec<usize>>> {
     let target = request.segment_duration;
     let video: Vec<_> = tracks.iter().filter(|track| track.is_video()).collect();
+    video.iter().try_for_each(|track| open_gop::check(track, target))?;
     let cuts = if video.is_empty() { None } else { Some(cut_video(&video, target, notices)?) };
     tracks
         .iter()

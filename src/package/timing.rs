@@ -3,17 +3,16 @@
 use std::num::NonZeroU32;
 use std::ops::Range;
 
-use super::frame_rate::{Stated, frame_rate};
-use super::ingest::{SourceKind, SourceTrack};
+use super::frame_rate::{Stated, field_rate, frame_rate};
+use super::ingest::{OpenCra, Pictures, SourceKind, SourceTrack};
 use super::report::Notice;
 use super::{InputRequest, Request};
-use crate::codec::PictureOrder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
-use crate::time::{FrameRate, Ticks, Timescale};
+use crate::time::{CompositionOffset, FrameRate, Ticks, Timescale};
 use crate::track::header::{BitRate, SampleEntry, TrackHeader};
-use crate::track::{Samples, timeline};
+use crate::track::{Sample, Samples, timeline};
 
 /// A track whose samples have their times.
 #[derive(Debug)]
@@ -28,6 +27,8 @@ pub struct TimedTrack<'a> {
     pub timescale: Timescale,
     /// Bit rates of its samples, without boxes.
     pub bit_rate: BitRate,
+    /// Its CRA pictures that no segment can start with.
+    pub open_cras: Vec<OpenCra>,
 }
 
 /// Times all tracks, video first, both in the request's order.
@@ -41,23 +42,8 @@ pub fn time_tracks<'a>(
     for (input, mut source) in request.inputs.iter().zip(sources) {
         notices.append(&mut source.notices);
         match &source.kind {
-            SourceKind::Avc { configuration, .. } => {
-                let stated = Stated {
-                    bitstream: configuration.bitstream_rate(),
-                    promise: "fixed_frame_rate_flag",
-                    place: "no timing in its VUI parameters",
-                    timestamps: None,
-                };
-                let rate = frame_rate(request, input, stated, notices)?;
-                video.push((input, source, rate));
-            }
-            SourceKind::Av1 { configuration, timestamps } => {
-                let stated = Stated {
-                    bitstream: configuration.bitstream_rate(),
-                    promise: "equal_picture_interval",
-                    place: "no equal_picture_interval in its sequence header",
-                    timestamps: *timestamps,
-                };
+            SourceKind::Video { configuration, timestamps, .. } => {
+                let stated = Stated::of(configuration, *timestamps);
                 let rate = frame_rate(request, input, stated, notices)?;
                 video.push((input, source, rate));
             }
@@ -75,14 +61,26 @@ pub fn time_tracks<'a>(
                 let rate = NonZeroU32::new(config.sample_rate()).expect("the table of rates has no 0");
                 let timescale = Timescale::new(rate);
                 let bit_rate = BitRate::of(&source.samples.samples, timescale);
-                audio.push(TimedTrack { input, source, frame_rate: None, timescale, bit_rate });
+                audio.push(TimedTrack {
+                    input,
+                    source,
+                    frame_rate: None,
+                    timescale,
+                    bit_rate,
+                    open_cras: Vec::new(),
+                });
             }
         }
     }
     let mut tracks = Vec::with_capacity(video.len() + audio.len());
     if let Some((first, ..)) = video.first() {
+        let ticking = video.iter().map(|(input, source, rate)| {
+            // A field without the other one lasts half a frame.
+            let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
+            if has_fields { field_rate(*rate).map_err(|e| e.in_file(&input.path)) } else { Ok(*rate) }
+        });
         let timescale =
-            Timescale::for_frame_rates(video.iter().map(|&(_, _, rate)| rate)).ok_or_else(|| {
+            Timescale::for_frame_rates(ticking.collect::<Result<Vec<_>>>()?).ok_or_else(|| {
                 Error::unsupported(
                     "no 32-bit timescale counts the frames of all renditions in whole ticks",
                     "give renditions of one switching set the same frame rate, or rates with common factors",
@@ -90,9 +88,12 @@ pub fn time_tracks<'a>(
                 .in_file(&first.path)
             })?;
         for (input, mut source, rate) in video {
-            // The order has done its work then: it is not kept.
-            let orders = source.kind.take_orders();
-            tracks.push(time_pictures(input, source, &orders, rate, timescale)?);
+            // It has done its work then, and is not kept.
+            let mut pictures = source.kind.take_pictures();
+            if input.frame_rate.or(request.frame_rate).is_some() {
+                notices.extend(pictures.forget_pulldown().map(|message| Notice::about(&input.path, message)));
+            }
+            tracks.push(time_pictures(input, source, pictures, rate, timescale)?);
         }
     }
     tracks.extend(audio);
@@ -103,23 +104,11 @@ pub fn time_tracks<'a>(
 fn time_pictures<'a>(
     input: &'a InputRequest,
     mut source: SourceTrack,
-    orders: &[PictureOrder],
+    pictures: Pictures,
     rate: FrameRate,
     timescale: Timescale,
 ) -> Result<TimedTrack<'a>> {
-    let duration = rate.frame_duration(timescale).and_then(NonZeroU32::new).ok_or_else(|| {
-        // The timescale is a multiple of the numerator, so it is a whole number that does not fit.
-        let ticks = u64::from(timescale.get()) * u64::from(rate.denominator()) / u64::from(rate.numerator());
-        Error::new(ErrorKind::TooLarge {
-            what: format!("the duration of a picture at {rate} per second in ticks of 1/{timescale} s")
-                .into(),
-            value: ticks,
-            limit: u64::from(u32::MAX),
-            clause: "ISO/IEC 14496-12 8.8.8",
-            remedy: "check the frame rate".into(),
-        })
-        .in_file(&input.path)
-    })?;
+    let Pictures { orders, fields, closed_cras, open_cras } = pictures;
     let Samples { samples, ranges, .. } = &mut source.samples;
     let units = |index: usize| {
         let Range { start, end } = samples[index].ranges;
@@ -131,32 +120,65 @@ fn time_pictures<'a>(
             index.checked_sub(1).and_then(|before| units(before).last()).map_or(0, |unit| unit.end());
         units(index).iter().find(|unit| unit.offset >= before).map_or(before, |unit| unit.offset)
     };
-    let offsets =
-        timeline::composition_offsets(orders, duration, place).map_err(|e| e.in_file(&input.path))?;
-    for sample in samples.iter_mut() {
-        sample.duration = duration.get();
+    let in_file = |error: Error| error.in_file(&input.path);
+    timeline::check_epochs(&orders, &closed_cras, place).map_err(in_file)?;
+    if fields.is_empty() {
+        let duration = picture_duration(rate, timescale).map_err(in_file)?;
+        let offsets = timeline::composition_offsets(&orders, duration, place).map_err(in_file)?;
+        for sample in samples.iter_mut() {
+            sample.duration = duration.get();
+        }
+        set_offsets(samples, offsets);
+    } else {
+        let field = picture_duration(field_rate(rate)?, timescale).map_err(in_file)?;
+        let shown = |index: usize| field.get().saturating_mul(u32::from(fields[index]));
+        let durations = timeline::decode_durations(&orders, shown);
+        let decode_times: Vec<u64> = durations
+            .iter()
+            .scan(0, |time, &duration| Some(std::mem::replace(time, *time + u64::from(duration))))
+            .collect();
+        let offsets = timeline::composition_offsets_at(&orders, &decode_times, place).map_err(in_file)?;
+        for (sample, duration) in samples.iter_mut().zip(durations) {
+            sample.duration = duration;
+        }
+        set_offsets(samples, offsets);
     }
-    // None where samples are presented in the order of decoding.
+    let bit_rate = BitRate::of(&source.samples.samples, timescale);
+    Ok(TimedTrack { input, source, frame_rate: Some(rate), timescale, bit_rate, open_cras })
+}
+
+/// There are none where samples are presented in the order of decoding.
+fn set_offsets(samples: &mut [Sample], offsets: Vec<CompositionOffset>) {
     for (sample, offset) in samples.iter_mut().zip(offsets) {
         sample.composition_offset = offset;
     }
-    let bit_rate = BitRate::of(&source.samples.samples, timescale);
-    Ok(TimedTrack { input, source, frame_rate: Some(rate), timescale, bit_rate })
+}
+
+/// Duration of a picture at `rate`, in ticks of a timescale that was made for it.
+fn picture_duration(rate: FrameRate, timescale: Timescale) -> Result<NonZeroU32> {
+    rate.frame_duration(timescale).and_then(NonZeroU32::new).ok_or_else(|| {
+        // The timescale is a multiple of the numerator, so it is a whole number that does not fit.
+        let ticks = u64::from(timescale.get()) * u64::from(rate.denominator()) / u64::from(rate.numerator());
+        Error::new(ErrorKind::TooLarge {
+            what: format!("the duration of a picture at {rate} per second in ticks of 1/{timescale} s")
+                .into(),
+            value: ticks,
+            limit: u64::from(u32::MAX),
+            clause: "ISO/IEC 14496-12 8.8.8",
+            remedy: "check the frame rate".into(),
+        })
+    })
 }
 
 impl TimedTrack<'_> {
     /// Whether it is video.
     pub fn is_video(&self) -> bool {
-        matches!(self.source.kind, SourceKind::Avc { .. } | SourceKind::Av1 { .. })
+        self.source.kind.video().is_some()
     }
 
     /// Lines of a picture after cropping; 0 for audio.
     pub fn height(&self) -> u16 {
-        match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => configuration.video_format().height,
-            SourceKind::Av1 { configuration, .. } => configuration.video_format().height,
-            SourceKind::Aac(_) => 0,
-        }
+        self.source.kind.video().map_or(0, |configuration| configuration.video_format().height)
     }
 
     /// Sum of the samples' durations.
@@ -187,8 +209,7 @@ impl TimedTrack<'_> {
     /// RFC 6381 codec string.
     pub fn codec_string(&self) -> String {
         match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => configuration.codec_string(),
-            SourceKind::Av1 { configuration, .. } => configuration.codec_string(),
+            SourceKind::Video { configuration, .. } => configuration.codec_string(),
             SourceKind::Aac(config) => config.codec_string(),
         }
     }
@@ -200,11 +221,8 @@ impl TimedTrack<'_> {
 
     fn entry(&self) -> SampleEntry {
         match &self.source.kind {
-            SourceKind::Avc { configuration, .. } => {
-                SampleEntry::avc(configuration, configuration.video_format(), self.frame_rate)
-            }
-            SourceKind::Av1 { configuration, .. } => {
-                SampleEntry::av1(configuration, configuration.video_format(), self.frame_rate)
+            SourceKind::Video { configuration, .. } => {
+                SampleEntry::video(configuration, configuration.video_format(), self.frame_rate)
             }
             SourceKind::Aac(config) => SampleEntry::aac(config),
         }

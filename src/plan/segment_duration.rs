@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::time::gcd;
+use crate::time::{Ticks, Timescale, gcd};
 
 /// A target duration in seconds, above 0 and up to [`SegmentDuration::MAX_SECONDS`], as a reduced fraction of 32-bit
 /// numbers. Reads `4`, `2.5`, `2.002` and `1001/500`, each by the letter.
@@ -38,6 +38,12 @@ impl SegmentDuration {
     /// Denominator of the reduced fraction.
     pub const fn denominator(self) -> u32 {
         self.denominator
+    }
+
+    /// Whether `ticks` are more than one and a half times as long.
+    pub fn is_exceeded_by_half(self, ticks: Ticks, timescale: Timescale) -> bool {
+        let longest = 3 * u128::from(self.numerator) * u128::from(timescale.get());
+        2 * u128::from(ticks.0) * u128::from(self.denominator) > longest
     }
 
     /// Seconds, for printing.

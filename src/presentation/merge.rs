@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use super::{Media, PackagedTrack, Segment};
-use crate::codec::h264::{AvcRecord, covering_codec_string};
+use crate::codec::h264::{self, AvcRecord};
+use crate::codec::h265::{self, HevcRecord};
 use crate::codec::{ParameterSetPlacement, ScanType};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{DecodeTime, FrameRate, Ticks};
@@ -193,11 +194,10 @@ fn check_codec(part: &PackagedTrack, published: &PackagedTrack) -> Result<()> {
 /// The codec string of the whole: that of the init segment, or in band the one that covers every part.
 fn common_codec(tracks: &[PackagedTrack], published: &PackagedTrack) -> Result<String> {
     let in_band = |entry: &Option<SampleEntry>| match entry {
-        Some(SampleEntry::Avc {
-            parameter_sets: ParameterSetPlacement::InBand,
-            configuration_record,
-            ..
-        }) => Some(configuration_record.clone()),
+        Some(
+            SampleEntry::Avc { parameter_sets: ParameterSetPlacement::InBand, configuration_record, .. }
+            | SampleEntry::Hevc { parameter_sets: ParameterSetPlacement::InBand, configuration_record, .. },
+        ) => Some(configuration_record.clone()),
         _ => None,
     };
     let Some(first) = in_band(&published.sample_entry) else { return Ok(published.codec.clone()) };
@@ -207,9 +207,14 @@ fn common_codec(tracks: &[PackagedTrack], published: &PackagedTrack) -> Result<S
     if records.len() == 1 {
         return Ok(published.codec.clone());
     }
-    let read: Vec<_> = records.iter().map(|record| AvcRecord::read(record)).collect::<Result<_>>()?;
-    covering_codec_string("avc3", &read)
-        .map_err(|error| broken(published, error, "encode every part of a rendition in one profile"))
+    let covering = if matches!(published.sample_entry, Some(SampleEntry::Hevc { .. })) {
+        let read: Vec<_> = records.iter().map(|record| HevcRecord::read(record)).collect::<Result<_>>()?;
+        h265::covering_codec_string("hev1", &read)
+    } else {
+        let read: Vec<_> = records.iter().map(|record| AvcRecord::read(record)).collect::<Result<_>>()?;
+        h264::covering_codec_string("avc3", &read)
+    };
+    covering.map_err(|error| broken(published, error, "encode every part of a rendition in one profile"))
 }
 
 /// A segment, and the part that it came in.

@@ -34,7 +34,8 @@ impl Media {
     /// What a track with this sample entry shows or sounds like.
     pub fn of(entry: &SampleEntry) -> Self {
         match *entry {
-            SampleEntry::Avc { format, frame_rate, scan, .. } => Self::Video { format, frame_rate, scan },
+            SampleEntry::Avc { format, frame_rate, scan, .. }
+            | SampleEntry::Hevc { format, frame_rate, scan, .. } => Self::Video { format, frame_rate, scan },
             // AV1 codes no fields.
             SampleEntry::Av1 { format, frame_rate, .. } => {
                 Self::Video { format, frame_rate, scan: Some(ScanType::Progressive) }

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 pub enum ElementaryFormat {
     /// H.264 Annex B byte stream.
     H264AnnexB,
+    /// H.265 Annex B byte stream.
+    H265AnnexB,
     /// AV1 in IVF.
     Av1Ivf,
     /// AV1 as a low-overhead stream of OBUs (AV1 5.2, "Section 5"), with temporal delimiters.
@@ -84,9 +86,8 @@ fn annexb_codec(bytes: &[u8]) -> Result<ElementaryFormat> {
         first_byte.get_or_insert(header);
         match unit {
             _ if is_h264_sps(unit) => return Ok(ElementaryFormat::H264AnnexB),
-            // nal_unit_type 32 or 33 (VPS, SPS), nuh_layer_id 0, nuh_temporal_id_plus1 1: H.265 7.3.1.2
-            // (as other projects quote it).
-            [0x40 | 0x42, 1, ..] => return Err(not_taken("an H.265 (HEVC) byte stream", ENCODE)),
+            // nal_unit_type 32 or 33 (VPS, SPS), nuh_layer_id 0, nuh_temporal_id_plus1 1 (H.265 7.3.1.2).
+            [0x40 | 0x42, 1, ..] => return Ok(ElementaryFormat::H265AnnexB),
             // nal_unit_type 14 or 15 (VPS, SPS), nuh_layer_id 0, nuh_temporal_id_plus1 1 in H.266.
             [0x00, 0x71 | 0x79, ..] => return Err(not_taken("an H.266 (VVC) byte stream", ENCODE)),
             _ => {}
@@ -157,7 +158,7 @@ fn is_length_delimited_av1(bytes: &[u8]) -> bool {
 
 const ENCODE: &str = "give H.264 as Annex B, AV1 as IVF or OBUs, or AAC as ADTS";
 const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1, ffmpeg -i FILE -an -c copy \
-                     -bsf:v h264_mp4toannexb v.h264 for H.264, and ffmpeg -i FILE -vn -c copy a.aac";
+                     -bsf:v h264_mp4toannexb v.h264 for H.264 (hevc_mp4toannexb v.h265 for H.265), and ffmpeg -i FILE -vn -c copy a.aac";
 
 fn not_taken(what: &'static str, remedy: &'static str) -> Error {
     Error::unsupported(format!("the file looks like {what}"), remedy)
@@ -287,12 +288,17 @@ mod tests {
     }
 
     #[test]
+    fn h265_is_known_by_a_parameter_set_wherever_the_stream_begins() {
+        // The second one starts with a TRAIL_R slice: no unit of it looks like H.264.
+        for head in [&[0, 0, 0, 1, 0x40, 1, 0x0c, 1][..], &[0, 0, 1, 0x02, 1, 0xd0, 0, 0, 1, 0x42, 1, 1]] {
+            assert_eq!(detect(head).unwrap(), ElementaryFormat::H265AnnexB, "{head:02x?}");
+        }
+    }
+
+    #[test]
     fn other_codecs_with_start_codes_are_named() {
         for (head, name) in [
-            (&[0, 0, 0, 1, 0x40, 1, 0x0c, 1][..], "H.265"),
-            // TRAIL_R slice of H.265, then its SPS: no unit of it looks like H.264.
-            (&[0, 0, 1, 0x02, 1, 0xd0, 0, 0, 1, 0x42, 1, 1], "H.265"),
-            (&[0, 0, 0, 1, 0x00, 0x79, 0, 0x0d], "H.266"),
+            (&[0, 0, 0, 1, 0x00, 0x79, 0, 0x0d][..], "H.266"),
             (&[0, 0, 1, 0xb3, 0x14, 0, 0xf0], "MPEG-2 video"),
             (&[0, 0, 1, 0xba, 0x44], "program stream"),
             (&[0, 0, 1, 0xb0, 0x01], "MPEG video"),

@@ -1,13 +1,15 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
-//! [`annexb`] finds NAL units, [`h264`] groups them into access units, [`adts`] finds AAC frames, [`ivf`] finds the frames
+//! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC frames, [`ivf`] finds the frames
 //! of an IVF file, [`av1`] groups OBUs into temporal units, and [`detect`] tells which of these a file is.
 
+pub mod access_units;
 pub mod adts;
 pub mod annexb;
 pub mod av1;
 mod detect;
 pub mod h264;
+pub mod h265;
 pub mod ivf;
 
 pub use detect::{ElementaryFormat, detect};
@@ -50,13 +52,13 @@ impl NalUnit<'_> {
 /// What a scan left out of the samples, by kind: the whole list. Everything else of the input is in the output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Dropped {
-    /// Access unit delimiters (H.264 7.3.2.4): samples need none.
+    /// Access unit delimiters (H.264 7.3.2.4, H.265 7.3.2.5): samples need none.
     pub access_unit_delimiters: Count,
-    /// Filler data NAL units (H.264 7.3.2.7).
+    /// Filler data NAL units (H.264 7.3.2.7, H.265 7.3.2.8).
     pub filler: Count,
-    /// End of sequence NAL units (H.264 7.3.2.5).
+    /// End of sequence NAL units of H.264 (7.3.2.5).
     pub ends_of_sequence: Count,
-    /// End of stream NAL units (H.264 7.3.2.6).
+    /// End of stream NAL units of H.264 (7.3.2.6).
     pub ends_of_stream: Count,
     /// Parameter sets that the sample entry holds; where they stay in band, those behind the last picture.
     pub parameter_sets: Count,
@@ -64,6 +66,9 @@ pub struct Dropped {
     pub zero_bytes: Count,
     /// Coded pictures before the first one that decoding can start with; dropped only when asked.
     pub leading_pictures: Count,
+    /// RASL pictures of H.265 that lean on pictures in front of a CRA or BLA picture that starts a sequence, which no decoder
+    /// shows (H.265 8.1.3); dropped only when asked.
+    pub skipped_pictures: Count,
     /// Temporal delimiter OBUs (AV1 5.6): samples should have none (AV1-ISOBMFF 2.4).
     pub temporal_delimiters: Count,
     /// Padding OBUs (AV1 5.7), likewise.

@@ -28,7 +28,7 @@ pub struct SegmenterConfig {
     /// Whether `init.mp4` is written, at the first cut. Default true; of several workers on one track one does.
     pub write_init: bool,
     /// The init segment that another worker wrote: what this one encodes must fit it. Codec and timescale are compared at the
-    /// start, H.264 parameter sets with each packet, all else at the first cut. Only without `write_init`.
+    /// start, parameter sets with each packet, all else at the first cut. Only without `write_init`.
     pub published_init: Option<Vec<u8>>,
     /// Drop, and count, pictures in front of the first that decoding can start with, instead of refusing them.
     pub drop_leading: bool,
@@ -93,6 +93,15 @@ pub enum CodecConfig {
         /// What is known of the pictures.
         video: VideoConfig,
     },
+    /// H.265 in Annex B packets.
+    Hevc {
+        /// `hvc1`, or `hev1` with parameter sets in the segments.
+        parameter_sets: ParameterSetPlacement,
+        /// Parameter sets known in advance: NAL units without start codes.
+        known_parameter_sets: Vec<Vec<u8>>,
+        /// What is known of the pictures.
+        video: VideoConfig,
+    },
     /// AV1 in temporal units of low-overhead OBUs (AV1 5.2, Section 5).
     Av1 {
         /// What is known of the pictures.
@@ -112,9 +121,36 @@ impl CodecConfig {
         }
     }
 
+    /// H.265 as `hvc1`, all else from the bitstream.
+    pub fn hevc() -> Self {
+        Self::Hevc {
+            parameter_sets: ParameterSetPlacement::SampleEntry,
+            known_parameter_sets: Vec::new(),
+            video: VideoConfig::default(),
+        }
+    }
+
     /// AV1, all else from the bitstream.
     pub fn av1() -> Self {
         Self::Av1 { video: VideoConfig::default() }
+    }
+
+    /// Type of the sample entry.
+    pub(super) fn entry_type(&self) -> &'static [u8; 4] {
+        match self {
+            Self::Avc { parameter_sets, .. } => parameter_sets.avc_entry_type(),
+            Self::Hevc { parameter_sets, .. } => parameter_sets.hevc_entry_type(),
+            Self::Av1 { .. } => b"av01",
+            Self::Aac(_) => b"mp4a",
+        }
+    }
+
+    /// What is known of the pictures; `None` for audio.
+    pub(super) fn video(&self) -> Option<&VideoConfig> {
+        match self {
+            Self::Avc { video, .. } | Self::Hevc { video, .. } | Self::Av1 { video } => Some(video),
+            Self::Aac(_) => None,
+        }
     }
 }
 
@@ -129,9 +165,9 @@ pub struct VideoConfig {
     pub frame_rate: Option<FrameRate>,
     /// Meaning of the sample values; wins over the bitstream's.
     pub colour: Option<Colour>,
-    /// Colour volume of the mastering display, for `mdcv`. Not looked for in the bitstream.
+    /// Colour volume of the mastering display, for `mdcv`; wins over that of SEI messages. AV1's metadata is not looked at.
     pub mastering_display: Option<MasteringDisplay>,
-    /// Content light levels, for `clli`. Not looked for in the bitstream.
+    /// Content light levels, for `clli`, likewise.
     pub content_light: Option<ContentLight>,
 }
 

@@ -23,25 +23,19 @@ impl Description {
     /// # Errors
     /// Where the bitstream has not told enough yet.
     pub(super) fn new(config: &SegmenterConfig, packets: &Packets) -> Result<Self> {
-        match (&config.codec, packets) {
-            (CodecConfig::Avc { video, .. }, Packets::Avc(packets)) => {
-                let configuration = packets.configuration()?;
-                let format = with_settings(configuration.video_format(), video);
-                let frame_rate = frame_rate(video, configuration.bitstream_rate());
-                let entry = SampleEntry::avc(&configuration, format, frame_rate);
-                Ok(Self { entry, codec: configuration.codec_string() })
-            }
-            (CodecConfig::Av1 { video }, Packets::Av1(packets)) => {
-                let configuration = packets.configuration()?;
-                let format = with_settings(configuration.video_format(), video);
-                let frame_rate = frame_rate(video, configuration.bitstream_rate());
-                let entry = SampleEntry::av1(&configuration, format, frame_rate);
-                Ok(Self { entry, codec: configuration.codec_string() })
-            }
+        let codec = &config.codec;
+        match (codec, codec.video()) {
             (CodecConfig::Aac(aac), _) => {
                 Ok(Self { entry: SampleEntry::aac(aac), codec: aac.codec_string() })
             }
-            _ => unreachable!("packets are read as the configuration says"),
+            (_, video) => {
+                let configuration = packets.video_configuration()?;
+                let video = video.expect("all but audio is video");
+                let format = with_settings(configuration.video_format(), video);
+                let frame_rate = frame_rate(video, configuration.bitstream_rate());
+                let entry = SampleEntry::video(&configuration, format, frame_rate);
+                Ok(Self { entry, codec: configuration.codec_string() })
+            }
         }
     }
 
@@ -64,12 +58,13 @@ pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
         let format = VideoFormat::of_size(video.width.unwrap_or(0), video.height.unwrap_or(0));
         Media::Video { format: with_settings(format, video), frame_rate: video.frame_rate, scan: None }
     };
-    match &config.codec {
-        CodecConfig::Avc { parameter_sets, video: known, .. } => {
-            (parameter_sets.avc_entry_type().escape_ascii().to_string(), video(known))
+    let codec = &config.codec;
+    match (codec, codec.video()) {
+        (CodecConfig::Aac(aac), _) => (aac.codec_string(), Media::of(&SampleEntry::aac(aac))),
+        (_, known) => {
+            let known = known.expect("all but audio is video");
+            (codec.entry_type().escape_ascii().to_string(), video(known))
         }
-        CodecConfig::Av1 { video: known } => ("av01".to_owned(), video(known)),
-        CodecConfig::Aac(aac) => (aac.codec_string(), Media::of(&SampleEntry::aac(aac))),
     }
 }
 
@@ -116,11 +111,7 @@ pub(super) fn check_published(
     packets: &Packets,
     published: &PublishedInit,
 ) -> Result<()> {
-    let own = match &config.codec {
-        CodecConfig::Avc { parameter_sets, .. } => parameter_sets.avc_entry_type(),
-        CodecConfig::Av1 { .. } => b"av01",
-        CodecConfig::Aac(_) => b"mp4a",
-    };
+    let own = config.codec.entry_type();
     let theirs = published.entry_type();
     if theirs.0 != *own {
         return Err(Error::conflict(
@@ -141,7 +132,7 @@ pub(super) fn check_published(
 /// # Errors
 /// Where they differ.
 pub(super) fn check_size(codec: &CodecConfig, packets: &Packets) -> Result<()> {
-    let (CodecConfig::Avc { video, .. } | CodecConfig::Av1 { video }) = codec else { return Ok(()) };
+    let Some(video) = codec.video() else { return Ok(()) };
     if (video.width, video.height) == (None, None) {
         return Ok(());
     }

@@ -1,16 +1,18 @@
 //! A packet ► the samples in it, and their bytes as a piece list over the packet. One reader for each kind of packet.
 
 use super::config::CodecConfig;
-use crate::codec::PictureOrder;
+use crate::codec::{PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
 use crate::scan::Dropped;
+use crate::scan::h264::H264;
+use crate::scan::h265::H265;
 use crate::track::SampleFlags;
 use crate::track::published::PublishedInit;
 
 mod aac;
 mod av1;
-mod avc;
+mod nal;
 
 /// What one packet gives. The memory is used again from packet to packet.
 #[derive(Debug, Default)]
@@ -54,6 +56,8 @@ pub(super) struct ParsedSample {
     pub(super) flags: SampleFlags,
     /// `None` where pictures are presented in decode order.
     pub(super) order: Option<PictureOrder>,
+    /// How decoding may start at it: a sync sample may turn out to be none.
+    pub(super) random_access: RandomAccess,
     /// Where it stood in the stream of all packets.
     pub(super) place: u64,
 }
@@ -69,7 +73,8 @@ fn empty(content: &str) -> Error {
     reason = "there is one a track; in a box, each packet's clone would be allocated"
 )]
 pub(super) enum Packets {
-    Avc(avc::AvcPackets),
+    Avc(nal::NalPackets<H264>),
+    Hevc(nal::NalPackets<H265>),
     Av1(av1::Av1Packets),
     Aac(aac::AacPackets),
 }
@@ -80,14 +85,16 @@ impl Packets {
         drop_leading: bool,
         published: Option<&PublishedInit>,
     ) -> Result<Self> {
+        // One of another codec is refused when the track is described.
+        let sets = published.and_then(PublishedInit::parameter_sets);
         match codec {
             CodecConfig::Avc { parameter_sets, known_parameter_sets, .. } => {
-                // One of another codec is refused when the track is described.
-                let record = published.and_then(PublishedInit::avc_record);
-                let sets: Option<Vec<_>> =
-                    record.map(|record| record.parameter_sets().map(|(_, set)| set.to_vec()).collect());
-                avc::AvcPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
+                nal::NalPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
                     .map(Self::Avc)
+            }
+            CodecConfig::Hevc { parameter_sets, known_parameter_sets, .. } => {
+                nal::NalPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
+                    .map(Self::Hevc)
             }
             CodecConfig::Av1 { .. } => Ok(Self::Av1(av1::Av1Packets::new(drop_leading))),
             CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),
@@ -103,6 +110,7 @@ impl Packets {
         parsed.clear();
         match self {
             Self::Avc(packets) => packets.read(packet, parsed),
+            Self::Hevc(packets) => packets.read(packet, parsed),
             Self::Av1(packets) => packets.read(packet, parsed),
             Self::Aac(packets) => packets.read(packet, parsed),
         }
@@ -112,7 +120,7 @@ impl Packets {
     /// offset, as far as they differ from sample to sample, and the boxes around it.
     pub(super) fn usual_header_len(&self, samples: u32) -> u64 {
         let (boxes, row) = match self {
-            Self::Avc(_) => (136, 12),
+            Self::Avc(_) | Self::Hevc(_) => (136, 12),
             Self::Av1(_) => (136, 8),
             Self::Aac(_) => (140, 4),
         };
@@ -123,6 +131,7 @@ impl Packets {
     pub(super) fn picture_size(&self) -> Option<(u16, u16)> {
         match self {
             Self::Avc(packets) => packets.picture_size(),
+            Self::Hevc(packets) => packets.picture_size(),
             Self::Av1(packets) => packets.picture_size(),
             Self::Aac(_) => None,
         }
@@ -132,14 +141,33 @@ impl Packets {
     pub(super) fn held_len(&self) -> u64 {
         match self {
             Self::Avc(packets) => packets.held_len(),
+            Self::Hevc(packets) => packets.held_len(),
             Self::Av1(_) | Self::Aac(_) => 0,
+        }
+    }
+
+    /// What the bitstream says of a video track.
+    ///
+    /// # Errors
+    /// Where it has not told enough yet.
+    ///
+    /// # Panics
+    /// Of audio, which says nothing.
+    pub(super) fn video_configuration(&self) -> Result<VideoConfiguration> {
+        match self {
+            Self::Avc(packets) => packets.configuration(),
+            Self::Hevc(packets) => packets.configuration(),
+            Self::Av1(packets) => packets.configuration().map(Into::into),
+            Self::Aac(_) => unreachable!("audio is described by its configuration"),
         }
     }
 
     /// Drops what waits for a picture.
     pub(super) fn discard_waiting(&mut self) {
-        if let Self::Avc(packets) = self {
-            packets.discard_waiting();
+        match self {
+            Self::Avc(packets) => packets.discard_waiting(),
+            Self::Hevc(packets) => packets.discard_waiting(),
+            Self::Av1(_) | Self::Aac(_) => {}
         }
     }
 
@@ -148,14 +176,17 @@ impl Packets {
     pub(super) fn check_nothing_waits(&self) -> Result<()> {
         match self {
             Self::Avc(packets) => packets.check_nothing_waits(),
+            Self::Hevc(packets) => packets.check_nothing_waits(),
             Self::Av1(_) | Self::Aac(_) => Ok(()),
         }
     }
 
     /// The init segment is written: from now on the configuration cannot grow.
     pub(super) fn close_configuration(&mut self) {
-        if let Self::Avc(packets) = self {
-            packets.close_configuration();
+        match self {
+            Self::Avc(packets) => packets.close_configuration(),
+            Self::Hevc(packets) => packets.close_configuration(),
+            Self::Av1(_) | Self::Aac(_) => {}
         }
     }
 
@@ -163,6 +194,7 @@ impl Packets {
     pub(super) fn dropped(&self) -> Dropped {
         match self {
             Self::Avc(packets) => packets.dropped(),
+            Self::Hevc(packets) => packets.dropped(),
             Self::Av1(packets) => packets.dropped(),
             Self::Aac(_) => Dropped::default(),
         }

@@ -3,9 +3,10 @@
 
 use super::config::{Composition, SampleTiming};
 use super::packets::{Parsed, ParsedSample};
-use crate::codec::PictureOrder;
+use crate::codec::{PictureOrder, RandomAccess};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{CompositionOffset, DecodeTime, Ticks};
+use crate::track::random_access::RandomAccessWatch;
 use crate::track::{Sample, sample_too_large, timeline};
 
 /// How the track's presentation times are told.
@@ -48,6 +49,20 @@ pub(super) struct Pending {
     told: Option<Told>,
     /// Presentation time of the caller's minus that of the track, once a segment has fixed it.
     bias: Option<i128>,
+    /// CRA pictures that RASL pictures may still follow.
+    watch: RandomAccessWatch<OpenCra>,
+    /// The same as it was when the segment began.
+    watch_at_cut: RandomAccessWatch<OpenCra>,
+}
+
+/// A CRA picture that counts as a sync sample until a RASL picture follows.
+#[derive(Clone, Copy, Debug)]
+struct OpenCra {
+    /// Its sample; `None` in a segment that is published, with that sample as a sync sample.
+    index: Option<usize>,
+    place: u64,
+    /// The caller said that it is a sync sample.
+    hinted: bool,
 }
 
 impl Pending {
@@ -93,7 +108,10 @@ impl Pending {
             .at(first.place));
         }
         self.check_told(first, timing.composition)?;
-        if let Some(sync) = timing.sync.filter(|&sync| sync != first.flags.is_sync()) {
+        self.check_rasl(parsed)?;
+        // Whether a CRA picture is one shows later.
+        let known = first.random_access != RandomAccess::UnlessRaslFollows;
+        if let Some(sync) = timing.sync.filter(|&sync| sync != first.flags.is_sync() && (sync || known)) {
             let named = |sync| if sync { "a sync sample" } else { "no sync sample" };
             return Err(Error::conflict(
                 format!("the caller says {}, the bitstream says {}", named(sync), named(!sync)),
@@ -105,6 +123,27 @@ impl Pending {
             Some(sample) => Err(sample_too_large(sample.size).at(sample.place)),
             None => Ok(()),
         }
+    }
+
+    /// Whether a RASL picture in `parsed` comes too late to say that its CRA picture is no sync sample.
+    fn check_rasl(&self, parsed: &Parsed) -> Result<()> {
+        let first = parsed.samples.iter().find(|sample| sample.random_access != RandomAccess::No);
+        let rasl = first.filter(|sample| sample.random_access == RandomAccess::Rasl);
+        let (Some(rasl), Some(cra)) = (rasl, self.watch.open()) else { return Ok(()) };
+        let (what, remedy) = match cra {
+            OpenCra { index: None, place, .. } => (
+                format!("a RASL picture of the CRA picture at {place:#x}, which is cut as a sync sample"),
+                "cut behind the pictures that follow a CRA picture and are shown before it, or encode closed groups of pictures",
+            ),
+            OpenCra { hinted: true, place, .. } => (
+                format!(
+                    "a RASL picture of the CRA picture at {place:#x}, which the caller called a sync sample and which is none then"
+                ),
+                "correct the hint, or give none: the bitstream decides",
+            ),
+            _ => return Ok(()),
+        };
+        Err(Error::malformed(what, "H.265 7.4.2.2", remedy).at(rasl.place))
     }
 
     fn check_joined(&self, joined: u64) -> Result<()> {
@@ -153,7 +192,8 @@ impl Pending {
             // Within 32 bits: checked.
             last.size += parsed.joined as u32;
         }
-        for sample in &parsed.samples {
+        for (number, sample) in parsed.samples.iter().enumerate() {
+            self.note_random_access(sample, number == 0 && timing.sync == Some(true));
             let composition_offset = match timing.composition {
                 Composition::Offset(offset) => offset,
                 _ => CompositionOffset(0),
@@ -168,10 +208,21 @@ impl Pending {
             self.places.push(sample.place);
             self.duration += u64::from(timing.duration);
             self.told = Some(Told::by(timing.composition));
-            self.orders.extend(sample.order);
+            let goes_on = sample.random_access == RandomAccess::UnlessRaslFollows;
+            let epoch_start = |order: PictureOrder| order.epoch_start || goes_on;
+            self.orders.extend(sample.order.map(|o| PictureOrder { epoch_start: epoch_start(o), ..o }));
             if let Composition::PresentationTime(time) = timing.composition {
                 self.presentation_times.push(time);
             }
+        }
+    }
+
+    /// Notes how decoding may start at the next sample; what that tells of one before it is mended there.
+    fn note_random_access(&mut self, sample: &ParsedSample, hinted: bool) {
+        let cra = OpenCra { index: Some(self.samples.len()), place: sample.place, hinted };
+        if let Some(OpenCra { index: Some(index), .. }) = self.watch.note(sample.random_access, cra) {
+            self.samples[index].flags = self.samples[index].flags.without_sync();
+            self.orders[index].epoch_start = false;
         }
     }
 
@@ -289,11 +340,16 @@ impl Pending {
     /// Forgets the samples, which are in a published segment now, and keeps its `bias`.
     pub(super) fn published(&mut self, bias: Option<i128>) {
         self.bias = bias.or(self.bias);
+        if let Some(cra) = self.watch.open_mut() {
+            cra.index = None;
+        }
+        self.watch_at_cut = self.watch;
         self.clear();
     }
 
     /// Forgets the samples. The way that times are told stays if a segment has it.
     pub(super) fn discard(&mut self, any_published: bool) {
+        self.watch = self.watch_at_cut;
         self.clear();
         if !any_published {
             self.told = None;

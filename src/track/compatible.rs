@@ -1,14 +1,16 @@
 //! Whether segments made with one sample entry play with the init segment of another: what the workers of one rendition,
 //! and an encoder that joins a published track, have to agree on.
 //!
-//! In band (`avc3`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
-//! format, length prefixes. Out of band (`avc1`) every set must be in the published record too, byte for byte but for zeros
+//! In band (`avc3`, `hev1`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
+//! format, length prefixes. Out of band (`avc1`, `hvc1`) every set must be in the published record too, byte for byte but for zeros
 //! at its end, and profile and level within its; that record may hold more. Any other codec configuration must be the same bytes.
 
 use std::fmt;
 
 use crate::boxes::FourCc;
-use crate::codec::h264::{AvcRecord, PictureParameterSet, SequenceParameterSet};
+use crate::codec::h264::AvcRecord;
+use crate::codec::h265::HevcRecord;
+use crate::codec::parameter_sets::ConfigurationRecord;
 use crate::error::{Error, Result};
 use crate::track::header::SampleEntry;
 
@@ -47,7 +49,7 @@ impl SampleEntry {
     /// Checks that a segment made with this sample entry plays with an init segment made with `published`.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) that names what differs, on both sides; for H.264 also when a
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) that names what differs, on both sides; for H.264 and H.265 also when a
     /// configuration record does not parse.
     pub fn check_fits(&self, published: &Self) -> Result<()> {
         self.description().check_fits(&published.description())
@@ -57,6 +59,11 @@ impl SampleEntry {
         match self {
             Self::Avc { parameter_sets, format, configuration_record, .. } => CodecDescription {
                 entry_type: FourCc(*parameter_sets.avc_entry_type()),
+                configuration: configuration_record.clone(),
+                shape: Shape::Pictures { width: format.width, height: format.height },
+            },
+            Self::Hevc { parameter_sets, format, configuration_record, .. } => CodecDescription {
+                entry_type: FourCc(*parameter_sets.hevc_entry_type()),
                 configuration: configuration_record.clone(),
                 shape: Shape::Pictures { width: format.width, height: format.height },
             },
@@ -99,6 +106,10 @@ impl CodecDescription {
                 let own = AvcRecord::read(&self.configuration)?;
                 check_records(&own, &AvcRecord::read(&published.configuration)?, &self.entry_type)
             }
+            b"hvc1" | b"hev1" => {
+                let own = HevcRecord::read(&self.configuration)?;
+                check_records(&own, &HevcRecord::read(&published.configuration)?, &self.entry_type)
+            }
             _ if self.configuration == published.configuration => Ok(()),
             _ => {
                 let with_bytes = |description: &Self| {
@@ -127,9 +138,9 @@ fn differs(own: String, published: String) -> Error {
 }
 
 /// Whether what needs the record `own` plays where `published` was given.
-fn check_records(own: &AvcRecord<'_>, published: &AvcRecord<'_>, entry_type: &FourCc) -> Result<()> {
-    if own.length_size != published.length_size {
-        let say = |record: &AvcRecord<'_>| format!("lengths of {} bytes", record.length_size);
+fn check_records<R: ConfigurationRecord>(own: &R, published: &R, entry_type: &FourCc) -> Result<()> {
+    if own.length_size() != published.length_size() {
+        let say = |record: &R| format!("lengths of {} bytes", record.length_size());
         return Err(differs(say(own), say(published)));
     }
     if let (Some(a), Some(b)) = (own.sample_format(), published.sample_format())
@@ -140,44 +151,33 @@ fn check_records(own: &AvcRecord<'_>, published: &AvcRecord<'_>, entry_type: &Fo
         };
         return Err(differs(say(a), say(b)));
     }
-    if entry_type.0 == *b"avc3" {
+    if matches!(&entry_type.0, b"avc3" | b"hev1") {
         return Ok(());
     }
     if !own.is_within(published) {
-        let say = |record: &AvcRecord<'_>| {
-            format!("profile_idc {} with level_idc {}", record.profile_idc, record.level_idc)
-        };
-        return Err(differs(say(own), say(published)));
+        return Err(differs(own.profile_and_level(), published.profile_and_level()));
     }
-    let known: Vec<_> = published.parameter_sets().collect();
-    own.parameter_sets().find(|set| !known.contains(set)).map_or(Ok(()), |(kind, set)| {
-        let (own, published) = (describe_set(kind, set), same_id(kind, set, &known));
+    let known = published.parameter_sets();
+    own.parameter_sets().into_iter().find(|set| !known.contains(set)).map_or(Ok(()), |(kind, set)| {
+        let (own, published) = (describe_set::<R>(kind, set), same_id::<R>(kind, set, &known));
         Err(Error::conflict(
             format!("the parameter sets differ: this one has {own}, the init segment {published}"),
             "encode every part with the same settings, give all sets to the writer of the init segment, or keep them in \
-             band (avc3)",
+             band (avc3, hev1)",
         ))
     })
 }
 
-/// Id of a set, as far as it can be read. Every extension is as good as another.
-fn id_of(kind: &str, set: &[u8]) -> Option<u8> {
-    match kind {
-        "sequence parameter set" => SequenceParameterSet::read(set).ok().map(|set| set.id),
-        "picture parameter set" => PictureParameterSet::read(set).ok().map(|set| set.id),
-        _ => None,
-    }
-}
-
-fn describe_set(kind: &str, set: &[u8]) -> String {
-    let id = id_of(kind, set).map_or(String::new(), |id| format!(" {id}"));
+fn describe_set<R: ConfigurationRecord>(kind: &str, set: &[u8]) -> String {
+    let id = R::id_of(kind, set).map_or(String::new(), |id| format!(" {id}"));
     format!("{kind}{id} of {} bytes", set.len())
 }
 
 /// What `known` has in place of `set`, which it lacks: the set with the same id, and where that differs first.
-fn same_id(kind: &str, set: &[u8], known: &[(&str, &[u8])]) -> String {
-    let id = id_of(kind, set);
-    let twin = known.iter().find(|(other, bytes)| *other == kind && id.is_some() && id_of(kind, bytes) == id);
+fn same_id<R: ConfigurationRecord>(kind: &str, set: &[u8], known: &[(&str, &[u8])]) -> String {
+    let id = R::id_of(kind, set);
+    let twin =
+        known.iter().find(|(other, bytes)| *other == kind && id.is_some() && R::id_of(kind, bytes) == id);
     match twin {
         Some((_, twin)) => {
             let at = set.iter().zip(*twin).take_while(|(a, b)| a == b).count();

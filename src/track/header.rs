@@ -10,16 +10,16 @@
 #[cfg(test)]
 mod tests;
 
-use crate::boxes::brand::{self, AacFacts, AvcFacts, TrackKind};
+use crate::boxes::brand::{self, AacFacts, AvcFacts, HevcFacts, TrackKind};
 use crate::boxes::moov::{self, Media, PackedLanguage};
 use crate::boxes::sample_entry::{self, Btrt, Clli, DecoderConfig, Mdcv, Nclx};
 use crate::boxes::{BoxWriter, FourCc};
 use crate::bytes::{U16, U24, U32};
 use crate::codec::aac::{self, AacConfig};
-use crate::codec::av1::Av1Configuration;
-use crate::codec::h264::AvcConfiguration;
+use crate::codec::h265::HevcRecord;
 use crate::codec::{
-    ContentLight, MasteringDisplay, ParameterSetPlacement, SampleAspectRatio, ScanType, VideoFormat,
+    ContentLight, MasteringDisplay, ParameterSetPlacement, SampleAspectRatio, ScanType, VideoConfiguration,
+    VideoFormat,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
@@ -67,6 +67,19 @@ pub enum SampleEntry {
         /// Progressive where `frame_mbs_only_flag` is 1 in every sequence parameter set, which proves the media profile.
         scan: Option<ScanType>,
         /// `AVCDecoderConfigurationRecord`: what `avcC` contains. Its profile and level prove the media profile.
+        configuration_record: Vec<u8>,
+    },
+    /// H.265 (ISO/IEC 14496-15 8.4.1).
+    Hevc {
+        /// Where its parameter sets are: `hvc1`, or `hev1`, whose samples hold them too.
+        parameter_sets: ParameterSetPlacement,
+        /// Size, sample shape and colour of the pictures.
+        format: VideoFormat,
+        /// Pictures per second; `None` when it varies. Only proves the media profile.
+        frame_rate: Option<FrameRate>,
+        /// Whether the stream says that its pictures are frames, or fields. Only proves the media profile.
+        scan: Option<ScanType>,
+        /// `HEVCDecoderConfigurationRecord`: what `hvcC` contains. Its profile, tier and level prove the media profile.
         configuration_record: Vec<u8>,
     },
     /// AV1 (AV1-ISOBMFF 2.2).
@@ -174,20 +187,23 @@ fn packed_language(tag: Option<&str>) -> PackedLanguage {
 }
 
 impl SampleEntry {
-    /// Of H.264 as `configuration` says, with pictures of this format, which may tell more than the bitstream does.
-    pub fn avc(configuration: &AvcConfiguration, format: VideoFormat, frame_rate: Option<FrameRate>) -> Self {
-        Self::Avc {
-            parameter_sets: configuration.placement(),
-            format,
-            frame_rate,
-            scan: configuration.scan(),
-            configuration_record: configuration.record(),
+    /// Of pictures as `configuration` says, in this format, which may tell more than the bitstream does.
+    pub fn video(
+        configuration: &VideoConfiguration,
+        format: VideoFormat,
+        frame_rate: Option<FrameRate>,
+    ) -> Self {
+        let (parameter_sets, scan) = (configuration.placement(), configuration.scan());
+        let configuration_record = configuration.record();
+        match configuration {
+            VideoConfiguration::Avc(_) => {
+                Self::Avc { parameter_sets, format, frame_rate, scan, configuration_record }
+            }
+            VideoConfiguration::Hevc(_) => {
+                Self::Hevc { parameter_sets, format, frame_rate, scan, configuration_record }
+            }
+            VideoConfiguration::Av1(_) => Self::Av1 { format, frame_rate, configuration_record },
         }
-    }
-
-    /// Of AV1, likewise.
-    pub fn av1(configuration: &Av1Configuration, format: VideoFormat, frame_rate: Option<FrameRate>) -> Self {
-        Self::Av1 { format, frame_rate, configuration_record: configuration.record() }
     }
 
     /// Of AAC.
@@ -202,7 +218,9 @@ impl SampleEntry {
 
     fn media(&self) -> Result<Media> {
         match self {
-            Self::Avc { format, .. } | Self::Av1 { format, .. } => picture_media(format),
+            Self::Avc { format, .. } | Self::Hevc { format, .. } | Self::Av1 { format, .. } => {
+                picture_media(format)
+            }
             Self::Mp4a { .. } => Ok(Media::Audio),
         }
     }
@@ -225,6 +243,27 @@ impl SampleEntry {
                     height: format.height,
                     frame_rate: *frame_rate,
                     colour: nclx(format),
+                }))
+            }
+            Self::Hevc { format, frame_rate, scan, configuration_record, .. } => {
+                let record = HevcRecord::read(configuration_record)?;
+                let (profile, [chroma_format_idc, bit_depth_luma, bit_depth_chroma]) =
+                    (record.profile_tier_level, record.chroma);
+                Ok(TrackKind::Hevc(HevcFacts {
+                    general_profile_space: profile.profile_space,
+                    general_profile_idc: profile.profile_idc,
+                    general_profile_compatibility_flags: profile.compatibility_flags,
+                    general_tier_flag: profile.high_tier,
+                    general_level_idc: profile.level_idc,
+                    chroma_format_idc,
+                    bit_depth_luma,
+                    bit_depth_chroma,
+                    progressive: *scan == Some(ScanType::Progressive),
+                    width: format.width,
+                    height: format.height,
+                    frame_rate: *frame_rate,
+                    colour: nclx(format),
+                    preferred_transfer: format.preferred_transfer,
                 }))
             }
             Self::Av1 { configuration_record, .. } => match configuration_record.as_slice() {
@@ -251,21 +290,15 @@ impl SampleEntry {
         let mut w = BoxWriter::new(&mut out);
         match self {
             Self::Avc { parameter_sets, format, configuration_record, .. } => {
-                sample_entry::write_stsd(&mut w, |w| {
-                    let (entry, size) = (parameter_sets.avc_entry_type(), (format.width, format.height));
-                    sample_entry::write_visual(w, entry, size, |w| {
-                        w.nest(b"avcC", |w| w.bytes(configuration_record));
-                        write_picture_boxes(w, format, bit_rate);
-                    });
-                });
+                let (entry, record) = (parameter_sets.avc_entry_type(), (b"avcC", &**configuration_record));
+                write_pictures(&mut w, entry, record, format, bit_rate);
+            }
+            Self::Hevc { parameter_sets, format, configuration_record, .. } => {
+                let (entry, record) = (parameter_sets.hevc_entry_type(), (b"hvcC", &**configuration_record));
+                write_pictures(&mut w, entry, record, format, bit_rate);
             }
             Self::Av1 { format, configuration_record, .. } => {
-                sample_entry::write_stsd(&mut w, |w| {
-                    sample_entry::write_visual(w, b"av01", (format.width, format.height), |w| {
-                        w.nest(b"av1C", |w| w.bytes(configuration_record));
-                        write_picture_boxes(w, format, bit_rate);
-                    });
-                });
+                write_pictures(&mut w, b"av01", (b"av1C", configuration_record), format, bit_rate);
             }
             Self::Mp4a { audio_specific_config, object_type_indication, channels, sample_rate } => {
                 let rate = bit_rate.unwrap_or_default();
@@ -321,6 +354,22 @@ fn decoding_buffer(bytes: u32) -> Result<U24> {
         }));
     }
     Ok(U24::new(bytes))
+}
+
+/// `stsd` with a visual sample entry, whose configuration record stands in the box named beside it.
+fn write_pictures(
+    w: &mut BoxWriter<'_>,
+    entry: &[u8; 4],
+    (configuration, record): (&[u8; 4], &[u8]),
+    format: &VideoFormat,
+    bit_rate: Option<BitRate>,
+) {
+    sample_entry::write_stsd(w, |w| {
+        sample_entry::write_visual(w, entry, (format.width, format.height), |w| {
+            w.nest(configuration, |w| w.bytes(record));
+            write_picture_boxes(w, format, bit_rate);
+        });
+    });
 }
 
 /// What describes pictures whatever their codec: `colr` where the colour is known, `clli` and `mdcv` where light levels and

@@ -12,6 +12,7 @@ mod bit_rate;
 mod compatible;
 pub mod header;
 pub mod published;
+pub(crate) mod random_access;
 pub mod timeline;
 
 /// `sample_flags` (ISO/IEC 14496-12 8.8.3.1): what a reader may know of a sample without decoding it.
@@ -42,6 +43,12 @@ impl SampleFlags {
     #[must_use]
     pub const fn disposable(self) -> Self {
         Self(self.0 | 0x0080_0000)
+    }
+
+    /// The same of a picture that decoding cannot start at after all.
+    #[must_use]
+    pub const fn without_sync(self) -> Self {
+        Self(self.0 | 0x0001_0000)
     }
 
     /// The field's value.

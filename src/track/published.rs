@@ -11,6 +11,8 @@ use super::compatible::{CodecDescription, Shape};
 use crate::boxes::FourCc;
 use crate::boxes::reader::{Body, BoxRef, Boxes};
 use crate::codec::h264::AvcRecord;
+use crate::codec::h265::HevcRecord;
+use crate::codec::parameter_sets::ConfigurationRecord;
 use crate::error::{Error, Result};
 use crate::time::Timescale;
 use crate::track::header::SampleEntry;
@@ -27,7 +29,7 @@ impl PublishedInit {
     ///
     /// # Errors
     /// When a box or a field does not fit what holds it, a box is missing or there twice, the file has more than one track or
-    /// sample entry, holds media, or its codec is not `avc1`, `avc3`, `av01` or `mp4a`.
+    /// sample entry, holds media, or its codec is none of `avc1`, `avc3`, `hvc1`, `hev1`, `av01`, `mp4a`.
     pub fn read(init: &[u8]) -> Result<Self> {
         let mut boxes = Boxes::of_file(init);
         while let Some(next) = boxes.next()? {
@@ -52,12 +54,12 @@ impl PublishedInit {
         self.timescale
     }
 
-    /// Type of the sample entry: `avc1`, `avc3`, `av01` or `mp4a`.
+    /// Type of the sample entry: `avc1`, `avc3`, `hvc1`, `hev1`, `av01` or `mp4a`.
     pub fn entry_type(&self) -> FourCc {
         self.description.entry_type
     }
 
-    /// What `avcC` or `av1C` contains; of `esds`, the decoder specific info (`AudioSpecificConfig`).
+    /// What `avcC`, `hvcC` or `av1C` contains; of `esds`, the decoder specific info (`AudioSpecificConfig`).
     pub fn configuration(&self) -> &[u8] {
         &self.description.configuration
     }
@@ -86,10 +88,13 @@ impl PublishedInit {
         }
     }
 
-    /// Its H.264 configuration record with all parameter sets; `None` for another codec.
-    pub fn avc_record(&self) -> Option<AvcRecord<'_>> {
+    /// The parameter sets of H.264 and H.265 in it; `None` for another codec.
+    pub(crate) fn parameter_sets(&self) -> Option<Vec<Vec<u8>>> {
+        let record = &self.description.configuration;
+        let copied = |sets: Vec<(&str, &[u8])>| sets.into_iter().map(|(_, set)| set.to_vec()).collect();
         match &self.description.entry_type.0 {
-            b"avc1" | b"avc3" => AvcRecord::read(&self.description.configuration).ok(),
+            b"avc1" | b"avc3" => AvcRecord::read(record).ok().map(|record| copied(record.parameter_sets())),
+            b"hvc1" | b"hev1" => HevcRecord::read(record).ok().map(|record| copied(record.parameter_sets())),
             _ => None,
         }
     }
@@ -146,6 +151,12 @@ fn read_stsd(stsd: &BoxRef<'_>) -> Result<CodecDescription> {
             AvcRecord::read(record.rest()).map_err(|error| error.shift(offset))?;
             Ok(CodecDescription { entry_type: entry.kind, configuration: record.rest().to_vec(), shape })
         }
+        b"hvc1" | b"hev1" => {
+            let (shape, record) = read_visual(&entry, b"hvcC", "ISO/IEC 14496-15 8.4.1")?;
+            let offset = record.offset();
+            HevcRecord::read(record.rest()).map_err(|error| error.shift(offset))?;
+            Ok(CodecDescription { entry_type: entry.kind, configuration: record.rest().to_vec(), shape })
+        }
         b"av01" => {
             let (shape, record) = read_visual(&entry, b"av1C", "AV1 ISOBMFF 2.3")?;
             // Marker and version, profile, level, bit depth and more.
@@ -155,7 +166,7 @@ fn read_stsd(stsd: &BoxRef<'_>) -> Result<CodecDescription> {
         b"mp4a" => read_mp4a(&entry),
         _ => Err(Error::unsupported(
             format!("a published track with the sample entry '{}'", entry.kind),
-            "give the init segment of an avc1, avc3, av01 or mp4a track",
+            "give the init segment of an avc1, avc3, hvc1, hev1, av01 or mp4a track",
         )
         .at(entry.offset)),
     }

@@ -6,6 +6,7 @@
 //! offset is presentation minus decode time, negative where a picture waits in the decoder for one that precedes it.
 
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 use crate::codec::PictureOrder;
 use crate::error::{Error, ErrorKind, Result};
@@ -48,12 +49,9 @@ fn offsets(
 ) -> Result<Vec<CompositionOffset>> {
     let mut offsets = vec![CompositionOffset(0); orders.len()];
     let mut by_count = Vec::new();
-    let mut start = 0;
-    while start < orders.len() {
-        let behind = &orders[start + 1..];
-        let len = 1 + behind.iter().position(|order| order.epoch_start).unwrap_or(behind.len());
+    for Range { start, end } in epochs(orders) {
         // In order already, as without B pictures: every offset is 0, and equal counts cannot hide.
-        let epoch = &orders[start..start + len];
+        let epoch = &orders[start..end];
         if !epoch.is_sorted_by(|a, b| a.count < b.count) {
             by_count.clear();
             by_count.extend(epoch.iter().zip(start..).map(|(order, index)| (order.count, index)));
@@ -67,9 +65,67 @@ fn offsets(
                 }
             }
         }
-        start += len;
     }
     Ok(offsets)
+}
+
+/// Durations in decode order of pictures that are `shown` for different times, by index: decode times are presentation
+/// times in order, so the sample that is decoded in the turn of another lasts as long as that one is shown.
+pub fn decode_durations(orders: &[PictureOrder], shown: impl Fn(usize) -> u32) -> Vec<u32> {
+    let mut durations: Vec<u32> = (0..orders.len()).map(&shown).collect();
+    let mut by_count = Vec::new();
+    for epoch in epochs(orders) {
+        by_count.clear();
+        by_count.extend(epoch.clone().map(|index| (orders[index].count, index)));
+        by_count.sort_unstable();
+        for (&(_, index), duration) in by_count.iter().zip(&mut durations[epoch]) {
+            *duration = shown(index);
+        }
+    }
+    durations
+}
+
+/// Runs of pictures that are presented before all behind them, by index.
+fn epochs(orders: &[PictureOrder]) -> impl Iterator<Item = Range<usize>> {
+    let mut start = 0;
+    std::iter::from_fn(move || {
+        let behind = orders.get(start + 1..).filter(|_| start < orders.len())?;
+        let end = start + 1 + behind.iter().position(|order| order.epoch_start).unwrap_or(behind.len());
+        Some(std::mem::replace(&mut start, end)..end)
+    })
+}
+
+/// Checks that the pictures from each of `starts` on, where an epoch starts but counts go on, are presented behind all before
+/// (H.265 7.4.2.2, of CRA pictures).
+///
+/// # Errors
+/// Names the first that is not.
+pub fn check_epochs(
+    orders: &[PictureOrder],
+    starts: &[usize],
+    offset_of: impl Fn(usize) -> u64,
+) -> Result<()> {
+    let mut starts = starts.iter().copied().peekable();
+    let mut highest = None;
+    for epoch in epochs(orders) {
+        let counts = || epoch.clone().map(|index| (orders[index].count, index));
+        let goes_on = starts.next_if_eq(&epoch.start).is_some();
+        if let (true, Some((before, earlier)), Some((count, index))) = (goes_on, highest, counts().min())
+            && count < before
+        {
+            let what = format!(
+                "a picture behind the CRA picture at {:#x} has picture order count {count}, before {before} of the picture in \
+                 front of it at {:#x}",
+                offset_of(epoch.start),
+                offset_of(earlier)
+            );
+            return Err(
+                Error::malformed(what, "H.265 7.4.2.2", "the stream is damaged here").at(offset_of(index))
+            );
+        }
+        highest = counts().max();
+    }
+    Ok(())
 }
 
 /// Presentation minus decode time of a sample that is presented `frames` earlier or later than it is decoded.

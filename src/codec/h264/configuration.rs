@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::FrameRate;
@@ -84,6 +85,11 @@ impl AvcConfiguration {
         };
         configuration.check_record()?;
         Ok(configuration)
+    }
+
+    /// The same with what SEI messages say of the pictures.
+    pub(crate) fn with_hdr(self, hdr: &HdrMetadata) -> Self {
+        Self { format: self.format.with_hdr(hdr), ..self }
     }
 
     /// The `AVCDecoderConfigurationRecord`, for samples with four-byte lengths.

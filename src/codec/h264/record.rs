@@ -3,11 +3,12 @@
 //!
 //! A record whose profile has a tail may end in front of it: some writers leave it out.
 
-use crate::codec::parameter_sets::trim_zeros;
+use crate::codec::parameter_sets::{ConfigurationRecord, named_sets};
 use crate::error::{Error, Result};
 
 use super::configuration::{common_profile, covers, has_high_profile_tail, level_rank};
 use super::parameter_sets::Demand;
+use super::{PictureParameterSet, SequenceParameterSet};
 
 const CLAUSE: &str = "ISO/IEC 14496-15 5.3.3.1.2";
 
@@ -75,22 +76,6 @@ impl<'a> AvcRecord<'a> {
         Ok(Self { profile_idc, constraint_flags, level_idc, length_size, chroma, sps, pps, sps_extensions })
     }
 
-    /// Every parameter set, trailing zeros trimmed, with what its kind is called.
-    pub fn parameter_sets(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> + '_ {
-        let kind = |kind: &'static str, sets: &[&'a [u8]]| {
-            sets.iter().map(|set| (kind, trim_zeros(set))).collect::<Vec<_>>()
-        };
-        kind("sequence parameter set", &self.sps)
-            .into_iter()
-            .chain(kind("picture parameter set", &self.pps))
-            .chain(kind("sequence parameter set extension", &self.sps_extensions))
-    }
-
-    /// Chroma format and bit depths, also where they follow from the profile: 4:2:0 in 8 bits without a tail.
-    pub fn sample_format(&self) -> Option<[u8; 3]> {
-        self.chroma.or((!has_high_profile_tail(self.profile_idc)).then_some([1, 8, 8]))
-    }
-
     /// What it asks of decoders. Nothing is known of fields.
     pub(super) fn demand(&self) -> Demand {
         Demand {
@@ -100,11 +85,42 @@ impl<'a> AvcRecord<'a> {
             frame_mbs_only: true,
         }
     }
+}
 
-    /// Whether decoders of `other`'s profile and level must decode what asks for this one's.
-    pub fn is_within(&self, other: &Self) -> bool {
+impl ConfigurationRecord for AvcRecord<'_> {
+    fn length_size(&self) -> u8 {
+        self.length_size
+    }
+
+    /// Also where it follows from the profile: 4:2:0 in 8 bits without a tail.
+    fn sample_format(&self) -> Option<[u8; 3]> {
+        self.chroma.or((!has_high_profile_tail(self.profile_idc)).then_some([1, 8, 8]))
+    }
+
+    fn is_within(&self, other: &Self) -> bool {
         let covered = self.profile_idc == other.profile_idc || covers(other.profile_idc, &self.demand());
         covered && level_rank(self.level_idc) <= level_rank(other.level_idc)
+    }
+
+    fn parameter_sets(&self) -> Vec<(&'static str, &[u8])> {
+        let kinds = [
+            ("sequence parameter set", &self.sps),
+            ("picture parameter set", &self.pps),
+            ("sequence parameter set extension", &self.sps_extensions),
+        ];
+        named_sets(kinds)
+    }
+
+    fn profile_and_level(&self) -> String {
+        format!("profile_idc {} with level_idc {}", self.profile_idc, self.level_idc)
+    }
+
+    fn id_of(kind: &str, set: &[u8]) -> Option<u8> {
+        match kind {
+            "sequence parameter set" => SequenceParameterSet::read(set).ok().map(|set| set.id),
+            "picture parameter set" => PictureParameterSet::read(set).ok().map(|set| set.id),
+            _ => None,
+        }
     }
 }
 
@@ -237,7 +253,7 @@ mod tests {
             record.splice(.., X264.iter().copied());
             record[at] = value;
             if let Ok(read) = AvcRecord::read(&record) {
-                prop_assert!(read.parameter_sets().count() <= 2);
+                prop_assert!(read.parameter_sets().len() <= 2);
             }
         }
     }

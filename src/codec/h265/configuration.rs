@@ -3,6 +3,7 @@
 //! FFmpeg writes it.
 
 use crate::codec::parameter_sets::{MAX_SET_LEN, trim_zeros};
+use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, Result};
 use crate::time::FrameRate;
@@ -91,6 +92,11 @@ impl HevcConfiguration {
             field_coded: first.vui.field_seq,
             timings: sets.timings().iter().copied().collect(),
         })
+    }
+
+    /// The same with what SEI messages say of the pictures.
+    pub(crate) fn with_hdr(self, hdr: &HdrMetadata) -> Self {
+        Self { format: self.format.with_hdr(hdr), ..self }
     }
 
     /// The same with these prefix SEI NAL units in the record: such as hold for the whole track. Zeros behind them are

@@ -1,5 +1,7 @@
 //! What fuzzing asserts of parameter sets, slice segment headers and configuration records, on any bytes.
 
+use crate::codec::parameter_sets::ConfigurationRecord;
+
 use super::{
     HevcConfiguration, HevcRecord, OrderCounter, ParameterSets, PictureParameterSet, SequenceParameterSet,
     SliceHeader, VideoParameterSet,
@@ -70,7 +72,7 @@ fn check_configuration(configuration: &HevcConfiguration, sets: [&[u8]; 3]) {
     let record = HevcRecord::read(&bytes).expect("what was written is read");
     let trimmed = |nal: &[u8]| nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
     let sets = sets.map(|nal| &nal[..trimmed(nal)]);
-    assert!(record.parameter_sets().map(|(_, set)| set).eq(sets), "{bytes:02x?}");
+    assert!(record.parameter_sets().into_iter().map(|(_, set)| set).eq(sets), "{bytes:02x?}");
     assert_eq!(record.sei, [&[0x4e, 1, 0x89][..]]);
     assert_eq!(record.profile_tier_level, configuration.profile_tier_level());
     assert!(record.is_within(&record) && record.complete && record.length_size == 4);
@@ -81,8 +83,11 @@ fn check_configuration(configuration: &HevcConfiguration, sets: [&[u8]; 3]) {
 fn check_record(data: &[u8]) {
     let Ok(record) = HevcRecord::read(data) else { return };
     assert!([1, 2, 4].contains(&record.length_size));
-    let nals =
-        record.parameter_sets().map(|(_, set)| set.len()).chain(record.sei.iter().map(|nal| nal.len()));
+    let nals = record
+        .parameter_sets()
+        .into_iter()
+        .map(|(_, set)| set.len())
+        .chain(record.sei.iter().map(|nal| nal.len()));
     assert!(23 + nals.sum::<usize>() <= data.len());
 }
 

@@ -2,10 +2,10 @@
 //! it says. Borrows the record; the NAL units in it are not looked into behind their headers.
 
 use crate::bits::BitReader;
-use crate::codec::parameter_sets::trim_zeros;
+use crate::codec::parameter_sets::{ConfigurationRecord, named_sets};
 use crate::error::{Error, Result};
 
-use super::{NalUnitType, ProfileTierLevel};
+use super::{NalUnitType, PictureParameterSet, ProfileTierLevel, SequenceParameterSet, VideoParameterSet};
 
 const CLAUSE: &str = "ISO/IEC 14496-15 8.3.3.1.2";
 
@@ -129,26 +129,43 @@ impl<'a> HevcRecord<'a> {
         }
         Ok(())
     }
+}
 
-    /// Every parameter set, trailing zeros trimmed, with what its kind is called.
-    pub fn parameter_sets(&self) -> impl Iterator<Item = (&'static str, &'a [u8])> + '_ {
-        let kind = |kind: &'static str, sets: &[&'a [u8]]| {
-            sets.iter().map(|set| (kind, trim_zeros(set))).collect::<Vec<_>>()
-        };
-        kind("video parameter set", &self.vps)
-            .into_iter()
-            .chain(kind("sequence parameter set", &self.sps))
-            .chain(kind("picture parameter set", &self.pps))
+impl ConfigurationRecord for HevcRecord<'_> {
+    fn length_size(&self) -> u8 {
+        self.length_size
     }
 
-    /// Chroma format and bit depths.
-    pub fn sample_format(&self) -> [u8; 3] {
-        self.chroma
+    fn sample_format(&self) -> Option<[u8; 3]> {
+        Some(self.chroma)
     }
 
-    /// Whether decoders of `other`'s profile, tier and level must decode what asks for this one's.
-    pub fn is_within(&self, other: &Self) -> bool {
+    fn is_within(&self, other: &Self) -> bool {
         self.profile_tier_level.is_within(&other.profile_tier_level)
+    }
+
+    fn parameter_sets(&self) -> Vec<(&'static str, &[u8])> {
+        let kinds = [
+            ("video parameter set", &self.vps),
+            ("sequence parameter set", &self.sps),
+            ("picture parameter set", &self.pps),
+        ];
+        named_sets(kinds)
+    }
+
+    fn profile_and_level(&self) -> String {
+        let ProfileTierLevel { profile_idc, level_idc, high_tier, .. } = self.profile_tier_level;
+        let tier = if high_tier { "high" } else { "main" };
+        format!("general_profile_idc {profile_idc} with general_level_idc {level_idc}, {tier} tier")
+    }
+
+    fn id_of(kind: &str, set: &[u8]) -> Option<u8> {
+        match kind {
+            "video parameter set" => VideoParameterSet::read(set).ok().map(|set| set.id),
+            "sequence parameter set" => SequenceParameterSet::read(set).ok().map(|set| set.id),
+            "picture parameter set" => PictureParameterSet::read(set).ok().map(|set| set.id),
+            _ => None,
+        }
     }
 }
 

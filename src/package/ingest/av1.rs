@@ -1,6 +1,6 @@
 //! AV1 in IVF, or as a stream of OBUs ► its samples, one for each temporal unit.
 
-use super::{SourceKind, SourceTrack};
+use super::{Pictures, SourceKind, SourceTrack};
 use crate::codec::av1::Av1Configuration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Input;
@@ -45,7 +45,11 @@ impl Scan {
         SourceTrack {
             input,
             samples: self.samples,
-            kind: SourceKind::Av1 { configuration: self.configuration, timestamps: self.timestamps },
+            kind: SourceKind::Video {
+                configuration: Box::new(self.configuration.into()),
+                pictures: Pictures::default(),
+                timestamps: self.timestamps,
+            },
             scan_parts: 1,
             dropped: self.dropped,
             repeated_parameter_sets: Count::default(),

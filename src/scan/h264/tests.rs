@@ -2,9 +2,11 @@
 
 mod in_band;
 
-use super::fuzz::split;
 use super::*;
 use crate::codec::h264::testing::{Order, Pps, Slice, Sps};
+use crate::error::Error;
+use crate::scan::access_units::fuzz::split;
+use crate::scan::{Count, Dropped, NalUnit, SourceRange};
 use proptest::prelude::*;
 
 const AUD: &[u8] = &[0x09, 0xf0];
@@ -64,7 +66,10 @@ impl Stream {
         let (mut pictures, mut orders) = (Vec::new(), Vec::new());
         let mut take = |unit: Option<AccessUnit<'_>>| {
             if let Some(unit) = unit {
-                pictures.push((unit.units.iter().map(|range| self.index(range)).collect(), unit.idr));
+                pictures.push((
+                    unit.units.iter().map(|range| self.index(range)).collect(),
+                    unit.random_access == RandomAccess::Sync,
+                ));
                 orders.push(unit.order);
             }
         };

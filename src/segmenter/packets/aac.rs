@@ -1,6 +1,7 @@
 //! AAC: a packet is one raw access unit, which is one sample.
 
 use super::{Parsed, ParsedSample};
+use crate::codec::RandomAccess;
 use crate::error::{Error, Result};
 use crate::scan::SourceRange;
 use crate::scan::adts::AdtsHeader;
@@ -29,7 +30,13 @@ impl AacPackets {
         let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
         parsed.list.push_source(SourceRange { offset: 0, len });
         let (size, place) = (u64::from(len), self.position);
-        parsed.samples.push(ParsedSample { size, flags: SampleFlags::SYNC, order: None, place });
+        parsed.samples.push(ParsedSample {
+            size,
+            flags: SampleFlags::SYNC,
+            order: None,
+            random_access: RandomAccess::Sync,
+            place,
+        });
         self.position += u64::from(len);
         Ok(())
     }

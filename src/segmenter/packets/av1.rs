@@ -2,6 +2,7 @@
 //! its temporal delimiter, are as many samples.
 
 use super::{Parsed, ParsedSample};
+use crate::codec::RandomAccess;
 use crate::codec::av1::{Av1Configuration, Obus};
 use crate::error::Result;
 use crate::scan::av1::{Obu, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
@@ -76,5 +77,11 @@ fn write_sample(unit: &TemporalUnit<'_>, base: u64, parsed: &mut Parsed) {
     open.into_iter().for_each(|run| parsed.list.push_source(run));
     let size = parsed.list.len() - start;
     let flags = SampleFlags::of_picture(unit.sync, unit.intra, unit.reference);
-    parsed.samples.push(ParsedSample { size, flags, order: None, place: unit.offset });
+    parsed.samples.push(ParsedSample {
+        size,
+        flags,
+        order: None,
+        random_access: if unit.sync { RandomAccess::Sync } else { RandomAccess::No },
+        place: unit.offset,
+    });
 }

@@ -12,6 +12,7 @@ use super::drawn::{
 use super::model::Model;
 use super::streams::{Choices, Draft, Step, lay_out, stream};
 use super::units::{LSB_BITS, sps};
+use crate::codec::RandomAccess;
 use crate::codec::h264::testing::{BitWriter, Order, Pps, Slice, Sps};
 use crate::fragment::Fragment;
 use crate::scan::SourceRange;
@@ -39,7 +40,7 @@ pub(super) fn planned(drawn: &Drawn, start: DecodeTime) -> (Files, Vec<i32>) {
         orders.push(unit.order);
         let first = samples.ranges.len() as u32;
         samples.ranges.extend_from_slice(unit.units);
-        let flags = match (unit.idr, unit.intra) {
+        let flags = match (unit.random_access == RandomAccess::Sync, unit.intra) {
             (true, _) => SampleFlags::SYNC,
             (_, true) => SampleFlags::INTRA,
             _ => SampleFlags::INTER,

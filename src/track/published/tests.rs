@@ -114,9 +114,8 @@ fn pictures_of_ffmpeg_are_read() {
     let init = PublishedInit::read(&bytes(FFMPEG_AVC)).unwrap();
     assert_eq!((init.timescale(), init.entry_type()), (timescale(12_800), FourCc(*b"avc1")));
     assert_eq!((init.size(), init.channels(), init.sample_rate()), (Some((64, 48)), None, None));
-    let record = init.avc_record().unwrap();
-    assert_eq!((record.profile_idc, record.level_idc, record.length_size), (100, 10, 4));
-    assert_eq!(record.parameter_sets().count(), 2);
+    let sets = init.parameter_sets().unwrap();
+    assert_eq!(sets.iter().map(|set| set[0]).collect::<Vec<_>>(), [0x67, 0x68]);
     init.check(&avc(ParameterSetPlacement::SampleEntry), timescale(12_800)).unwrap();
 }
 
@@ -130,7 +129,7 @@ fn sound_of_ffmpeg_is_read() {
         "FFmpeg says 2 of mono"
     );
     assert_eq!(init.configuration(), [0x11, 0x88, 0x56, 0xe5, 0]);
-    assert!(init.avc_record().is_none());
+    assert_eq!(init.parameter_sets(), None);
     init.check(&aac(1, 48_000, &[0x11, 0x88, 0x56, 0xe5, 0]), timescale(48_000)).unwrap();
     refused(
         &init,
@@ -260,7 +259,7 @@ fn what_is_no_init_segment_of_one_track_is_refused() {
         init[at..at + 4].copy_from_slice(to);
         init
     };
-    says(&renamed(b"avc1", b"hvc1"), "'hvc1'");
+    says(&renamed(b"avc1", b"vvc1"), "'vvc1'");
     says(&renamed(b"avcC", b"free"), "no box 'avcC'");
     says(&renamed(b"mdhd", b"free"), "no box 'mdhd'");
     says(&renamed(b"mvex", b"trak"), "second box 'trak'");

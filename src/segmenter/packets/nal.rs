@@ -1,22 +1,21 @@
-//! H.264: a packet holds whole access units in Annex B form, or units that wait for the next picture.
+//! H.264 and H.265: a packet holds whole access units in Annex B form, or units that wait for the next picture.
 //!
 //! The access units are those of [`AccessUnitBuilder`], over a stream that is all packets one behind the other. What a
 //! packet leaves waiting is kept, since the packet is the caller's and goes.
 
 use super::{Parsed, ParsedSample};
-use crate::codec::h264::{AvcConfiguration, ParameterSets};
-use crate::codec::{ParameterSetPlacement, PictureOrder};
+use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
+use crate::scan::access_units::{AccessUnit, AccessUnitBuilder, NalCodec, ParameterSetStore};
 use crate::scan::annexb::{LONG_START_CODE_LEN, NalUnits};
-use crate::scan::h264::{AccessUnit, AccessUnitBuilder};
 use crate::scan::{Dropped, NalUnit, SourceRange};
 use crate::track::{Framing, SampleFlags};
 
 const PREFIX_LEN: u64 = Framing::LengthPrefixed.prefix_len() as u64;
 
 #[derive(Clone, Debug)]
-pub(in crate::segmenter) struct AvcPackets {
-    builder: AccessUnitBuilder,
+pub(in crate::segmenter) struct NalPackets<C: NalCodec> {
+    builder: AccessUnitBuilder<C>,
     /// Bytes of the packets before, and of the parameter sets known in advance.
     position: u64,
     /// Units that wait for a picture, with their place in the stream.
@@ -25,7 +24,10 @@ pub(in crate::segmenter) struct AvcPackets {
     dropped: Dropped,
 }
 
-impl AvcPackets {
+impl<C: NalCodec> NalPackets<C>
+where
+    <C::Sets as ParameterSetStore>::Configuration: Into<VideoConfiguration>,
+{
     /// `published` are the sets of an init segment that is written already, which may not grow.
     pub(super) fn new(
         placement: ParameterSetPlacement,
@@ -33,9 +35,9 @@ impl AvcPackets {
         published: Option<&[Vec<u8>]>,
         drop_leading: bool,
     ) -> Result<Self> {
-        let mut sets = ParameterSets::new(placement);
+        let mut sets = C::Sets::new(placement);
         let mut position = 0;
-        let mut insert = |sets: &mut ParameterSets, set: &[u8]| {
+        let mut insert = |sets: &mut C::Sets, set: &[u8]| {
             sets.insert(set, position)?;
             position += set.len() as u64;
             Ok::<_, Error>(())
@@ -94,6 +96,7 @@ impl AvcPackets {
             size,
             flags: facts.flags,
             order: Some(facts.order),
+            random_access: facts.random_access,
             place: facts.place,
         });
     }
@@ -155,7 +158,7 @@ impl AvcPackets {
         let Some(offset) = self.builder.waiting() else { return Ok(()) };
         Err(Error::malformed(
             "the units from here on belong to a picture that has not come",
-            "H.264 7.4.1.2.3",
+            C::RULES.unit_order,
             "push the picture behind them, or discard them before the end (discard_pending)",
         )
         .at(offset))
@@ -170,8 +173,8 @@ impl AvcPackets {
     }
 
     /// What the parameter sets say that have come or were known.
-    pub(in crate::segmenter) fn configuration(&self) -> Result<AvcConfiguration> {
-        self.builder.parameter_sets().configuration()
+    pub(super) fn configuration(&self) -> Result<VideoConfiguration> {
+        self.builder.configuration().map(Into::into)
     }
 
     /// Size of the pictures after cropping; `None` as long as none has come.
@@ -185,12 +188,14 @@ impl AvcPackets {
 struct Facts {
     flags: SampleFlags,
     order: PictureOrder,
+    random_access: RandomAccess,
     place: u64,
 }
 
 impl Facts {
     fn of(unit: AccessUnit<'_>) -> Self {
-        let flags = SampleFlags::of_picture(unit.idr, unit.intra, unit.reference);
-        Self { flags, order: unit.order, place: unit.offset }
+        let starts = unit.random_access.may_start();
+        let flags = SampleFlags::of_picture(starts, unit.intra, unit.reference);
+        Self { flags, order: unit.order, random_access: unit.random_access, place: unit.offset }
     }
 }

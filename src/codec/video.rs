@@ -1,0 +1,113 @@
+//! What the headers of a video track say together, whatever its codec.
+
+use super::av1::Av1Configuration;
+use super::h264::AvcConfiguration;
+use super::h265::HevcConfiguration;
+use super::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
+use crate::error::Result;
+
+/// The configuration of a video track, by codec.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VideoConfiguration {
+    /// H.264.
+    Avc(AvcConfiguration),
+    /// H.265.
+    Hevc(HevcConfiguration),
+    /// AV1.
+    Av1(Av1Configuration),
+}
+
+impl VideoConfiguration {
+    /// RFC 6381 codec string.
+    pub fn codec_string(&self) -> String {
+        match self {
+            Self::Avc(configuration) => configuration.codec_string(),
+            Self::Hevc(configuration) => configuration.codec_string(),
+            Self::Av1(configuration) => configuration.codec_string(),
+        }
+    }
+
+    /// Type of the sample entry.
+    pub fn entry_type(&self) -> &'static str {
+        match (self, self.placement()) {
+            (Self::Avc(_), ParameterSetPlacement::SampleEntry) => "avc1",
+            (Self::Avc(_), ParameterSetPlacement::InBand) => "avc3",
+            (Self::Hevc(_), ParameterSetPlacement::SampleEntry) => "hvc1",
+            (Self::Hevc(_), ParameterSetPlacement::InBand) => "hev1",
+            (Self::Av1(_), _) => "av01",
+        }
+    }
+
+    /// Where its parameter sets are. AV1 has none: its sequence header is in the sample entry and in the samples.
+    pub fn placement(&self) -> ParameterSetPlacement {
+        match self {
+            Self::Avc(configuration) => configuration.placement(),
+            Self::Hevc(configuration) => configuration.placement(),
+            Self::Av1(_) => ParameterSetPlacement::SampleEntry,
+        }
+    }
+
+    /// The codec's configuration record: the body of `avcC`, `hvcC` or `av1C`.
+    pub fn record(&self) -> Vec<u8> {
+        match self {
+            Self::Avc(configuration) => configuration.record(),
+            Self::Hevc(configuration) => configuration.record(),
+            Self::Av1(configuration) => configuration.record(),
+        }
+    }
+
+    /// Size, sample shape and colour of the pictures.
+    pub fn video_format(&self) -> VideoFormat {
+        match self {
+            Self::Avc(configuration) => configuration.video_format(),
+            Self::Hevc(configuration) => configuration.video_format(),
+            Self::Av1(configuration) => configuration.video_format(),
+        }
+    }
+
+    /// Whether pictures are fields; `None` when that is not known.
+    pub fn scan(&self) -> Option<ScanType> {
+        match self {
+            Self::Avc(configuration) => configuration.scan(),
+            Self::Hevc(configuration) => configuration.scan(),
+            // It codes no fields.
+            Self::Av1(_) => Some(ScanType::Progressive),
+        }
+    }
+
+    /// Pictures per second by the bitstream's timing fields, each of two fields but where [`Self::is_field_coded`]; `None` where
+    /// it has none.
+    ///
+    /// # Errors
+    /// Where they contradict each other, or make no sense.
+    pub fn bitstream_rate(&self) -> Result<Option<BitstreamRate>> {
+        match self {
+            Self::Avc(configuration) => configuration.bitstream_rate(),
+            Self::Hevc(configuration) => configuration.bitstream_rate(),
+            Self::Av1(configuration) => configuration.bitstream_rate(),
+        }
+    }
+
+    /// Whether each field is a picture and a sample of its own (H.265 `field_seq_flag`), so that there are two a frame.
+    pub fn is_field_coded(&self) -> bool {
+        matches!(self, Self::Hevc(configuration) if configuration.is_field_coded())
+    }
+}
+
+impl From<AvcConfiguration> for VideoConfiguration {
+    fn from(configuration: AvcConfiguration) -> Self {
+        Self::Avc(configuration)
+    }
+}
+
+impl From<HevcConfiguration> for VideoConfiguration {
+    fn from(configuration: HevcConfiguration) -> Self {
+        Self::Hevc(configuration)
+    }
+}
+
+impl From<Av1Configuration> for VideoConfiguration {
+    fn from(configuration: Av1Configuration) -> Self {
+        Self::Av1(configuration)
+    }
+}

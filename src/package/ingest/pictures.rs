@@ -1,0 +1,58 @@
+//! What a video bitstream says of its pictures beside their bytes, in decode order.
+
+use crate::codec::PictureOrder;
+
+/// Fields that a frame is shown for, where nothing says otherwise.
+const FIELDS_OF_A_FRAME: u8 = 2;
+
+/// What is kept of the pictures until they have their times.
+#[derive(Clone, Debug, Default)]
+pub struct Pictures {
+    /// Where each stands in presentation order; empty where samples are presented in the order of decoding.
+    pub orders: Vec<PictureOrder>,
+    /// For how many fields each is shown; empty where all are frames that last as long as each other.
+    pub fields: Vec<u8>,
+    /// Of H.265: CRA pictures that no RASL picture follows, by index.
+    pub closed_cras: Vec<usize>,
+    /// Of H.265: CRA pictures that RASL pictures follow, in order: no sync samples.
+    pub open_cras: Vec<OpenCra>,
+}
+
+/// A CRA picture that no segment can start with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenCra {
+    /// Its index among the samples.
+    pub index: usize,
+    /// Byte offset of its first slice.
+    pub offset: u64,
+    /// Byte offset of the first slice of the first RASL picture that follows it.
+    pub rasl: u64,
+}
+
+impl Pictures {
+    /// Frames shown for more or less than two fields (`pic_struct`: pulldown, doubling) last as long as others, since the caller
+    /// gave the rate of frames; a field without the other one lasts half as long still. Says so where it changes something.
+    pub(in crate::package) fn forget_pulldown(&mut self) -> Option<String> {
+        let more = self.fields.iter_mut().filter(|fields| **fields > FIELDS_OF_A_FRAME);
+        let frames = more.map(|fields| *fields = FIELDS_OF_A_FRAME).count();
+        if self.fields.iter().all(|&fields| fields == FIELDS_OF_A_FRAME) {
+            self.fields.clear();
+        }
+        (frames > 0).then(|| {
+            format!(
+                "{frames} frames are to be shown longer than others by the stream's pic_struct (pulldown): at the frame rate \
+                 given, all last as long"
+            )
+        })
+    }
+
+    /// Notes for how many fields the picture of this index, which is the next, is shown.
+    pub(super) fn note_fields(&mut self, index: usize, fields: u8) {
+        if self.fields.is_empty() && fields != FIELDS_OF_A_FRAME {
+            self.fields.resize(index, FIELDS_OF_A_FRAME);
+        }
+        if fields != FIELDS_OF_A_FRAME || !self.fields.is_empty() {
+            self.fields.push(fields);
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What grouping NAL units into access units needs to know of a codec.
+
+use std::fmt::Debug;
+
+use crate::codec::parameter_sets::SetInForce;
+use crate::codec::sei::HdrMetadata;
+use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess};
+use crate::error::Result;
+
+/// A codec whose streams are NAL units.
+pub trait NalCodec: Clone + Debug + Default {
+    /// Its parameter sets.
+    type Sets: ParameterSetStore;
+    /// What its slice headers say.
+    type Slice: Slice;
+    /// Derives where pictures stand in presentation order.
+    type Counter: Copy + Debug + Default;
+
+    /// How errors speak of it.
+    const RULES: Rules;
+
+    /// What the unit that begins with `head` is for.
+    ///
+    /// # Errors
+    /// For a header that breaks a rule.
+    fn role(head: &[u8]) -> Result<Role>;
+
+    /// Bytes of a NAL unit's header.
+    const HEADER_LEN: usize;
+
+    /// Reads the header of a slice with the parameter sets that have come so far.
+    ///
+    /// # Errors
+    /// For one that breaks a rule or is cut off, or whose parameter sets have not come; offsets count from the unit's first byte.
+    fn read_slice(head: &[u8], sets: &Self::Sets) -> Result<Self::Slice>;
+
+    /// What can be told of a slice whose parameter sets have not come.
+    ///
+    /// # Errors
+    /// As [`Self::read_slice`].
+    fn read_slice_without_parameter_sets(head: &[u8]) -> Result<Self::Slice>;
+
+    /// Order of the picture, or field, that starts with `slice`.
+    ///
+    /// # Errors
+    /// Where it cannot be told; the counter is as before then.
+    fn next_order(
+        counter: &mut Self::Counter,
+        slice: &Self::Slice,
+        sets: &Self::Sets,
+    ) -> Result<PictureOrder>;
+
+    /// How decoding may start at the picture with this first slice, `counter` having gone past it.
+    fn random_access(slice: &Self::Slice, counter: &Self::Counter) -> RandomAccess;
+
+    /// An end of sequence has come.
+    fn end_of_sequence(counter: &mut Self::Counter);
+
+    /// Whether a picture with this access leans on pictures that the stream does not have, so that it cannot be decoded.
+    fn is_undecodable(access: RandomAccess, counter: &Self::Counter) -> bool;
+
+    /// Whether other pictures may need the one that `slice` is of.
+    fn is_reference(slice: &Self::Slice, sets: &Self::Sets) -> bool;
+
+    /// How many fields the picture or field that starts with `slice` is shown for; `picture_timing` is the payload of the SEI
+    /// message in front of it, without emulation prevention.
+    fn field_count(slice: &Self::Slice, picture_timing: Option<&[u8]>, sets: &Self::Sets) -> u8;
+
+    /// What the sample entry says, with what SEI messages told.
+    ///
+    /// # Errors
+    /// Where no picture used a parameter set, or the configuration record cannot hold them.
+    fn configuration(
+        sets: &Self::Sets,
+        hdr: &HdrMetadata,
+    ) -> Result<<Self::Sets as ParameterSetStore>::Configuration>;
+}
+
+/// What a NAL unit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// A slice, or slice segment, of a picture.
+    Slice,
+    /// Data of a slice that has come: H.264's slice data partitions B and C.
+    SliceData,
+    /// A picture parameter set.
+    PictureParameterSet,
+    /// Any other parameter set.
+    ParameterSet,
+    /// An access unit delimiter.
+    Delimiter,
+    /// An end of sequence. H.265's stays in the sample: order counts and RASL pictures behind it depend on it.
+    EndOfSequence {
+        /// Whether it stays.
+        stays: bool,
+    },
+    /// An end of the stream, likewise.
+    EndOfStream {
+        /// Whether it stays.
+        stays: bool,
+    },
+    /// Filler data.
+    Filler,
+    /// Supplemental enhancement information in front of a picture.
+    Sei,
+    /// Anything else that can only stand in front of what it belongs to.
+    Front,
+    /// Anything else: it stands behind a slice of the picture that it belongs to.
+    Behind,
+}
+
+/// What errors name.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// The codec.
+    pub codec: &'static str,
+    /// What decoding can start with, and the clause.
+    pub first: &'static str,
+    /// The same without the clause, …
+    pub start: &'static str,
+    /// … and the clause alone.
+    pub start_clause: &'static str,
+    /// How to encode a stream that has some.
+    pub start_remedy: &'static str,
+    /// The clause on the order of NAL units.
+    pub unit_order: &'static str,
+    /// The clause on the first slice of a picture.
+    pub first_slice: &'static str,
+}
+
+/// What grouping needs to know of a slice.
+pub trait Slice: Copy + Debug {
+    /// `pic_parameter_set_id`.
+    fn pps_id(&self) -> u8;
+
+    /// Whether it can be the first slice of a picture.
+    fn starts_picture(&self) -> bool;
+
+    /// Whether its picture is a field of a frame that is one sample.
+    fn is_field(&self) -> bool;
+
+    /// Whether the slice belongs to another picture, or field, than `first`, the first slice of the one before.
+    fn starts_new_picture(&self, first: &Self) -> bool;
+
+    /// Whether the slice, which starts a picture, starts the other field of the frame whose first field starts with `first`.
+    fn is_second_field_of(&self, first: &Self) -> bool;
+
+    /// Whether it is a slice of a redundant coded picture.
+    fn is_redundant(&self) -> bool;
+
+    /// Whether it is predicted from no other picture; a slice segment that does not say is as the one before.
+    fn is_intra(&self) -> Option<bool>;
+
+    /// Whether decoding may start at its picture, as far as the slice tells: RASL pictures behind it are another matter.
+    fn is_random_access(&self) -> bool;
+
+    /// What the slice says otherwise than `first`, of whose picture it is: the rule's words and clause.
+    fn contradiction(&self, first: &Self) -> Option<(&'static str, &'static str)>;
+}
+
+/// The parameter sets of a stream.
+pub trait ParameterSetStore: Clone + Debug + Default {
+    /// What they say together.
+    type Configuration;
+
+    /// No sets yet, for a track that keeps them there.
+    fn new(placement: ParameterSetPlacement) -> Self;
+
+    /// Where the track keeps them.
+    fn placement(&self) -> ParameterSetPlacement;
+
+    /// Takes in a set; `nal` is the whole NAL unit, `offset` its place in the source.
+    ///
+    /// # Errors
+    /// For a set that breaks a rule, or that changes where the sample entry holds it; nothing is taken in then.
+    fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()>;
+
+    /// Whether taking in this set changes nothing.
+    fn is_repetition(&self, nal: &[u8]) -> bool;
+
+    /// Whether the sets of this `pic_parameter_set_id` have come.
+    fn has(&self, pps_id: u8) -> bool;
+
+    /// Whether pictures use the sets of this `pic_parameter_set_id` already.
+    fn is_active(&self, pps_id: u8) -> bool;
+
+    /// Notes that a picture at `offset` uses this `pic_parameter_set_id`; the sequence parameter set may change where a
+    /// sequence starts.
+    ///
+    /// # Errors
+    /// Where it may not; nothing is noted then.
+    fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()>;
+
+    /// A field was coded as a picture.
+    fn note_field_picture(&mut self) {}
+
+    /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
+    fn close(&mut self);
+
+    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
+    fn picture_size(&self) -> Option<(u16, u16)>;
+
+    /// The sets that hold now, each behind those that it refers to.
+    fn in_force(&self) -> impl Iterator<Item = SetInForce>;
+
+    /// The bytes of the set that holds now and was last sent at `offset`.
+    fn sent_at(&self, offset: u64) -> Option<&[u8]>;
+}

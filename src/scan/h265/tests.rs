@@ -1,0 +1,1 @@
+//! Access units of hand-made streams of H.265.
