@@ -1,12 +1,14 @@
 //! What a person should know of the tracks although it stops nothing: what was dropped at their wish, and renditions that
 //! do not look alike. And what dropping must not do: shift one rendition against another.
 
+use std::path::Path;
+
 use super::report::Notice;
 use super::timing::TimedTrack;
-use crate::codec::Colour;
+use crate::codec::{Colour, ContentLight, MasteringDisplay, ScanType, VideoFormat};
 use crate::error::{Error, Result};
 use crate::manifest::hls::video_range;
-use crate::presentation::Media;
+use crate::presentation::{Media, codec_family};
 use crate::time::{FrameRate, Ticks};
 
 /// Tells of leading pictures and incomplete frames that were dropped.
@@ -98,38 +100,59 @@ fn incomplete_frame(track: &TimedTrack<'_>) -> Option<Notice> {
     })
 }
 
-/// Tells of video renditions that do not look like the first: a player that switches to one shows the change.
+/// Tells of video renditions that do not look like the first of their switching set: a player that switches to one shows
+/// the change. It never switches to another codec, so H.264 of standard range beside H.265 of high range is no conflict.
 pub fn tell_looks(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) {
-    let mut video = tracks.iter().filter(|track| track.is_video());
-    let Some(first) = video.next() else { return };
-    for other in video {
-        for difference in differences(&first.media(), &other.media()) {
-            let message = format!(
-                "{difference} in '{}', which shows when a player switches between them",
-                first.input.path.display()
-            );
-            notices.push(Notice::about(&other.input.path, message));
-        }
+    let video = tracks.iter().filter(|track| track.is_video());
+    let looks: Vec<_> = video.map(Look::of).collect();
+    notices.extend(conflicts(&looks));
+}
+
+/// What a video rendition looks like.
+struct Look<'t> {
+    path: &'t Path,
+    codec: String,
+    media: Media,
+}
+
+impl<'t> Look<'t> {
+    fn of(track: &TimedTrack<'t>) -> Self {
+        Self { path: &track.input.path, codec: track.codec_string(), media: track.media() }
     }
+}
+
+/// What is told of each rendition against the first that a player may switch from.
+fn conflicts(looks: &[Look<'_>]) -> Vec<Notice> {
+    let mut firsts: Vec<&Look<'_>> = Vec::new();
+    let mut notices = Vec::new();
+    for look in looks {
+        let is_same = |first: &&&Look<'_>| codec_family(&first.codec) == codec_family(&look.codec);
+        let Some(first) = firsts.iter().find(is_same) else {
+            firsts.push(look);
+            continue;
+        };
+        let shows = |difference| {
+            let place = first.path.display();
+            format!("{difference} in '{place}', which shows when a player switches between them")
+        };
+        let told = differences(&first.media, &look.media).into_iter();
+        notices.extend(told.map(|difference| Notice::about(look.path, shows(difference))));
+    }
+    notices
 }
 
 /// How `other` looks, and how `first` does: half sentences that end in front of the place of `first`.
 fn differences(first: &Media, other: &Media) -> Vec<String> {
-    let (Media::Video { format, .. }, Media::Video { format: other_format, .. }) = (first, other) else {
+    let (
+        Media::Video { format, frame_rate, scan },
+        Media::Video { format: other_format, frame_rate: other_rate, scan: other_scan },
+    ) = (first, other)
+    else {
         return Vec::new();
     };
-    let mut differences = Vec::new();
-    let (colour, other_colour) = (format.colour, other_format.colour);
-    let ((width, height), (other_width, other_height)) = (format.display_size(), other_format.display_size());
-    let (range, other_range) = (video_range(colour), video_range(other_colour));
-    if range != other_range {
-        differences.push(format!("its video range is {other_range}, but {range}"));
-    } else if let (Some(colour), Some(other)) = (colour, other_colour)
-        && colour != other
-    {
-        differences.push(format!("its colours are {}, but {}", code_points(other), code_points(colour)));
-    }
+    let mut differences = light_differences(format, other_format);
     // Width to height, both over both heights.
+    let ((width, height), (other_width, other_height)) = (format.display_size(), other_format.display_size());
     let shapes = [(width, other_height), (other_width, height)].map(|(a, b)| u64::from(a) * u64::from(b));
     if shapes[0].abs_diff(shapes[1]) * 50 > shapes[0].min(shapes[1]) {
         let shape = |width: u32, height: u32| f64::from(width) / f64::from(height.max(1));
@@ -139,6 +162,46 @@ fn differences(first: &Media, other: &Media) -> Vec<String> {
             shape(width, height)
         ));
     }
+    if let (Some(rate), Some(other)) = (frame_rate, other_rate)
+        && rate != other
+    {
+        differences.push(format!("its frame rate is {other}, but {rate}"));
+    }
+    if let (Some(scan), Some(other)) = (scan, other_scan)
+        && scan != other
+    {
+        let name = |scan: &ScanType| match scan {
+            ScanType::Progressive => "progressive",
+            ScanType::Interlaced => "interlaced",
+        };
+        differences.push(format!("its pictures are {}, but {}", name(other), name(scan)));
+    }
+    differences
+}
+
+/// The same of what the sample values mean. Where the range differs, all else does too and is not worth a word.
+fn light_differences(first: &VideoFormat, other: &VideoFormat) -> Vec<String> {
+    let (range, other_range) = (video_range(first.colour), video_range(other.colour));
+    if range != other_range {
+        return vec![format!("its video range is {other_range}, but {range}")];
+    }
+    let mut differences = Vec::new();
+    if let (Some(colour), Some(other)) = (first.colour, other.colour)
+        && colour != other
+    {
+        differences.push(format!("its colours are {}, but {}", code_points(other), code_points(colour)));
+    }
+    let mut tell = |what: &str, [first, other]: [Option<String>; 2]| {
+        if first != other {
+            let [first, other] = [first, other].map(|value| value.unwrap_or_else(|| "not stated".to_owned()));
+            differences.push(format!("its {what} is {other}, but {first}"));
+        }
+    };
+    let formats = [first, other];
+    tell("mastering display", formats.map(|format| format.mastering_display.as_ref().map(colour_volume)));
+    tell("content light level", formats.map(|format| format.content_light.map(light_levels)));
+    let transfer = |format: &VideoFormat| format.preferred_transfer.map(|transfer| transfer.to_string());
+    tell("preferred transfer", formats.map(transfer));
     differences
 }
 
@@ -146,4 +209,129 @@ fn differences(first: &Media, other: &Media) -> Vec<String> {
 fn code_points(colour: Colour) -> String {
     let range = if colour.full_range { "full range" } else { "limited range" };
     format!("{}/{}/{} in {range}", colour.primaries, colour.transfer, colour.matrix)
+}
+
+/// As x264 and x265 take it on their command lines.
+fn colour_volume(display: &MasteringDisplay) -> String {
+    let [(gx, gy), (bx, by), (rx, ry)] = display.primaries;
+    let (wx, wy) = display.white_point;
+    let (max, min) = (display.max_luminance, display.min_luminance);
+    format!("G({gx},{gy})B({bx},{by})R({rx},{ry})WP({wx},{wy})L({max},{min})")
+}
+
+/// Likewise: of the content, then of a picture.
+fn light_levels(light: ContentLight) -> String {
+    format!("{},{}", light.max_content, light.max_picture_average)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PQ: VideoFormat = VideoFormat {
+        colour: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }),
+        mastering_display: Some(MasteringDisplay {
+            primaries: [(13_250, 34_500), (7500, 3000), (34_000, 16_000)],
+            white_point: (15_635, 16_450),
+            max_luminance: 10_000_000,
+            min_luminance: 1,
+        }),
+        content_light: Some(ContentLight { max_content: 1000, max_picture_average: 400 }),
+        ..VideoFormat::of_size(3840, 2160)
+    };
+
+    fn media(format: VideoFormat) -> Media {
+        Media::Video { format, frame_rate: FrameRate::new(25, 1), scan: Some(ScanType::Progressive) }
+    }
+
+    /// What is told of `other` beside `first`, as `about: half sentence`.
+    fn told(looks: &[(&str, &str, Media)]) -> Vec<String> {
+        let looks: Vec<_> = looks
+            .iter()
+            .map(|&(path, codec, media)| Look { path: Path::new(path), codec: codec.to_owned(), media })
+            .collect();
+        let told = conflicts(&looks).into_iter().map(|notice| {
+            let message =
+                notice.message.strip_suffix(", which shows when a player switches between them").unwrap();
+            format!("{}: {message}", notice.about)
+        });
+        told.collect()
+    }
+
+    fn beside_pq(change: impl FnOnce(&mut VideoFormat)) -> Vec<String> {
+        let mut format = PQ;
+        change(&mut format);
+        told(&[("a", "hvc1.2.4.L153.90", media(PQ)), ("b", "hvc1.2.4.L153.90", media(format))])
+    }
+
+    #[test]
+    fn high_range_metadata_that_differs_is_told() {
+        assert_eq!(beside_pq(|_| ()), [""; 0]);
+        let p3 = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)";
+        assert_eq!(
+            beside_pq(|format| format.mastering_display.as_mut().unwrap().min_luminance = 50),
+            [format!("b: its mastering display is {}, but {p3} in 'a'", p3.replace(",1)", ",50)"))]
+        );
+        assert_eq!(
+            beside_pq(|format| format.mastering_display = None),
+            [format!("b: its mastering display is not stated, but {p3} in 'a'")]
+        );
+        assert_eq!(
+            beside_pq(|format| format.content_light.as_mut().unwrap().max_content = 999),
+            ["b: its content light level is 999,400, but 1000,400 in 'a'"]
+        );
+        assert_eq!(
+            beside_pq(|format| format.preferred_transfer = Some(18)),
+            ["b: its preferred transfer is 18, but not stated in 'a'"]
+        );
+    }
+
+    #[test]
+    fn another_range_is_told_alone() {
+        let sdr = VideoFormat {
+            colour: Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false }),
+            ..VideoFormat::of_size(3840, 2160)
+        };
+        assert_eq!(beside_pq(|format| *format = sdr), ["b: its video range is SDR, but PQ in 'a'"]);
+    }
+
+    #[test]
+    fn rates_and_fields_that_differ_are_told_where_both_are_known() {
+        let of = |rate, scan| Media::Video { format: PQ, frame_rate: rate, scan };
+        let (slow, fast) = (FrameRate::new(30_000, 1001), FrameRate::new(60, 1));
+        let (frames, fields) = (Some(ScanType::Progressive), Some(ScanType::Interlaced));
+        let beside = |one, other| told(&[("a", "avc1.640028", one), ("b", "avc3.640028", other)]);
+        assert_eq!(
+            beside(of(slow, frames), of(fast, frames)),
+            ["b: its frame rate is 60, but 30000/1001 in 'a'"]
+        );
+        assert_eq!(
+            beside(of(slow, frames), of(slow, fields)),
+            ["b: its pictures are interlaced, but progressive in 'a'"]
+        );
+        assert_eq!(beside(of(slow, frames), of(None, None)), [""; 0]);
+        assert_eq!(beside(of(None, None), of(fast, fields)), [""; 0]);
+    }
+
+    #[test]
+    fn each_is_compared_with_the_first_of_its_own_codec() {
+        let sdr = media(VideoFormat::of_size(1920, 1080));
+        let hlg = media(VideoFormat {
+            colour: Some(Colour { primaries: 9, transfer: 18, matrix: 9, full_range: false }),
+            ..VideoFormat::of_size(3840, 2160)
+        });
+        let looks = [
+            ("a", "avc1.640028", sdr),
+            ("b", "hvc1.2.4.L153.90", media(PQ)),
+            ("c", "avc3.64001f", sdr),
+            ("d", "hev1.2.4.L153.90", hlg),
+            ("e", "av01.0.04M.08", hlg),
+            ("f", "hvc1.2.4.L120.90", media(PQ)),
+            ("g", "avc1.640028", hlg),
+        ];
+        assert_eq!(
+            told(&looks),
+            ["d: its video range is HLG, but PQ in 'b'", "g: its video range is HLG, but SDR in 'a'"]
+        );
+    }
 }

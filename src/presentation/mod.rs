@@ -16,8 +16,8 @@ pub use alignment::{
 pub use bit_rate::BitRate;
 pub use merge::{Promise, merge};
 pub use segment::Segment;
-pub(crate) use track::check_path;
 pub use track::{Media, PackagedTrack};
+pub(crate) use track::{check_path, codec_family};
 
 use crate::error::{Error, Result};
 

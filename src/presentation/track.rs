@@ -213,11 +213,7 @@ impl PackagedTrack {
     /// What its codec string starts with, the same wherever parameter sets are kept: `avc` for `avc1` and `avc3`, `hvc` for
     /// `hvc1` and `hev1`, else the type of the sample entry.
     pub fn codec_family(&self) -> &str {
-        match self.codec.split('.').next().unwrap_or_default() {
-            "avc1" | "avc3" => "avc",
-            "hvc1" | "hev1" => "hvc",
-            other => other,
-        }
+        codec_family(&self.codec)
     }
 
     /// What it shows or sounds like.
@@ -282,6 +278,15 @@ impl PackagedTrack {
     /// The peak segment bit rate (RFC 8216 4.1) for a target duration in seconds; zero without segments.
     pub fn peak_bit_rate(&self, target_duration: u64) -> BitRate {
         bit_rate::peak(&self.segments, target_duration, self.timescale)
+    }
+}
+
+/// [`PackagedTrack::codec_family`] of a codec string.
+pub(crate) fn codec_family(codec: &str) -> &str {
+    match codec.split('.').next().unwrap_or_default() {
+        "avc1" | "avc3" => "avc",
+        "hvc1" | "hev1" => "hvc",
+        other => other,
     }
 }
 
