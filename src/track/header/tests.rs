@@ -6,6 +6,7 @@ use mp4_atom::{Codec, Decode, DecodeMaybe};
 
 use super::*;
 use crate::codec::Colour;
+use crate::codec::sei::{self, HdrMetadata};
 
 /// x264's record of a 320x180 clip.
 const AVCC: &[u8] = b"\x01\x64\x00\x0c\xff\xe1\x00\x1c\
@@ -196,6 +197,38 @@ fn hdr_metadata_is_written_as_ffmpeg_writes_it() {
         let at = init.windows(4).position(|name| name == b"colr").unwrap() - 4;
         assert_eq!(init[at..at + ffmpeg.len()], ffmpeg);
     }
+}
+
+#[test]
+#[rustfmt::skip]
+fn hdr_metadata_of_sei_is_written_as_ffmpeg_writes_it() {
+    // x265 3.5, `hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1):max-cll=1000,400`;
+    // then what FFmpeg 5.1.9 writes of it with `-c copy -movflags +write_colr`. Its ffprobe names the same red, green and
+    // blue in the frames of the stream and in the file: `mdcv` keeps the order of the SEI message.
+    let sei: [&[u8]; 2] = [
+        b"\x4e\x01\x90\x04\x03\xe8\x01\x90\x80",
+        b"\x4e\x01\x89\x18\x33\xc2\x86\xc4\x1d\x4c\x0b\xb8\x84\xd0\x3e\x80\x3d\x13\x40\x42\
+            \x00\x98\x96\x80\x00\x00\x03\x00\x01\x80",
+    ];
+    let ffmpeg = [
+        b"\0\0\0\x13colrnclx\0\x09\0\x10\0\x09\0".as_slice(),
+        b"\0\0\0\x0cclli\x03\xe8\x01\x90",
+        b"\0\0\0\x20mdcv\x33\xc2\x86\xc4\x1d\x4c\x0b\xb8\x84\xd0\x3e\x80\x3d\x13\x40\x42",
+        b"\0\x98\x96\x80\0\0\0\x01",
+    ].concat();
+    let mut hdr = HdrMetadata::default();
+    for message in sei.iter().flat_map(|unit| sei::messages(unit, 2)) {
+        assert!(hdr.read(&message.unwrap()).unwrap());
+    }
+    let format = VideoFormat {
+        colour: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }),
+        mastering_display: hdr.mastering_display,
+        content_light: hdr.content_light,
+        ..SQUARE_BT709
+    };
+    let init = write_init_segment(&video(format)).unwrap();
+    let at = init.windows(4).position(|name| name == b"colr").unwrap() - 4;
+    assert_eq!(init[at..at + ffmpeg.len()], ffmpeg);
 }
 
 #[test]
