@@ -82,9 +82,13 @@ mod tests {
         #[test]
         fn damaged_sets_and_slices_are_read_or_refused(
             byte in 0usize..60, value in any::<u8>(), profile in prop::sample::select(vec![66u32, 77, 100, 244]),
+            field in any::<Option<bool>>(),
         ) {
-            let sps = Sps { profile_idc: profile, ..Default::default() }.nal();
-            let (pps, slice) = (Pps::default().nal(), Slice::p(3, 5).nal());
+            let frame_mbs_only = field.is_none();
+            let sps = Sps { profile_idc: profile, frame_mbs_only, ..Default::default() }.nal();
+            let slice = Slice::p(3, 5);
+            let slice = field.map_or(slice.clone(), |bottom| slice.field(bottom)).nal();
+            let pps = Pps::default().nal();
             let mut data = vec![(sps.len() - 1) as u8, (pps.len() - 1) as u8];
             for nal in [&sps, &pps, &slice] {
                 data.extend(&nal[1..]);

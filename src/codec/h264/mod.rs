@@ -7,6 +7,8 @@
 //! Clauses are those of the 08/2021 edition.
 
 mod configuration;
+#[cfg(test)]
+pub(crate) mod field_streams;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
 mod parameter_sets;

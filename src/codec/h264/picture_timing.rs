@@ -1,6 +1,9 @@
 //! Picture timing SEI message (H.264 D.1.3, D.2.3) ► `pic_struct`: how a picture is shown, and for how many fields' time.
 //! The clock timestamps behind it are not read. A hint for players that show every field; what decodes the picture does
 //! not need it.
+//!
+//! D.2.3 with Table D-1, and Table E-6, were read in a transcription of the 08/2021 edition; D.1.3 was not opened: the order
+//! of the elements is FFmpeg's (`trace_headers`).
 
 use crate::bits::BitReader;
 use crate::error::Result;
@@ -120,6 +123,21 @@ mod tests {
         }
         for code in 9..=15 {
             assert_eq!(read_pic_struct(&[code << 4 | 0b1000], &sps(None, true)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn message_of_a_real_encoder_reads_as_ffmpeg_reads_it() {
+        // libx264 core 164 r3095 in FFmpeg 5.1.9: `testsrc2=s=64x64:r=25`, `bff=1:pic-struct=1:nal-hrd=vbr`. FFmpeg's
+        // `trace_headers`: 13 bits of cpb_removal_delay, 7 of dpb_output_delay, pic_struct 4.
+        let set = [
+            0x67, 0x64, 0x00, 0x15, 0xac, 0xd9, 0x44, 0x4d, 0x80, 0x88, 0x00, 0x00, 0x03, 0x00, 0x08, 0x00,
+            0x00, 0x03, 0x01, 0x93, 0x01, 0x00, 0x0f, 0x42, 0x00, 0x03, 0xd0, 0x94, 0x98, 0x60, 0x1f, 0x14,
+            0x29, 0x96,
+        ];
+        let set = SequenceParameterSet::read(&set).unwrap();
+        for payload in [[0x00, 0x00, 0x44, 0x20], [0x00, 0x10, 0xa4, 0x20]] {
+            assert_eq!(read_pic_struct(&payload, &set).unwrap(), Some(PicStruct::BottomTop));
         }
     }
 

@@ -137,6 +137,7 @@ fn in_range(element: &'static str, value: i64) -> Result<i32> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::field_streams::{FieldStream, streams};
     use super::super::testing::{self, Order, Slice};
     use super::super::{ParameterSets, SliceHeader};
     use super::*;
@@ -423,6 +424,58 @@ mod tests {
         assert_eq!(PictureOrder::of_pair(order(0, true), order(1, false)), order(0, true));
         assert_eq!(PictureOrder::of_pair(order(0, true), order(-1, false)), order(-1, true));
         assert_eq!(PictureOrder::of_pair(order(9, false), order(8, false)), order(8, false));
+    }
+
+    /// Whether frames of these orders are presented as the stream says.
+    fn check_ranks(stream: &FieldStream, orders: &[PictureOrder]) {
+        let (bytes, frames) = stream.write();
+        let mut epoch = 0;
+        let keys: Vec<(usize, i32)> = orders
+            .iter()
+            .map(|order| {
+                epoch += usize::from(order.epoch_start);
+                (epoch, order.count)
+            })
+            .collect();
+        let ranks: Vec<usize> =
+            keys.iter().map(|key| keys.iter().filter(|other| *other < key).count()).collect();
+        assert_eq!(frames.iter().map(|frame| frame.rank).collect::<Vec<_>>(), ranks, "{}", stream.name);
+        assert!(frames.iter().all(|frame| bytes[frame.offset..].starts_with(&[0, 0, 0, 1])));
+    }
+
+    #[test]
+    fn whole_streams_of_fields_are_paired_and_counted_as_worked_by_hand() {
+        for stream in streams() {
+            let mut sets = ParameterSets::default();
+            sets.insert(&stream.sps.nal(), 0).unwrap();
+            sets.insert(&stream.pps.nal(), 100).unwrap();
+            let sps = SequenceParameterSet::read(&stream.sps.nal()).unwrap();
+            let mut counter = OrderCounter::default();
+            let mut previous: Option<(SliceHeader, bool)> = None;
+            let mut orders: Vec<PictureOrder> = Vec::new();
+            for (picture, number) in stream.pictures.iter().zip(0..) {
+                let place = format!("picture {number} of {}", stream.name);
+                let headers: Vec<SliceHeader> = picture
+                    .slices
+                    .iter()
+                    .map(|slice| SliceHeader::read(&slice.nal(), &sets).unwrap())
+                    .collect();
+                let first = headers[0];
+                assert!(!headers[1..].iter().any(|header| header.starts_new_picture(&first)), "{place}");
+                let second_field =
+                    previous.is_some_and(|(before, second)| !second && first.is_second_field_of(&before));
+                assert_eq!(second_field, picture.second_field, "{place}");
+                assert!(previous.is_none_or(|(before, _)| first.starts_new_picture(&before)), "{place}");
+                let expected = PictureOrder { count: picture.count, epoch_start: picture.epoch_start };
+                assert_eq!(counter.next(&first, &sps).unwrap(), expected, "{place}");
+                match orders.last_mut().filter(|_| second_field) {
+                    Some(order) => *order = PictureOrder::of_pair(*order, expected),
+                    None => orders.push(expected),
+                }
+                previous = Some((first, second_field));
+            }
+            check_ranks(&stream, &orders);
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! Slice header (H.264 7.3.3), from its start through `dec_ref_pic_marking()`: which picture a slice belongs to, where
-//! that picture stands in order, whether it needs others.
+//! that picture stands in order, whether it needs others, and which two fields are one frame.
+//!
+//! 3.36 and 3.37, on field pairs, were read in a transcription of the 08/2021 edition (earlier ones number them 3.30 and
+//! 3.31); of 7.4.3, what `frame_num` is behind operation 5 is as decoders quote it.
 
 use crate::bits::BitReader;
 use crate::error::{Error, Result};
@@ -159,8 +162,7 @@ impl SliceHeader {
     /// with one `frame_num`, of which the first is not in a pair yet (3.37, 3.36). So only the first field of a frame can be
     /// an IDR picture, and a reference and a non-reference field are never a frame.
     ///
-    /// A first field with operation 5 counts as having `frame_num` 0 afterwards (7.4.3, as decoders quote it): its
-    /// second field has 0.
+    /// A first field with operation 5 counts as having `frame_num` 0 afterwards (7.4.3): its second field has 0.
     ///
     /// The reference decoder (JM, `store_picture_in_dpb`) pairs by parity, `frame_num` and reference alike. FFmpeg
     /// (`h264_field_start`) pairs by parity and `frame_num` alone: two IDR fields, or a second field with operation 5, make

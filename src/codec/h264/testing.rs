@@ -118,6 +118,19 @@ pub(crate) fn vui_aspect(width: u32, height: u32) -> BitWriter {
     w
 }
 
+/// A picture timing SEI message with `pic_struct` alone (D.1.3), no clock timestamps, for a set without delays.
+pub(crate) fn pic_struct_sei(code: u8) -> Vec<u8> {
+    // Table D-1, NumClockTS: as many flags, 0 each, then what rounds the payload up to a byte (D.1.1).
+    let flags = match code {
+        0..=2 => 1,
+        3 | 4 | 7 => 2,
+        _ => 3,
+    };
+    let mut w = BitWriter::default();
+    w.u(1, 8).u(1, 8).u(u32::from(code), 4).u(0, flags).flag(true).align();
+    w.nal(0x06)
+}
+
 /// A picture parameter set.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pps {
