@@ -79,3 +79,60 @@ fn read_sub_layer(r: &mut BitReader<'_>, common: Common) -> Result<Option<u16>> 
     }
     Ok(ticks)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::BitWriter;
+    use super::*;
+
+    /// What is read of these bits, and that all of them were.
+    fn read(w: &mut BitWriter, common: &mut Common, present: bool, sub_layers: u8) -> Option<u16> {
+        w.u(0xabcd, 16);
+        let bytes = w.finish();
+        let mut r = BitReader::new(&bytes, "H.265 E.3.2");
+        let ticks = read_hrd(&mut r, common, present, sub_layers - 1).unwrap();
+        assert_eq!(r.u(16, "behind").unwrap(), 0xabcd);
+        ticks
+    }
+
+    #[test]
+    fn every_element_is_read_past_and_the_highest_sub_layer_counts() {
+        let mut w = BitWriter::default();
+        w.flag(true).flag(true).flag(true).u(98, 8).u(3, 5).flag(true).u(4, 5); // sub-pictures
+        w.u(1, 4).u(2, 4).u(3, 4).u(23, 5).u(22, 5).u(21, 5);
+        w.flag(true).ue(7).ue(1); // fixed, two buffers
+        for _ in 0..4 {
+            w.ue(100).ue(200).ue(300).ue(400).flag(true);
+        }
+        w.flag(false).flag(true).ue(3).ue(0); // fixed within a sequence
+        for _ in 0..2 {
+            w.ue(100).ue(200).ue(300).ue(400).flag(false);
+        }
+        let mut common = Common::default();
+        assert_eq!(read(&mut w, &mut common, true, 2), Some(4));
+        // The next one may build on what is common, and be of low delay with one buffer.
+        let mut w = BitWriter::default();
+        w.flag(false).flag(false).flag(true);
+        for _ in 0..2 {
+            w.ue(100).ue(200).ue(300).ue(400).flag(false);
+        }
+        assert_eq!(read(&mut w, &mut common, false, 1), None);
+        let mut w = BitWriter::default();
+        w.flag(false).flag(false).flag(false).flag(false).flag(false).ue(31); // no HRD: no buffers either
+        assert_eq!(read(&mut w, &mut common, true, 1), None);
+    }
+
+    #[test]
+    fn too_many_buffers_and_too_long_pictures_are_refused() {
+        let error = |w: &mut BitWriter| {
+            let bytes = w.finish();
+            let mut r = BitReader::new(&bytes, "H.265 E.3.2");
+            read_hrd(&mut r, &mut Common::default(), true, 0).unwrap_err().to_string()
+        };
+        let text =
+            error(BitWriter::default().flag(false).flag(false).flag(false).flag(false).flag(false).ue(32));
+        assert!(text.contains("cpb_cnt_minus1 is 32, must be 0..=31"), "{text}");
+        let text = error(BitWriter::default().flag(false).flag(false).flag(true).ue(2048));
+        assert!(text.contains("elemental_duration_in_tc_minus1 is 2048"), "{text}");
+    }
+}

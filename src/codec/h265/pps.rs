@@ -134,3 +134,108 @@ fn skip_tiles(r: &mut BitReader<'_>) -> Result<()> {
     r.flag("loop_filter_across_tiles_enabled_flag")?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, BitWriter};
+    use super::*;
+
+    #[test]
+    fn set_of_a_real_encoder_reads_as_ffmpeg_reads_it() {
+        // x265 3.5 (build 199) in FFmpeg 5.1.9, wavefronts; values from `trace_headers`.
+        let nal = [0x44, 0x01, 0xc0, 0x73, 0xc1, 0x89];
+        let pps = PictureParameterSet::read(&nal).unwrap();
+        let expected = PictureParameterSet {
+            id: 0,
+            sps_id: 0,
+            dependent_slice_segments_enabled: false,
+            output_flag_present: false,
+            num_extra_slice_header_bits: 0,
+            parallelism: Parallelism { tiles: false, entropy_coding_sync: true },
+            extension_flags: 0,
+        };
+        assert_eq!(pps, expected);
+        for len in 2..nal.len() {
+            let error = PictureParameterSet::read(&nal[..len]).unwrap_err();
+            assert!(error.to_string().contains("runs past the end"), "{len}: {error}");
+            assert_eq!(error.offset(), Some(len as u64));
+        }
+    }
+
+    /// `scaling_list_data()` with predicted lists and coded ones of each size.
+    fn scaling_lists() -> BitWriter {
+        let mut w = BitWriter::default();
+        for size_id in 0..4u32 {
+            for matrix in 0..if size_id == 3 { 2 } else { 6 } {
+                w.flag(matrix % 2 == 1);
+                if matrix % 2 == 0 {
+                    w.ue(matrix);
+                    continue;
+                }
+                if size_id > 1 {
+                    w.se(8);
+                }
+                for i in 0..if size_id == 0 { 16 } else { 64 } {
+                    w.se(i % 3 - 1);
+                }
+            }
+        }
+        w
+    }
+
+    #[test]
+    fn everything_in_front_of_the_extension_flags_is_read_past() {
+        let pps = testing::Pps {
+            id: 63,
+            sps_id: 15,
+            dependent_slice_segments: true,
+            output_flag_present: true,
+            extra_slice_header_bits: 7,
+            qp: -26,
+            qp_delta: true,
+            tiles: Some((vec![3, 4, 5], vec![6])),
+            entropy_coding_sync: true,
+            deblocking: true,
+            scaling_lists: Some(scaling_lists()),
+            extension_flags: Some(0x90),
+        };
+        let read = PictureParameterSet::read(&pps.nal()).unwrap();
+        let expected = PictureParameterSet {
+            id: 63,
+            sps_id: 15,
+            dependent_slice_segments_enabled: true,
+            output_flag_present: true,
+            num_extra_slice_header_bits: 7,
+            parallelism: Parallelism { tiles: true, entropy_coding_sync: true },
+            extension_flags: 0x90,
+        };
+        assert_eq!(read, expected);
+        assert!(read.may_refer_to_itself());
+        assert!(!PictureParameterSet { extension_flags: 0xef, ..read }.may_refer_to_itself());
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let broken = [
+            (testing::Pps { id: 64, ..Default::default() }, "pps_pic_parameter_set_id is 64, must be 0..=63"),
+            (testing::Pps { sps_id: 16, ..Default::default() }, "pps_seq_parameter_set_id is 16"),
+            (
+                testing::Pps { tiles: Some((vec![0; 4096], Vec::new())), ..Default::default() },
+                "num_tile_columns_minus1 is 4096",
+            ),
+        ];
+        for (pps, message) in broken {
+            let error = PictureParameterSet::read(&pps.nal()).unwrap_err();
+            assert!(error.to_string().contains(message), "{error}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_parallelism_have_the_codes_of_the_record() {
+        let code = |tiles, entropy_coding_sync| Parallelism { tiles, entropy_coding_sync }.code();
+        assert_eq!(
+            [code(true, true), code(false, false), code(true, false), code(false, true)],
+            [0, 1, 2, 3]
+        );
+    }
+}

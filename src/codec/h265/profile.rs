@@ -176,3 +176,103 @@ fn skip_sub_layers(r: &mut BitReader<'_>, max_sub_layers_minus1: u8) -> Result<(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{BitWriter, Profile};
+    use super::*;
+
+    fn read(profile: Profile, sub_layers: u32) -> ProfileTierLevel {
+        let mut w = BitWriter::default();
+        profile.write(&mut w, sub_layers);
+        w.u(0xabcd, 16);
+        let bytes = w.finish();
+        let mut r = BitReader::new(&bytes, "H.265 7.4.4");
+        let read = ProfileTierLevel::read(&mut r, (sub_layers - 1) as u8).unwrap();
+        assert_eq!(r.u(16, "behind").unwrap(), 0xabcd, "{sub_layers} sub-layers");
+        read
+    }
+
+    #[test]
+    fn sub_layers_are_read_past_however_many() {
+        for sub_layers in 1..=7 {
+            let read = read(Profile::default(), sub_layers);
+            assert_eq!((read.profile_idc, read.compatibility_flags, read.level_idc), (1, 0x6000_0000, 90));
+            assert_eq!(read.bytes(), [1, 0x60, 0, 0, 0, 0x90, 0, 0, 0, 0, 0, 90]);
+        }
+    }
+
+    #[test]
+    fn codec_strings_are_those_of_the_standard_and_other_packagers() {
+        let codec = |profile: Profile| read(profile, 1).codec_string("hvc1");
+        // ISO/IEC 14496-15 E.3's examples, as others quote them, and what players' documentation gives for Main 10.
+        let main = Profile { level_idc: 93, constraints: 0xb000_0000_0000, ..Profile::default() };
+        assert_eq!(codec(main), "hvc1.1.6.L93.B0");
+        let main_10 = Profile { idc: 2, compatibility: 0x2000_0000, level_idc: 150, ..main };
+        assert_eq!(codec(main_10), "hvc1.2.4.L150.B0");
+        let space = Profile { space: 1, idc: 4, compatibility: 0x8200_0000, ..main_10 };
+        assert_eq!(codec(space), "hvc1.A4.41.L150.B0");
+        let high = Profile { high_tier: true, constraints: 0x9d08_0000_0000, ..main };
+        assert_eq!(codec(high), "hvc1.1.6.H93.9D.8");
+        assert_eq!(codec(Profile { constraints: 0x9000_0000_0001, ..main }), "hvc1.1.6.L93.90.0.0.0.0.1");
+        assert_eq!(codec(Profile { space: 3, compatibility: 0, constraints: 0, ..main }), "hvc1.C1.0.L93");
+    }
+
+    #[test]
+    fn source_flags_tell_the_scan_where_they_agree() {
+        let scan = |constraints: u64| {
+            read(Profile { constraints: constraints << 44, ..Profile::default() }, 1).source_scan()
+        };
+        assert_eq!(scan(0b1001), Some(ScanType::Progressive));
+        assert_eq!(scan(0b0100), Some(ScanType::Interlaced));
+        assert_eq!(scan(0b1100), None);
+        assert_eq!(scan(0b0000), None);
+        let flags = read(Profile { constraints: 1u64 << 43 | 1 << 34 | 1, ..Profile::default() }, 1);
+        let set: Vec<_> = (0..50).filter(|&at| flags.constraint_flag(at)).collect();
+        assert_eq!(set, [4, 13, 47]);
+    }
+
+    fn covering(profiles: &[Profile]) -> Result<ProfileTierLevel> {
+        ProfileTierLevel::covering(profiles.iter().map(|&profile| read(profile, 1))).map(Option::unwrap)
+    }
+
+    #[test]
+    fn several_sets_are_covered_by_the_lowest_profile_of_all_and_the_highest_tier_and_level() {
+        let main = Profile::default();
+        let main_10 = Profile { idc: 2, compatibility: 0x2000_0000, level_idc: 60, ..main };
+        let high = Profile { high_tier: true, level_idc: 75, constraints: 0xb000_0000_0000, ..main };
+        let all = covering(&[main, main_10, high]).unwrap();
+        assert_eq!(all.codec_string("hvc1"), "hvc1.2.4.H90.90");
+        assert_eq!(covering(&[main_10, main]).unwrap().codec_string("hvc1"), "hvc1.2.4.L90.90");
+        assert_eq!(covering(&[main, high]).unwrap().codec_string("hev1"), "hev1.1.6.H90.90");
+        // A set that leaves its own compatibility flag out still conforms to its profile.
+        let bare = Profile { compatibility: 0, ..main };
+        assert_eq!(covering(&[main, bare]).unwrap().codec_string("hvc1"), "hvc1.1.0.L90.90");
+        assert_eq!(ProfileTierLevel::covering([]).unwrap(), None);
+        let range = Profile { idc: 4, compatibility: 0x0800_0000, ..main };
+        for other in [range, Profile { space: 1, ..main }] {
+            let error = covering(&[main, other]).unwrap_err().to_string();
+            assert!(error.contains(&format!("general_profile_idc 1 and {}", other.idc)), "{error}");
+        }
+    }
+
+    #[test]
+    fn decoders_of_a_profile_take_what_is_compatible_and_asks_for_no_more() {
+        let main = Profile::default();
+        let main_10 = Profile { idc: 2, compatibility: 0x2000_0000, ..main };
+        let (narrow, wide) = (
+            Profile { idc: 4, compatibility: 0x0800_0000, constraints: 0x9d08_0000_0000, ..main },
+            Profile { idc: 4, compatibility: 0x0800_0000, constraints: 0x9808_0000_0000, ..main },
+        );
+        let within = |a: Profile, b: Profile| read(a, 1).is_within(&read(b, 1));
+        assert!(within(main, main) && within(main, main_10) && within(narrow, wide));
+        assert!(!within(main_10, main) && !within(wide, narrow) && !within(main, wide));
+        let higher = Profile { level_idc: 93, ..main };
+        assert!(within(main, higher) && !within(higher, main));
+        let high = Profile { high_tier: true, ..main };
+        assert!(within(main, high) && !within(high, main));
+        assert!(!within(main, Profile { space: 2, ..main }));
+        // Interlaced is nothing that decoders are asked for.
+        assert!(within(Profile { constraints: 0x4000_0000_0000, ..main }, main));
+    }
+}

@@ -92,3 +92,63 @@ fn read_timing(r: &mut BitReader<'_>, layer_sets: u32, max_sub_layers_minus1: u8
     }
     Ok(timing)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, BitWriter};
+    use super::*;
+
+    #[test]
+    fn set_of_a_real_encoder_reads_as_ffmpeg_reads_it() {
+        // x265 3.5 (build 199) in FFmpeg 5.1.9: two temporal sub-layers; values from `trace_headers`.
+        let nal = [
+            0x40, 0x01, 0x0c, 0x02, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03,
+            0x00, 0x00, 0x03, 0x00, 0x3c, 0x00, 0x00, 0x95, 0x98, 0xac, 0xc0, 0x48,
+        ];
+        let vps = VideoParameterSet::read(&nal).unwrap();
+        assert_eq!((vps.id, vps.max_sub_layers, vps.temporal_id_nesting, vps.timing), (0, 2, false, None));
+        assert_eq!(vps.profile_tier_level.codec_string("hvc1"), "hvc1.1.6.L60.90");
+        for len in 2..nal.len() {
+            let error = VideoParameterSet::read(&nal[..len]).unwrap_err();
+            assert!(error.to_string().contains("runs past the end"), "{len}: {error}");
+            assert_eq!(error.offset(), Some(len as u64));
+        }
+    }
+
+    #[test]
+    fn timing_is_read_with_the_ticks_of_the_base_layer_set() {
+        let mut hrd = BitWriter::default();
+        hrd.ue(1).ue(0).flag(false).flag(false);
+        for _ in 0..3 {
+            hrd.flag(true).ue(1).ue(0);
+        }
+        let vps = testing::Vps {
+            id: 15,
+            max_sub_layers: 3,
+            timing: Some((1, 50)),
+            hrd: Some(hrd),
+            ..Default::default()
+        };
+        let vps = VideoParameterSet::read(&vps.nal()).unwrap();
+        let timing = Timing { num_units_in_tick: 1, time_scale: 50, fixed_ticks: Some(2) };
+        assert_eq!((vps.id, vps.max_sub_layers, vps.timing), (15, 3, Some(timing)));
+    }
+
+    #[test]
+    fn values_out_of_range_are_refused() {
+        let mut hrd = BitWriter::default();
+        hrd.ue(2);
+        let vps = testing::Vps { timing: Some((1, 50)), hrd: Some(hrd), ..Default::default() };
+        let error = VideoParameterSet::read(&vps.nal()).unwrap_err().to_string();
+        assert!(error.contains("vps_num_hrd_parameters is 2"), "{error}");
+        let mut nal = testing::Vps::default().nal();
+        nal[4] = 0xfe;
+        let error = VideoParameterSet::read(&nal).unwrap_err();
+        assert!(error.to_string().contains("vps_reserved_0xffff_16bits is 65279"), "{error}");
+        assert_eq!(error.offset(), Some(4));
+        let mut nal = testing::Vps::default().nal();
+        nal[3] |= 0x0e;
+        let error = VideoParameterSet::read(&nal).unwrap_err().to_string();
+        assert!(error.contains("vps_max_sub_layers_minus1 is 7, must be 0..=6"), "{error}");
+    }
+}

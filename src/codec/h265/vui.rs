@@ -108,3 +108,61 @@ fn read_restriction(r: &mut BitReader<'_>) -> Result<u16> {
     r.ue("log2_max_mv_length_vertical")?;
     Ok(u16::try_from(segmentation).expect("ue_max keeps it within 4095"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{self, BitWriter};
+    use super::*;
+
+    fn read(w: &mut BitWriter) -> Vui {
+        w.u(0xabcd, 16);
+        let bytes = w.finish();
+        let mut r = BitReader::new(&bytes, "H.265 E.3.1");
+        let vui = Vui::read(&mut r, 0).unwrap();
+        assert_eq!(r.u(16, "behind").unwrap(), 0xabcd);
+        vui
+    }
+
+    #[test]
+    fn every_element_is_found_behind_those_in_front_of_it() {
+        let mut w = BitWriter::default();
+        w.flag(true).u(14, 8).flag(true).flag(true); // 4:3; overscan
+        w.flag(true).u(5, 3).flag(false).flag(true).u(9, 8).u(16, 8).u(9, 8); // BT.2020, PQ
+        w.flag(true).ue(2).ue(2); // chroma location
+        w.flag(false).flag(true).flag(true); // fields
+        w.flag(true).ue(1).ue(2).ue(3).ue(4); // default display window
+        w.flag(true).u(1001, 32).u(60_000, 32).flag(true).ue(0).flag(true);
+        w.flag(false).flag(false).flag(true).ue(0).ue(0); // HRD
+        w.flag(true).u(7, 3).ue(4095).ue(0).ue(0).ue(15).ue(15);
+        let expected = Vui {
+            sample_aspect_ratio: Some(SampleAspectRatio { horizontal: 4, vertical: 3 }),
+            colour: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }),
+            field_seq: true,
+            frame_field_info_present: true,
+            default_display_window: Some([1, 2, 3, 4]),
+            timing: Some(Timing { num_units_in_tick: 1001, time_scale: 60_000, fixed_ticks: Some(1) }),
+            min_spatial_segmentation_idc: 4095,
+        };
+        assert_eq!(read(&mut w), expected);
+    }
+
+    #[test]
+    fn each_part_may_stand_alone() {
+        assert_eq!(read(BitWriter::default().u(0, 10)), Vui::default());
+        let timing = Some(Timing { num_units_in_tick: 1, time_scale: 25, fixed_ticks: None });
+        assert_eq!(read(&mut testing::vui_timing(1, 25)), Vui { timing, ..Vui::default() });
+        let timing = Some(Timing { num_units_in_tick: 1, time_scale: 50, fixed_ticks: Some(2) });
+        assert_eq!(read(&mut testing::vui_fixed_timing(1, 50, 2)), Vui { timing, ..Vui::default() });
+        let fields = Vui { field_seq: true, frame_field_info_present: true, ..Vui::default() };
+        assert_eq!(read(&mut testing::vui_fields()), fields);
+        let segmentation = Vui { min_spatial_segmentation_idc: 48, ..Vui::default() };
+        assert_eq!(read(&mut testing::vui_segmentation(48)), segmentation);
+    }
+
+    #[test]
+    fn segmentation_that_the_record_cannot_hold_is_refused() {
+        let bytes = testing::vui_segmentation(4096).finish();
+        let error = Vui::read(&mut BitReader::new(&bytes, "H.265 E.3.1"), 0).unwrap_err().to_string();
+        assert!(error.contains("min_spatial_segmentation_idc is 4096, must be 0..=4095"), "{error}");
+    }
+}
