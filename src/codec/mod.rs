@@ -27,7 +27,7 @@ pub struct PictureOrder {
     /// Picture order count: only its rank within the epoch counts.
     pub count: i32,
     /// The picture starts an epoch: an IDR picture, or one that resets the counts (H.264
-    /// `memory_management_control_operation` 5).
+    /// `memory_management_control_operation` 5; H.265 `NoRaslOutputFlag` 1).
     pub epoch_start: bool,
 }
 

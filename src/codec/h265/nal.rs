@@ -150,7 +150,7 @@ impl NalUnitType {
 
     /// Picture that no other one of its sub-layer refers to.
     pub const fn is_sub_layer_non_reference(self) -> bool {
-        self.0 <= 14 && self.0 % 2 == 0
+        self.0 <= 14 && self.0.is_multiple_of(2)
     }
 }
 

@@ -328,3 +328,201 @@ fn check_same_format(first: &SequenceParameterSet, next: &SequenceParameterSet) 
         "one track has one format: cut the stream here and package the parts separately",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Pps, Slice, Sps, Vps, vui_aspect, vui_fields};
+    use super::super::{OrderCounter, SliceHeader};
+    use super::*;
+    use crate::codec::parameter_sets::SetPlace;
+    use crate::error::ErrorKind;
+
+    fn bytes(sets: &ParameterSets) -> Vec<(usize, u64)> {
+        sets.first_sps().map(|set| (set.bytes.len(), set.offset)).collect()
+    }
+
+    #[test]
+    fn set_sent_again_with_the_same_bytes_is_one_set() {
+        let mut sets = ParameterSets::default();
+        let mut nal = Sps::default().nal();
+        sets.insert(&nal, 4).unwrap();
+        nal.extend([0, 0, 0]);
+        assert!(sets.is_repetition(&nal) && !sets.is_repetition(&Pps::default().nal()));
+        sets.insert(&nal, 400).unwrap();
+        assert_eq!(bytes(&sets), [(nal.len() - 3, 4)]);
+        assert_eq!(sets.sent_at(400), Some(&nal[..nal.len() - 3]));
+        assert_eq!(sets.sent_at(4), None);
+    }
+
+    #[test]
+    fn set_sent_again_with_other_bytes_is_refused_and_both_places_named() {
+        let mut sets = ParameterSets::default();
+        let first = [Vps::default().nal(), Sps::default().nal(), Pps::default().nal()];
+        for (nal, offset) in first.iter().zip([4, 0x20, 0x40]) {
+            sets.insert(nal, offset).unwrap();
+        }
+        let others = [
+            (Vps { timing: Some((1, 25)), ..Default::default() }.nal(), "video parameter set", 4),
+            (Sps { log2_max_lsb: 8, ..Default::default() }.nal(), "sequence parameter set", 0x20),
+            (Pps { qp: 1, ..Default::default() }.nal(), "picture parameter set", 0x40),
+        ];
+        for (nal, kind, at) in others {
+            let error = sets.insert(&nal, 0x1000).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("@ 0x1000: {kind} 0")), "{error}");
+            assert!(
+                matches!(error.kind(), ErrorKind::ParameterSetChanged { kind: k, id: 0, first, second: 0x1000 }
+                    if *k == kind && *first == at),
+                "{error}"
+            );
+        }
+        assert!(sets.versions().eq(first.iter().map(Vec::as_slice)));
+    }
+
+    #[test]
+    fn closed_sets_take_no_new_id() {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Sps::default().nal(), 4).unwrap();
+        sets.close();
+        sets.insert(&Sps::default().nal(), 40).unwrap();
+        let error = sets.insert(&Sps { id: 1, ..Default::default() }.nal(), 80).unwrap_err().to_string();
+        assert!(error.contains("sequence parameter set 1 is new"), "{error}");
+        let mut sets = ParameterSets::new(ParameterSetPlacement::InBand);
+        sets.close();
+        sets.insert(&Sps::default().nal(), 4).unwrap();
+    }
+
+    #[test]
+    fn sets_may_come_in_any_order() {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Pps { sps_id: 5, ..Default::default() }.nal(), 0).unwrap();
+        let error = sets.for_slice(0).unwrap_err().to_string();
+        assert!(error.contains("sequence parameter set 5 by picture parameter set 0"), "{error}");
+        sets.insert(&Sps { id: 5, vps_id: 7, ..Default::default() }.nal(), 20).unwrap();
+        assert_eq!(sets.for_slice(0).unwrap().1.id, 5);
+        let error = sets.activate(0, true, 30).unwrap_err().to_string();
+        assert!(error.contains("video parameter set 7 by sequence parameter set 5"), "{error}");
+        assert!(!sets.is_active(0));
+        sets.insert(&Vps { id: 7, ..Default::default() }.nal(), 40).unwrap();
+        sets.activate(0, true, 50).unwrap();
+        assert!(sets.is_active(0));
+        assert_eq!(sets.picture_size(), Some((64, 48)));
+    }
+
+    #[test]
+    fn what_is_no_set_of_the_base_layer_is_refused() {
+        let mut sets = ParameterSets::default();
+        let error = sets.insert(&Slice::idr().nal(), 7).unwrap_err();
+        assert!(error.to_string().contains("holds no parameter set"), "{error}");
+        let mut nal = Sps::default().nal();
+        nal[1] |= 1 << 3;
+        let error = sets.insert(&nal, 7).unwrap_err();
+        assert!(error.to_string().contains("parameter set of layer 1: not supported"), "{error}");
+        assert_eq!(error.offset(), Some(7));
+        let mut nal = Sps::default().nal();
+        nal.resize(MAX_SET_LEN + 1, 0xff);
+        let error = sets.insert(&nal, 7).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::TooLarge { value: 65536, limit: 65535, .. }), "{error}");
+        let nal = Sps { chroma: (4, 8, 8), ..Default::default() }.nal();
+        let inside = SequenceParameterSet::read(&nal).unwrap_err().offset().unwrap();
+        assert_eq!(sets.insert(&nal, 0x100).unwrap_err().offset(), Some(0x100 + inside));
+    }
+
+    /// Two sequence parameter sets, 0 and 1, of one video parameter set, with a picture parameter set each.
+    fn two(first: &Sps, second: &Sps) -> ParameterSets {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Vps::default().nal(), 0).unwrap();
+        sets.insert(&first.nal(), 20).unwrap();
+        sets.insert(&Sps { id: 1, ..second.clone() }.nal(), 50).unwrap();
+        sets.insert(&Pps::default().nal(), 100).unwrap();
+        sets.insert(&Pps { id: 1, sps_id: 1, ..Default::default() }.nal(), 150).unwrap();
+        sets
+    }
+
+    #[test]
+    fn format_may_not_change_between_sets_in_use() {
+        let first = Sps::default();
+        let changes: [(Sps, &str); 5] = [
+            (Sps { size: (80, 48), ..first.clone() }, "resolution changes from 64x48"),
+            (Sps { window: Some([0, 1, 0, 0]), ..first.clone() }, "to 62x48 (coded 64x48)"),
+            (Sps { chroma: (1, 10, 10), ..first.clone() }, "sample format changes"),
+            (Sps { vui: Some(vui_aspect(4, 3)), ..first.clone() }, "aspect ratio changes"),
+            (Sps { vui: Some(vui_fields()), ..first.clone() }, "between frames and fields"),
+        ];
+        for (second, message) in changes {
+            let mut sets = two(&first, &second);
+            sets.activate(0, true, 200).unwrap();
+            let error = sets.activate(1, true, 300).unwrap_err();
+            assert!(error.to_string().starts_with("@ 0x12c: "), "{error}");
+            assert!(error.to_string().contains(message), "{error}");
+            assert!(sets.is_active(0) && !sets.is_active(1));
+        }
+    }
+
+    #[test]
+    fn sequence_set_changes_where_a_sequence_starts_only() {
+        let mut sets = two(&Sps::default(), &Sps { log2_max_lsb: 8, ..Default::default() });
+        sets.activate(0, true, 200).unwrap();
+        sets.activate(0, false, 250).unwrap();
+        let error = sets.activate(1, false, 300).unwrap_err().to_string();
+        assert!(error.contains("changes from sequence parameter set 0 to 1"), "{error}");
+        sets.activate(1, true, 400).unwrap();
+        assert!(sets.is_active(1) && !sets.is_active(0));
+        sets.activate(0, true, 500).unwrap();
+        assert_eq!(sets.first_used.as_ref().map(|sps| sps.log2_max_lsb), Some(4));
+    }
+
+    #[test]
+    fn a_cra_picture_changes_sets_only_where_it_starts_a_sequence() {
+        let mut sets = two(&Sps::default(), &Sps { max_sub_layers: 2, ..Default::default() });
+        let mut counter = OrderCounter::default();
+        let mut next = |sets: &mut ParameterSets, pps_id| {
+            let slice = SliceHeader::read(&Slice { pps_id, ..Slice::cra(4) }.nal(), sets).unwrap();
+            sets.activate(pps_id as u8, counter.starts_sequence(&slice), 0)?;
+            counter.next(&slice, sets.for_slice(slice.pps_id).unwrap().1)
+        };
+        assert!(next(&mut sets, 0).unwrap().epoch_start);
+        assert!(
+            next(&mut sets, 1).unwrap_err().to_string().contains("does not start a coded video sequence")
+        );
+        assert!(!next(&mut sets, 0).unwrap().epoch_start);
+    }
+
+    #[test]
+    fn sets_in_band_may_change_and_the_record_keeps_the_first_and_covers_all() {
+        let mut sets = ParameterSets::new(ParameterSetPlacement::InBand);
+        let (vps, sps, pps) = (Vps::default(), Sps::default(), Pps::default());
+        for (nal, offset) in [(vps.nal(), 5), (sps.nal(), 10), (pps.nal(), 30)] {
+            sets.insert(&nal, offset).unwrap();
+        }
+        sets.activate(0, true, 50).unwrap();
+        let other = Pps { extra_slice_header_bits: 2, ..pps.clone() };
+        sets.insert(&other.nal(), 100).unwrap();
+        assert_eq!(sets.for_slice(0).unwrap().0.num_extra_slice_header_bits, 2);
+        sets.activate(0, false, 120).unwrap();
+        let mut higher = sps.clone();
+        higher.profile.level_idc = 153;
+        sets.insert(&higher.nal(), 200).unwrap();
+        let error = sets.activate(0, false, 220).unwrap_err().to_string();
+        assert!(error.contains("the sequence parameter set in use has changed"), "{error}");
+        sets.activate(0, true, 220).unwrap();
+        sets.insert(&higher.nal(), 300).unwrap();
+        sets.activate(0, false, 320).unwrap();
+        let timed = Vps { timing: Some((1, 25)), ..vps.clone() };
+        sets.insert(&timed.nal(), 400).unwrap();
+        let error = sets.activate(0, false, 420).unwrap_err().to_string();
+        assert!(error.contains("the video parameter set in use has changed"), "{error}");
+        sets.activate(0, true, 420).unwrap();
+
+        let configuration = sets.configuration().unwrap();
+        assert_eq!(configuration.codec_string(), "hev1.1.6.L153.90");
+        let record = configuration.record();
+        for nal in [vps.nal(), sps.nal(), pps.nal()] {
+            assert!(record.windows(nal.len()).any(|w| w == nal), "{record:02x?}");
+        }
+        let place = |offset, nal: Vec<u8>| SetPlace { offset, len: nal.len() as u32 };
+        let (vps, sps, pps) = (place(400, timed.nal()), place(300, higher.nal()), place(100, other.nal()));
+        let of = |place, refers_to, is_pps| SetInForce { place, refers_to, extension: None, is_pps };
+        let in_force: Vec<_> = sets.in_force().collect();
+        assert_eq!(in_force, [of(vps, None, false), of(sps, Some(vps), false), of(pps, Some(sps), true)]);
+    }
+}

@@ -78,3 +78,175 @@ impl OrderCounter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Pps, Slice, Sps};
+    use super::super::{ParameterSets, SliceHeader};
+    use super::*;
+
+    /// What comes in decode order.
+    enum Step {
+        Picture(Slice),
+        EndOfSequence,
+    }
+
+    /// Count, start of an epoch, and whether RASL pictures are skipped from here, of each picture; 4 bits of order count.
+    fn orders(steps: impl IntoIterator<Item = Step>) -> Vec<(i32, bool, bool)> {
+        let mut sets = ParameterSets::default();
+        sets.insert(&Sps::default().nal(), 0).unwrap();
+        sets.insert(&Pps::default().nal(), 100).unwrap();
+        let sps = SequenceParameterSet::read(&Sps::default().nal()).unwrap();
+        let mut counter = OrderCounter::default();
+        let mut orders = Vec::new();
+        for step in steps {
+            match step {
+                Step::EndOfSequence => counter.end_of_sequence(),
+                Step::Picture(slice) => {
+                    let header = SliceHeader::read(&slice.nal(), &sets).unwrap();
+                    let starts = counter.starts_sequence(&header);
+                    let order = counter.next(&header, &sps).unwrap();
+                    assert_eq!(order.epoch_start, starts);
+                    orders.push((order.count, order.epoch_start, counter.skips_rasl()));
+                }
+            }
+        }
+        orders
+    }
+
+    fn counts(slices: impl IntoIterator<Item = Slice>) -> Vec<i32> {
+        orders(slices.into_iter().map(Step::Picture)).into_iter().map(|(count, ..)| count).collect()
+    }
+
+    #[test]
+    fn low_bits_wrap_upwards_through_reference_pictures() {
+        let slices = [Slice::idr()].into_iter().chain([4, 8, 12, 0, 4].map(Slice::p));
+        assert_eq!(counts(slices), [0, 4, 8, 12, 16, 20]);
+    }
+
+    #[test]
+    fn low_bits_wrap_downwards_for_a_picture_presented_before_its_reference() {
+        // P at 18 (low bits 2), then B at 14: twelve up would be more than half the range.
+        let slices = [Slice::idr(), Slice::p(6), Slice::p(12), Slice::p(2), Slice::b(0, 14)];
+        assert_eq!(counts(slices), [0, 6, 12, 18, 14]);
+    }
+
+    #[test]
+    fn half_the_range_wraps_upwards_but_not_downwards() {
+        // Equation 8-1: a fall of exactly half the range wraps, a rise of exactly half does not.
+        assert_eq!(counts([Slice::idr(), Slice::p(8), Slice::p(0)]), [0, 8, 16]);
+        assert_eq!(counts([Slice::idr(), Slice::p(9)]), [0, -7]);
+    }
+
+    #[test]
+    fn only_reference_pictures_of_the_lowest_sub_layer_that_do_not_lead_move_the_base() {
+        // From 7, 5 is a small step back; from 14 it would be a fall of more than half the range, a wrap to 21.
+        for unit_type in [0, 2, 4, 6, 7, 8, 9] {
+            let slices = [Slice::idr(), Slice::p(7), Slice::b(unit_type, 14), Slice::b(1, 5)];
+            assert_eq!(counts(slices), [0, 7, 14, 5], "{unit_type}");
+        }
+        let higher = Slice { temporal_id: 1, ..Slice::b(1, 14) };
+        assert_eq!(counts([Slice::idr(), Slice::p(7), higher, Slice::b(1, 5)]), [0, 7, 14, 5]);
+        for unit_type in [1, 3, 5] {
+            let slices = [Slice::idr(), Slice::p(7), Slice::b(unit_type, 14), Slice::b(1, 5)];
+            assert_eq!(counts(slices), [0, 7, 14, 21], "{unit_type}");
+        }
+    }
+
+    #[test]
+    fn idr_and_bla_pictures_start_anew_and_skip_rasl() {
+        for unit_type in [16, 17, 18] {
+            let slices = [
+                Slice::idr(),
+                Slice::p(12),
+                Slice::p(4), // 20
+                Slice::irap(unit_type, 10),
+                Slice::b(6, 8), // RADL: before it
+                Slice::p(2),    // 18: from 10, a fall of half the range
+                Slice::irap(20, 0),
+                Slice::p(3),
+            ];
+            let expected = [
+                (0, true, true),
+                (-4, false, true),
+                (4, false, true),
+                (10, true, true),
+                (8, false, true),
+                (18, false, true),
+                (0, true, true),
+                (3, false, true),
+            ];
+            assert_eq!(orders(slices.map(Step::Picture)), expected, "{unit_type}");
+        }
+    }
+
+    #[test]
+    fn cra_picture_within_a_sequence_goes_on_counting_and_its_rasl_pictures_can_be_decoded() {
+        let slices = [
+            Slice::idr(),
+            Slice::p(7),
+            Slice::p(14),
+            Slice::cra(4),  // 20
+            Slice::b(9, 1), // RASL at 17
+            Slice::b(8, 15),
+            Slice::p(9),
+        ];
+        let expected = [
+            (0, true, true),
+            (7, false, true),
+            (14, false, true),
+            (20, false, false),
+            (17, false, false),
+            (15, false, false),
+            (25, false, false),
+        ];
+        assert_eq!(orders(slices.map(Step::Picture)), expected);
+    }
+
+    #[test]
+    fn cra_picture_at_the_start_or_behind_an_end_of_sequence_starts_one() {
+        let steps = [
+            Step::Picture(Slice::cra(12)),
+            Step::Picture(Slice::b(8, 10)),
+            Step::Picture(Slice::p(0)),
+            Step::Picture(Slice::cra(4)),
+            Step::EndOfSequence,
+            Step::Picture(Slice::cra(4)),
+            Step::Picture(Slice::cra(8)),
+        ];
+        let expected = [
+            (12, true, true),
+            (10, false, true),
+            (16, false, true),
+            (20, false, false),
+            (4, true, true),
+            (8, false, false),
+        ];
+        assert_eq!(orders(steps), expected);
+    }
+
+    #[test]
+    fn pictures_in_front_of_the_first_that_decoding_can_start_at_start_nothing() {
+        let slices = [Slice::p(3), Slice::b(8, 2), Slice::p(5), Slice::cra(6), Slice::cra(7)];
+        let expected =
+            [(3, false, true), (2, false, true), (5, false, true), (6, true, true), (7, false, false)];
+        assert_eq!(orders(slices.map(Step::Picture)), expected);
+    }
+
+    #[test]
+    fn counts_beyond_32_bits_are_refused_and_change_nothing() {
+        let mut sets = ParameterSets::default();
+        let sps = Sps { log2_max_lsb: 16, ..Default::default() };
+        sets.insert(&sps.nal(), 0).unwrap();
+        sets.insert(&Pps::default().nal(), 100).unwrap();
+        let sps = SequenceParameterSet::read(&sps.nal()).unwrap();
+        let header =
+            |lsb| SliceHeader::read(&Slice { lsb: (lsb, 16), ..Slice::default() }.nal(), &sets).unwrap();
+        let mut counter = OrderCounter { previous_msb: (1 << 31) - (1 << 16), ..Default::default() };
+        assert_eq!(counter.next(&header(32768), &sps).unwrap().count, i32::MAX - 32767);
+        let before = counter;
+        let error = counter.next(&header(0), &sps).unwrap_err();
+        assert!(error.to_string().contains("PicOrderCntVal is 2147483648"), "{error}");
+        assert_eq!(counter, before);
+    }
+}

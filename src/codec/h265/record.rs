@@ -207,3 +207,100 @@ pub fn covering_codec_string(entry: &str, records: &[HevcRecord<'_>]) -> Result<
         .ok_or_else(|| Error::conflict("no configuration record is given", "give that of each part"))?;
     Ok(covering.codec_string(entry))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// x265's record of a 322x182 clip, as FFmpeg 5.1.9 wrote it, and a prefix SEI array behind.
+    const X265: &[u8] = b"\x01\x01\x60\x00\x00\x00\x90\x00\x00\x00\x00\x00\x3c\xf0\x00\xfc\xfd\xf8\xf8\x00\x00\x0f\x04\
+        \xa0\x00\x01\x00\x18\
+        \x40\x01\x0c\x01\xff\xff\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x3c\x95\x94\x09\
+        \xa1\x00\x01\x00\x2c\
+        \x42\x01\x01\x01\x60\x00\x00\x03\x00\x90\x00\x00\x03\x00\x00\x03\x00\x3c\xa0\x0a\x88\x0c\x1c\x44\xd9\x65\x65\x4a\
+        \x4c\x2f\x01\x68\x08\x00\x00\x03\x00\x08\x00\x00\x03\x00\xc8\x40\
+        \xa2\x00\x01\x00\x06\x44\x01\xc0\x73\xc1\x89\
+        \x27\x00\x01\x00\x04\x4e\x01\x89\x80";
+
+    #[test]
+    fn the_record_of_x265_is_read_whole() {
+        let record = HevcRecord::read(X265).unwrap();
+        assert_eq!(record.profile_tier_level.codec_string("hvc1"), "hvc1.1.6.L60.90");
+        assert_eq!((record.length_size, record.sample_format(), record.complete), (4, [1, 8, 8], true));
+        assert_eq!((record.temporal_layers, record.temporal_id_nested), (1, true));
+        assert_eq!((record.min_spatial_segmentation_idc, record.parallelism), (0, 0));
+        let sets: Vec<_> = record.parameter_sets().collect();
+        assert_eq!(
+            sets,
+            [
+                ("video parameter set", &X265[28..52]),
+                ("sequence parameter set", &X265[57..101]),
+                ("picture parameter set", &X265[106..112]),
+            ]
+        );
+        assert_eq!(record.sei, [&X265[117..]]);
+    }
+
+    #[test]
+    fn every_field_stands_in_its_place() {
+        let mut record = X265[..23].to_vec();
+        record[13..23].copy_from_slice(&[0xfa, 0xbc, 0xfe, 0xff, 0xfa, 0xfc, 0x19, 0x00, 0b0110_1001, 0]);
+        let read = HevcRecord::read(&record).unwrap();
+        assert_eq!((read.min_spatial_segmentation_idc, read.parallelism), (0xabc, 2));
+        assert_eq!(
+            (read.chroma, read.average_frame_rate, read.constant_frame_rate),
+            ([3, 10, 12], 0x1900, 1)
+        );
+        assert_eq!((read.temporal_layers, read.temporal_id_nested, read.length_size), (5, false, 2));
+        let mut record = X265.to_vec();
+        record[52] = 0x21;
+        assert!(!HevcRecord::read(&record).unwrap().complete);
+    }
+
+    #[test]
+    fn every_cut_is_refused() {
+        for len in 0..X265.len() {
+            let error = HevcRecord::read(&X265[..len]).unwrap_err();
+            assert!(error.offset().is_some_and(|at| at <= len as u64), "{len}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_the_standard_does_not_know_is_refused() {
+        for (at, value, said) in [
+            (0, 0, "configurationVersion is 0"),
+            (21, 0x0e, "lengthSizeMinusOne is 2"),
+            (23, 0xa3, "nal_unit_type 35, which is not 32, 33, 34, 39 or 40"),
+            (28, 0x42, "no NAL unit of nal_unit_type 32"),
+            (27, 0x01, "no NAL unit of nal_unit_type 32"),
+            (22, 3, "9 bytes follow the end"),
+        ] {
+            let mut record = X265.to_vec();
+            record[at] = value;
+            let error = HevcRecord::read(&record).unwrap_err().to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        assert!(HevcRecord::read(&[X265, &[0]].concat()).is_err());
+    }
+
+    #[test]
+    fn the_codec_string_of_parts_covers_all() {
+        let with = |profile: u8, compatibility: u8, constraints: u8, level: u8| {
+            let mut record = X265.to_vec();
+            (record[1], record[2], record[6], record[12]) = (profile, compatibility, constraints, level);
+            record
+        };
+        let codec = |parts: &[Vec<u8>]| {
+            let records: Vec<_> = parts.iter().map(|part| HevcRecord::read(part).unwrap()).collect();
+            covering_codec_string("hev1", &records)
+        };
+        let (main, main_10) = (with(1, 0x60, 0x90, 93), with(0x22, 0x20, 0xb0, 60));
+        assert_eq!(codec(&[main.clone(), main_10.clone()]).unwrap(), "hev1.2.4.H93.90");
+        assert_eq!(codec(std::slice::from_ref(&main)).unwrap(), "hev1.1.6.L93.90");
+        assert!(codec(&[main.clone(), with(4, 0x08, 0x90, 93)]).is_err());
+        assert!(codec(&[]).is_err());
+        let read = |record| HevcRecord::read(record).unwrap();
+        assert!(!read(&main).is_within(&read(&main_10)));
+        assert!(read(&main).is_within(&read(&with(0x22, 0x20, 0xb0, 93))));
+    }
+}

@@ -167,3 +167,161 @@ fn read_address(r: &mut BitReader<'_>, blocks: u32) -> Result<u32> {
     }
     Ok(address)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{Pps, Slice, Sps};
+    use super::*;
+
+    fn read(slice: &Slice, sps: &Sps, pps: &Pps) -> Result<SliceHeader> {
+        let mut sets = ParameterSets::default();
+        sets.insert(&sps.nal(), 0).unwrap();
+        sets.insert(&pps.nal(), 100).unwrap();
+        SliceHeader::read(&slice.nal(), &sets)
+    }
+
+    fn read_default(slice: &Slice) -> Result<SliceHeader> {
+        read(slice, &Sps::default(), &Pps::default())
+    }
+
+    #[test]
+    fn slice_of_an_idr_picture_has_no_order_count() {
+        let slice = Slice { no_output_of_prior_pics: true, ..Slice::idr() };
+        let expected = SliceHeader {
+            unit_type: NalUnitType::IDR_W_RADL,
+            temporal_id: 0,
+            first_slice_segment_in_pic: true,
+            no_output_of_prior_pics: true,
+            pps_id: 0,
+            dependent: false,
+            segment_address: 0,
+            slice_type: Some(SliceType::I),
+            colour_plane_id: 0,
+            pic_order_cnt_lsb: 0,
+        };
+        assert_eq!(read_default(&slice).unwrap(), expected);
+        let alone = SliceHeader::read_without_parameter_sets(&slice.nal()).unwrap();
+        assert_eq!(alone, SliceHeader { slice_type: None, ..expected });
+    }
+
+    #[test]
+    fn every_element_in_front_of_the_order_count_is_read_past() {
+        let sps = Sps {
+            id: 9,
+            chroma: (3, 8, 8),
+            separate_colour_planes: true,
+            log2_max_lsb: 16,
+            ..Default::default()
+        };
+        let pps = Pps {
+            id: 63,
+            sps_id: 9,
+            dependent_slice_segments: true,
+            output_flag_present: true,
+            extra_slice_header_bits: 5,
+            ..Default::default()
+        };
+        let slice = Slice {
+            temporal_id: 2,
+            address: Some((11, 4)),
+            pps_id: 63,
+            dependent: Some(false),
+            extra_bits: 5,
+            output: Some(false),
+            colour_plane_id: Some(2),
+            lsb: (0xfedc, 16),
+            ..Slice::b(0, 0)
+        };
+        let header = read(&slice, &sps, &pps).unwrap();
+        assert_eq!((header.temporal_id, header.segment_address, header.colour_plane_id), (2, 11, 2));
+        assert_eq!((header.slice_type, header.pic_order_cnt_lsb), (Some(SliceType::B), 0xfedc));
+        let broken = Slice { colour_plane_id: Some(3), ..slice };
+        let error = read(&broken, &sps, &pps).unwrap_err().to_string();
+        assert!(error.contains("colour_plane_id is 3"), "{error}");
+    }
+
+    #[test]
+    fn dependent_slice_segment_ends_with_its_address() {
+        let pps = Pps { dependent_slice_segments: true, ..Default::default() };
+        let slice = Slice { dependent: Some(true), ..Slice::p(9).next_segment(5) };
+        let header = read(&slice, &Sps::default(), &pps).unwrap();
+        assert!(header.dependent && !header.first_slice_segment_in_pic);
+        assert_eq!((header.segment_address, header.slice_type, header.pic_order_cnt_lsb), (5, None, 0));
+    }
+
+    #[test]
+    fn addresses_lie_within_the_picture_and_only_the_first_is_zero() {
+        // 4 by 3 coding tree blocks.
+        assert_eq!(read_default(&Slice::p(9).next_segment(11)).unwrap().segment_address, 11);
+        for address in [0, 12, 15] {
+            let error = read_default(&Slice::p(9).next_segment(address)).unwrap_err();
+            let message = format!("slice_segment_address is {address} behind the first");
+            assert!(error.to_string().contains(&message), "{error}");
+            assert_eq!(error.offset(), Some(2));
+        }
+        // A picture of one block has no address to give.
+        let sps = Sps { size: (64, 64), log2_blocks: (3, 6), ..Default::default() };
+        let slice = Slice { address: Some((0, 0)), ..Slice::default() };
+        assert!(read(&slice, &sps, &Pps::default()).unwrap_err().to_string().contains("end at 0"));
+    }
+
+    #[test]
+    fn slice_types_are_those_of_the_table_and_intra_where_decoding_can_start() {
+        for (code, slice_type) in [(0, SliceType::B), (1, SliceType::P), (2, SliceType::I)] {
+            let slice = Slice { slice_type: code, ..Slice::default() };
+            assert_eq!(read_default(&slice).unwrap().slice_type, Some(slice_type));
+        }
+        let error = read_default(&Slice { slice_type: 3, ..Slice::default() }).unwrap_err().to_string();
+        assert!(error.contains("slice_type is 3, must be 0..=2"), "{error}");
+        let slice = Slice { slice_type: 1, ..Slice::cra(0) };
+        let error = read_default(&slice).unwrap_err().to_string();
+        assert!(error.contains("slice_type of an IRAP picture is 1, must be 2"), "{error}");
+        // Screen content may refer to the picture itself.
+        let pps = Pps { extension_flags: Some(0x10), ..Default::default() };
+        assert!(read(&slice, &Sps::default(), &pps).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_slice_segment_of_the_base_layer_is_refused() {
+        let other_layer = {
+            let mut nal = Slice::default().nal();
+            nal[1] |= 1 << 3;
+            nal
+        };
+        for nal in [Pps::default().nal(), Slice { unit_type: 22, ..Slice::idr() }.nal(), other_layer] {
+            let error = SliceHeader::read_without_parameter_sets(&nal).unwrap_err().to_string();
+            assert!(error.contains("no slice segment of the base layer"), "{error}");
+        }
+    }
+
+    #[test]
+    fn slice_whose_sets_have_not_come_is_refused() {
+        let error = read_default(&Slice { pps_id: 3, ..Slice::default() }).unwrap_err();
+        assert!(error.to_string().contains("picture parameter set 3, which has not come"), "{error}");
+        assert_eq!(error.offset(), Some(0));
+        let error = read_default(&Slice { pps_id: 64, ..Slice::default() }).unwrap_err();
+        assert!(error.to_string().contains("slice_pic_parameter_set_id is 64, must be 0..=63"), "{error}");
+    }
+
+    #[test]
+    fn header_cut_off_anywhere_is_an_error_at_its_end() {
+        let sps = Sps { log2_max_lsb: 16, ..Default::default() };
+        let nal = Slice { lsb: (0xabcd, 16), ..Slice::default() }.nal();
+        let mut sets = ParameterSets::default();
+        sets.insert(&sps.nal(), 0).unwrap();
+        sets.insert(&Pps::default().nal(), 100).unwrap();
+        // Sixteen bits of data and the trailing bits follow the header.
+        for len in 2..nal.len() - 3 {
+            let error = SliceHeader::read(&nal[..len], &sets).unwrap_err();
+            assert!(error.to_string().contains("runs past the end"), "{len}: {error}");
+            assert_eq!(error.offset(), Some(len as u64));
+        }
+    }
+
+    #[test]
+    fn a_picture_starts_with_its_first_slice_segment() {
+        let first = read_default(&Slice::p(9)).unwrap();
+        let next = read_default(&Slice::p(9).next_segment(4)).unwrap();
+        assert!(first.starts_new_picture(&first) && !next.starts_new_picture(&first));
+    }
+}
