@@ -54,24 +54,13 @@ pub fn plan_cuts(
     target: SegmentDuration,
 ) -> Result<Cuts> {
     let set = Set::new(renditions, timescale, target)?;
-    let mut notices = set.check_ends()?;
-    let mut starts = vec![set.start];
-    let mut previous = set.start;
-    loop {
-        let cut = set.wish(previous).nearest(&set.common, previous, set.end);
-        set.check_alignment(previous, cut)?;
-        if cut == set.end {
-            notices.extend(set.long_segments(&starts));
-            notices.extend(set.nothing_in_common().then(|| set.single_segment()));
-            return Ok(Cuts { timescale, starts, end: set.end, notices });
-        }
-        starts.push(cut);
-        previous = cut;
-    }
+    let end_notices = set.check_ends()?;
+    let starts = set.starts()?;
+    Ok(set.cuts(starts, end_notices))
 }
 
 /// The renditions with what they have in common.
-struct Set<'a> {
+pub(super) struct Set<'a> {
     renditions: &'a [RenditionTimes<'a>],
     timescale: Timescale,
     target: SegmentDuration,
@@ -82,7 +71,7 @@ struct Set<'a> {
 }
 
 impl<'a> Set<'a> {
-    fn new(
+    pub(super) fn new(
         renditions: &'a [RenditionTimes<'a>],
         timescale: Timescale,
         target: SegmentDuration,
@@ -119,8 +108,30 @@ impl<'a> Set<'a> {
         Ok(Self { renditions, timescale, target, start, end, common })
     }
 
+    /// The rule by the letter, wherever the renditions end.
+    pub(super) fn starts(&self) -> Result<Vec<Ticks>> {
+        let mut starts = vec![self.start];
+        let mut previous = self.start;
+        loop {
+            let cut = self.wish(previous).nearest(&self.common, previous, self.end);
+            self.check_alignment(previous, cut)?;
+            if cut == self.end {
+                return Ok(starts);
+            }
+            starts.push(cut);
+            previous = cut;
+        }
+    }
+
+    /// Cuts at `starts`, with what there is to say of them behind what there is to say of the ends.
+    pub(super) fn cuts(&self, starts: Vec<Ticks>, mut notices: Vec<String>) -> Cuts {
+        notices.extend(self.long_segments(&starts));
+        notices.extend((starts.len() == 1 && self.nothing_in_common()).then(|| self.single_segment()));
+        Cuts { timescale: self.timescale, starts, end: self.end, notices }
+    }
+
     /// Ends may differ by the longer of the two frames: a notice. By more: an error.
-    fn check_ends(&self) -> Result<Vec<String>> {
+    pub(super) fn check_ends(&self) -> Result<Vec<String>> {
         let Some(longest) = self.renditions.iter().find(|r| r.end == self.end) else {
             return Ok(Vec::new());
         };
