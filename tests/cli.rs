@@ -41,7 +41,7 @@ fn help_has_examples_and_fits_the_terminal() {
 
 #[test]
 fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
-    let cases: [&[&str]; 11] = [
+    let cases: [&[&str]; 12] = [
         &["nonsense"],
         &["pack", "a.h264"],
         &["--nonsense"],
@@ -51,6 +51,7 @@ fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
         &["package", "a.h264", "-o", "out", "--fps", "29.97"],
         &["package", "a.h264", "-o", "out", "--io", "mappd"],
         &["package", "a.h264", "-o", "out", "--outptu"],
+        &["package", "a.h264", "-o", "out", "--no-hls", "--no-dash"],
         &["package", "a.aac,lang=x\ny", "-o", "out"],
         &["play", "out", "--port", "http"],
     ];

@@ -71,6 +71,14 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 
+    /// Write no HLS playlists
+    #[arg(long, help_heading = "Packaging", conflicts_with = "no_dash")]
+    pub no_hls: bool,
+
+    /// Write no DASH manifest
+    #[arg(long, help_heading = "Packaging")]
+    pub no_dash: bool,
+
     /// Replace what an earlier run wrote to the directory, and nothing else
     #[arg(long, help_heading = "Packaging")]
     pub force: bool,
@@ -101,9 +109,10 @@ pub struct PackageArgs {
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
 const PACKAGE_NOTES: &str = r"Inputs:
   H.264 byte streams (Annex B), AV1 (IVF, or OBUs one behind the other) and AAC
-  (ADTS), any number, recognised by what is in them. Video inputs become
-  renditions that a player switches between; they need key frames at the same
-  times and one codec.
+  (ADTS), any number, recognised by what is in them. Video inputs of one codec
+  become renditions that a player switches between; they need key frames at the
+  same times. Audio inputs are choices for the viewer; those of one lang=, name=
+  and role= in several codecs are one choice.
 
   Settings of an input:
     fps=30000/1001   frame rate, if the stream does not tell
@@ -115,8 +124,9 @@ const PACKAGE_NOTES: &str = r"Inputs:
   A comma that belongs to a path or a value is written '\,', as in 'a\,b=c.aac'.
 
 Output:
-  DIR/master.m3u8, a directory for each rendition below DIR/video and DIR/audio,
-  and DIR/fragmint.json, which lists what was written.
+  DIR/master.m3u8 (HLS) and DIR/manifest.mpd (DASH), a directory for each
+  rendition below DIR/video and DIR/audio, and DIR/fragmint.json, which lists
+  what was written.
 
 Examples:
   Two sizes and English sound:
@@ -125,6 +135,9 @@ Examples:
   Two languages, segments of 6 seconds:
     fragmint package v.h264 en.aac,lang=en,default=yes de.aac,lang=de \
       --segment-duration 6 -o out
+
+  AV1 for those who can, H.264 for all others:
+    fragmint package 720p.h264 360p.h264 720p.ivf 360p.ivf en.aac -o out
 
   A stream that does not tell its frame rate:
     fragmint package v.h264 --fps 30000/1001 -o out
@@ -213,6 +226,7 @@ mod tests {
         assert_eq!((args.segment_duration.numerator(), args.segment_duration.denominator()), (4, 1));
         assert_eq!((args.fps, args.threads, args.io), (None, None, IoWay::Auto));
         assert!(![args.dry_run, args.json, args.quiet, args.force].contains(&true));
+        assert!(!args.no_hls && !args.no_dash);
         assert!(!args.drop_leading && !args.drop_incomplete);
     }
 
@@ -228,6 +242,8 @@ mod tests {
         assert_eq!((args.threads, args.io), (Some(3), IoWay::Gather));
         assert!(args.dry_run && args.json && args.quiet && args.force && args.drop_leading);
         assert!(args.drop_incomplete);
+        assert!(package("fragmint package a.h264 -o o --no-hls").no_hls);
+        assert!(package("fragmint package a.h264 -o o --no-dash").no_dash);
     }
 
     #[test]
@@ -242,6 +258,7 @@ mod tests {
             "fragmint package a.h264 -o out --threads 0",
             "fragmint package a.h264 -o out --threads 257",
             "fragmint package a.h264 -o out --io fast",
+            "fragmint package a.h264 -o out --no-hls --no-dash",
             "fragmint package a.h264,langg=en -o out",
             "fragmint play",
             "fragmint play out --port 65536",

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
 use fragmint::package::{self, InputRequest, IoChoice, Request};
+use fragmint::presentation::names::codec_name;
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 
@@ -59,6 +60,8 @@ fn request(args: &PackageArgs) -> Request {
             IoWay::Mapped => IoChoice::Mapped,
             IoWay::Gather => IoChoice::Gather,
         },
+        hls: !args.no_hls,
+        dash: !args.no_dash,
         force: args.force,
         drop_leading: args.drop_leading,
         drop_incomplete: args.drop_incomplete,
@@ -83,9 +86,11 @@ fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
         print_notice(&notice);
     }
     let rows: Vec<_> = report.renditions.iter().map(row).collect();
-    let play = args.output.display();
+    let output = args.output.display();
+    // It plays playlists.
+    let play = if args.no_hls { String::new() } else { format!(". Watch it: fragmint play {output}") };
     print(&format!(
-        "{}\n{} in {} files in {play}. Watch it: fragmint play {play}\n",
+        "{}\n{} in {} files in {output}{play}\n",
         table::render(&rows),
         bytes(report.bytes),
         report.files
@@ -157,14 +162,13 @@ fn plan_view(report: &Report) -> PlanView {
     let set = |indices: &Vec<usize>| {
         let renditions: Vec<_> = indices.iter().map(|&index| &report.renditions[index]).collect();
         let first = renditions[0];
-        let title = match first.media {
-            MediaReport::Video { .. } if first.codec.starts_with("av01") => "video, AV1",
-            MediaReport::Video { .. } => "video, H.264",
-            MediaReport::Audio { .. } => "audio, AAC",
+        let kind = match first.media {
+            MediaReport::Video { .. } => "video",
+            MediaReport::Audio { .. } => "audio",
         };
         let starts = first.segments.iter().map(|segment| seconds(segment.start, first.timescale));
         SetView {
-            title: title.to_owned(),
+            title: format!("{kind}, {}", codec_name(&first.codec)),
             tracks: renditions.iter().map(|rendition| track_view(rendition)).collect(),
             cuts: starts.chain([seconds(first.duration, first.timescale)]).collect(),
         }

@@ -2,10 +2,12 @@
 //! and its second edition (draft-pantos-hls-rfc8216bis-22, here 8216bis) define them. Lines end with LF;
 //! equal input gives equal bytes. On demand only: complete lists that do not change.
 
-use std::collections::HashSet;
+mod groups;
+
 use std::fmt::Write;
 
-use crate::codec::Colour;
+use self::groups::{Group, Groups};
+use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::presentation::{BitRate, Media, PackagedTrack, Presentation};
 use crate::time::FrameRate;
@@ -13,12 +15,12 @@ use crate::time::FrameRate;
 /// File name of a media playlist, beside its track's segments.
 pub const MEDIA_PLAYLIST: &str = "playlist.m3u8";
 
+/// File name of the multivariant playlist, at the top.
+pub const MASTER_PLAYLIST: &str = "master.m3u8";
+
 /// EXT-X-VERSION: a media playlist with EXT-X-MAP that does not list I-frames alone needs 6 (8216bis section 8). The
 /// multivariant playlist needs less by itself, but a client that cannot play its media playlists had better know.
 const VERSION: u32 = 6;
-
-/// The one group of audio renditions.
-const AUDIO_GROUP: &str = "audio";
 
 const MICROSECONDS: u64 = 1_000_000;
 
@@ -66,33 +68,60 @@ pub fn write_media(track: &PackagedTrack, target_duration: u64) -> Result<String
     Ok(text)
 }
 
-/// The multivariant playlist. Video renditions are its variants, by rising BANDWIDTH, and all audio is one group to
-/// choose from. Audio alone is a ladder of variants where [`Presentation::is_audio_ladder`] says so; otherwise a group and
-/// one variant.
+/// The multivariant playlist. Each video rendition is a variant with each group of audio; audio alone is a ladder of
+/// variants where [`Presentation::is_audio_ladder`] says so, otherwise one variant for each group.
+///
+/// There is one group for each audio codec and count of channels that choices have in common, `audio` where it is one. A
+/// player takes variants by their CODECS and stays among those of its codecs, so variants stand in blocks of one video codec
+/// and one group, each by rising BANDWIDTH. H.264 and AAC come first: what starts with the first variant, whatever its CODECS
+/// say, starts with what is played everywhere. hls.js (since 1.5), Shaka Player and AVPlayer choose by CODECS.
 ///
 /// # Errors
-/// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when two audio tracks of a group are the default, and when a
-/// name or language has a character that no playlist can hold (quotation marks, control characters).
+/// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when two choices of audio are the default, or a description is, and
+/// when a name or language has a character that no playlist can hold (quotation marks, control characters).
 pub fn write_master(presentation: &Presentation) -> Result<String> {
     let target_duration = target_duration(presentation);
     let mut text = header();
     // Every segment starts with a sync sample. It holds for the media playlists, which should not say so again
     // (draft-pantos-hls-rfc8216bis-22 4.4.2.1).
     line(&mut text, format_args!("#EXT-X-INDEPENDENT-SEGMENTS"));
-    let audio = presentation.audio();
-    let group = if presentation.is_audio_ladder() { &[] } else { audio };
-    let default = default_of(group)?;
-    write_group(&mut text, group, default)?;
-    let carriers = match (presentation.video(), default) {
-        ([], Some(default)) => std::slice::from_ref(&group[default]),
-        ([], None) => audio,
-        (video, _) => video,
-    };
-    let mut variants: Vec<_> =
-        carriers.iter().map(|track| Variant::new(track, group, target_duration)).collect();
-    variants.sort_by_key(|variant| (variant.bandwidth, variant.track.directory()));
-    variants.iter().for_each(|variant| variant.write(&mut text));
+    let is_ladder = presentation.is_audio_ladder();
+    let groups = Groups::new(if is_ladder { &[] } else { presentation.audio() })?;
+    groups.write(&mut text)?;
+    for block in blocks(presentation, &groups) {
+        let Block { tracks, group } = block;
+        let mut variants: Vec<_> =
+            tracks.into_iter().map(|track| Variant::new(track, group, target_duration)).collect();
+        variants.sort_by_key(|variant| (variant.bandwidth, variant.track.directory()));
+        variants.iter().for_each(|variant| variant.write(&mut text));
+    }
     Ok(text)
+}
+
+/// Variants among which a player switches.
+struct Block<'a> {
+    tracks: Vec<&'a PackagedTrack>,
+    group: Option<&'a Group<'a>>,
+}
+
+fn blocks<'a>(presentation: &'a Presentation, groups: &'a Groups<'a>) -> Vec<Block<'a>> {
+    let mut sets = presentation.switching_sets();
+    sets.retain(|set| set[0].media().is_video());
+    sets.sort_by_key(|set| set[0].codec_family() != "avc");
+    match (sets.is_empty(), groups.groups.is_empty()) {
+        (true, true) => vec![Block { tracks: presentation.audio().iter().collect(), group: None }],
+        (true, false) => {
+            let alone = |group| Block { tracks: vec![groups.default_track(group)], group: Some(group) };
+            groups.groups.iter().map(alone).collect()
+        }
+        (false, true) => sets.into_iter().map(|tracks| Block { tracks, group: None }).collect(),
+        (false, false) => sets
+            .iter()
+            .flat_map(|set| {
+                groups.groups.iter().map(|group| Block { tracks: set.clone(), group: Some(group) })
+            })
+            .collect(),
+    }
 }
 
 /// What both kinds of playlist start with.
@@ -103,68 +132,6 @@ fn header() -> String {
 fn line(text: &mut String, content: std::fmt::Arguments) {
     text.write_fmt(content).expect("writing to a string does not fail");
     text.push('\n');
-}
-
-/// Index of the one member that is DEFAULT=YES: the one that was said to be, else the first.
-fn default_of(group: &[PackagedTrack]) -> Result<Option<usize>> {
-    let mut chosen = group.iter().enumerate().filter(|(_, track)| track.is_default());
-    match (chosen.next(), chosen.next()) {
-        (Some((_, first)), Some((_, second))) => Err(Error::conflict(
-            format!("both {} and {} are the default audio", first.directory(), second.directory()),
-            "make one of them the default",
-        )),
-        (Some((index, _)), None) => Ok(Some(index)),
-        (None, _) => Ok((!group.is_empty()).then_some(0)),
-    }
-}
-
-/// EXT-X-MEDIA for each member, in order (8216bis 4.4.6.1). Members with AUTOSELECT=YES must be told apart by language
-/// and characteristics (4.4.6.1.1): the default is YES, and of the others each that no YES before it equals.
-fn write_group(text: &mut String, group: &[PackagedTrack], default: Option<usize>) -> Result<()> {
-    let selector =
-        |track: &PackagedTrack| (track.language().map(str::to_ascii_lowercase), characteristics(track));
-    let mut selectors: HashSet<_> = default.map(|index| selector(&group[index])).into_iter().collect();
-    let mut names = HashSet::new();
-    for (index, track) in group.iter().enumerate() {
-        let is_default = default == Some(index);
-        let autoselect = is_default || selectors.insert(selector(track));
-        let mut attributes = format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{AUDIO_GROUP}\"");
-        let mut attribute = |name: &str, value: &str| {
-            write!(attributes, ",{name}={value}").expect("writing to a string does not fail");
-        };
-        if let Some(language) = track.language() {
-            attribute("LANGUAGE", &quoted("language", language)?);
-        }
-        attribute("NAME", &quoted("name", &unique_name(track, &mut names))?);
-        attribute("DEFAULT", yes_no(is_default));
-        attribute("AUTOSELECT", yes_no(autoselect));
-        if let Some(characteristics) = characteristics(track) {
-            attribute("CHARACTERISTICS", &format!("\"{characteristics}\""));
-        }
-        if let Media::Audio { channels, .. } = track.media() {
-            attribute("CHANNELS", &format!("\"{channels}\""));
-        }
-        attribute("URI", &format!("\"{}/{MEDIA_PLAYLIST}\"", track.directory()));
-        line(text, format_args!("{attributes}"));
-    }
-    Ok(())
-}
-
-/// The role that HLS has a word for (8216bis 4.4.6.1, CHARACTERISTICS).
-fn characteristics(track: &PackagedTrack) -> Option<&'static str> {
-    (track.role() == Some("description")).then_some("public.accessibility.describes-video")
-}
-
-/// NAME: what a person gave, else the language, else the last part of the directory; numbered where it is taken, since
-/// names within a group must differ (8216bis 4.4.6.1.1).
-fn unique_name(track: &PackagedTrack, taken: &mut HashSet<String>) -> String {
-    let directory = track.directory();
-    let last = directory.rsplit('/').next().unwrap_or(directory);
-    let base = track.name().or(track.language()).unwrap_or(last);
-    std::iter::once(base.to_owned())
-        .chain((2u64..).map(|n| format!("{base} ({n})")))
-        .find(|name| taken.insert(name.clone()))
-        .expect("one of endless numbers is free")
 }
 
 /// A quoted string: not empty, no line feed, carriage return or quotation mark (8216bis 4.2), nor any other control
@@ -190,20 +157,21 @@ struct Variant<'a> {
     bandwidth: u64,
     average_bandwidth: u64,
     codecs: String,
-    has_group: bool,
+    group: Option<&'a str>,
 }
 
 impl<'a> Variant<'a> {
     /// BANDWIDTH and AVERAGE-BANDWIDTH are those of the most demanding combination that can be played: `track` with one
     /// member of `group`, or a member alone where `track` is audio itself.
-    fn new(track: &'a PackagedTrack, group: &[PackagedTrack], target_duration: u64) -> Self {
+    fn new(track: &'a PackagedTrack, group: Option<&'a Group<'a>>, target_duration: u64) -> Self {
         let is_member = !track.media().is_video();
+        let members = || group.iter().flat_map(|group| group.tracks.iter().copied());
         let bandwidth = |rate: &dyn Fn(&PackagedTrack) -> BitRate| {
-            let of_group = group.iter().map(rate).max().unwrap_or(BitRate::ZERO);
+            let of_group = members().map(rate).max().unwrap_or(BitRate::ZERO);
             if is_member { rate(track).max(of_group).ceil() } else { rate(track).ceil_of_sum(of_group) }
         };
         let mut codecs = vec![track.codec()];
-        for member in group {
+        for member in members() {
             if !codecs.contains(&member.codec()) {
                 codecs.push(member.codec());
             }
@@ -213,7 +181,7 @@ impl<'a> Variant<'a> {
             bandwidth: bandwidth(&|track| track.peak_bit_rate(target_duration)),
             average_bandwidth: bandwidth(&PackagedTrack::average_bit_rate),
             codecs: codecs.join(","),
-            has_group: !group.is_empty(),
+            group: group.map(|group| group.id.as_str()),
         }
     }
 
@@ -228,10 +196,10 @@ impl<'a> Variant<'a> {
             if let Some(rate) = frame_rate.and_then(three_decimals) {
                 attributes += &format!(",FRAME-RATE={rate}");
             }
-            attributes += &format!(",VIDEO-RANGE={}", video_range(format.colour));
+            attributes += &format!(",VIDEO-RANGE={}", video_range(format));
         }
-        if self.has_group {
-            attributes += &format!(",AUDIO=\"{AUDIO_GROUP}\"");
+        if let Some(group) = self.group {
+            attributes += &format!(",AUDIO=\"{group}\"");
         }
         line(text, format_args!("{attributes}\n{}/{MEDIA_PLAYLIST}", self.track.directory()));
     }
@@ -244,10 +212,14 @@ fn three_decimals(rate: FrameRate) -> Option<String> {
     (thousandths > 0).then(|| format!("{}.{:03}", thousandths / 1000, thousandths % 1000))
 }
 
-/// VIDEO-RANGE by `transfer_characteristics`: 16 is PQ, 18 HLG; anything else, and the unknown, is what a playlist without
-/// the attribute means too.
-pub(crate) fn video_range(colour: Option<Colour>) -> &'static str {
-    match colour.map(|colour| colour.transfer) {
+/// VIDEO-RANGE by the TransferCharacteristics code point that the video is encoded with (8216bis 4.4.6.2, read as others
+/// quote it): 16 is PQ, 18 HLG; anything else, and the unknown, is what a playlist without the attribute means too. The
+/// draft does not speak of alternative transfer characteristics. Where there are some, the video is encoded with those, and
+/// the code point in its parameter sets is what older decoders may take it for (H.265 D.3.38, not opened), so they decide;
+/// 2, "unspecified", does not.
+pub(crate) fn video_range(format: &VideoFormat) -> &'static str {
+    let preferred = format.preferred_transfer.filter(|&transfer| transfer != 2);
+    match preferred.or(format.colour.map(|colour| colour.transfer)) {
         Some(16) => "PQ",
         Some(18) => "HLG",
         _ => "SDR",

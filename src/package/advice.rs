@@ -181,7 +181,7 @@ fn differences(first: &Media, other: &Media) -> Vec<String> {
 
 /// The same of what the sample values mean. Where the range differs, all else does too and is not worth a word.
 fn light_differences(first: &VideoFormat, other: &VideoFormat) -> Vec<String> {
-    let (range, other_range) = (video_range(first.colour), video_range(other.colour));
+    let (range, other_range) = (video_range(first), video_range(other));
     if range != other_range {
         return vec![format!("its video range is {other_range}, but {range}")];
     }

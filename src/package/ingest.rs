@@ -17,9 +17,10 @@ use super::report::Notice;
 use super::{Progress, Request};
 use crate::codec::VideoConfiguration;
 use crate::codec::aac::AacConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows;
+use crate::presentation::codec_family;
 use crate::scan::h264::H264;
 use crate::scan::h265::H265;
 use crate::scan::{Count, Dropped, ElementaryFormat};
@@ -62,6 +63,19 @@ pub enum SourceKind {
 }
 
 impl SourceKind {
+    /// RFC 6381 codec string.
+    pub(super) fn codec_string(&self) -> String {
+        match self {
+            Self::Video { configuration, .. } => configuration.codec_string(),
+            Self::Aac(config) => config.codec_string(),
+        }
+    }
+
+    /// The family of the codec, see [`PackagedTrack::codec_family`](crate::presentation::PackagedTrack::codec_family).
+    pub(super) fn codec_family(&self) -> String {
+        codec_family(&self.codec_string()).to_owned()
+    }
+
     /// What the bitstream says of each picture.
     pub(super) fn pictures(&self) -> Option<&Pictures> {
         match self {
@@ -96,7 +110,6 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
         .zip(&request.inputs)
         .map(|(input, settings)| windows::detect_format(input).map_err(|e| e.in_file(&settings.path)))
         .collect::<Result<Vec<_>>>()?;
-    check_one_video_codec(request, &formats)?;
     // Every input is read to its end or error, and the first error in input order is told, so that the message does
     // not depend on which thread was faster.
     let read: Vec<_> = inputs
@@ -115,28 +128,4 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
         })
         .collect();
     read.into_iter().collect()
-}
-
-/// All video is one switching set, and a player switches within a codec.
-fn check_one_video_codec(request: &Request, formats: &[ElementaryFormat]) -> Result<()> {
-    let codec = |format: ElementaryFormat| match format {
-        ElementaryFormat::H264AnnexB => Some("H.264"),
-        ElementaryFormat::H265AnnexB => Some("H.265"),
-        ElementaryFormat::Av1Ivf | ElementaryFormat::Av1Obu => Some("AV1"),
-        ElementaryFormat::AdtsAac => None,
-    };
-    let mut videos = request
-        .inputs
-        .iter()
-        .zip(formats)
-        .filter_map(|(input, &format)| codec(format).map(|codec| (&input.path, codec)));
-    let Some((first, of_first)) = videos.next() else { return Ok(()) };
-    match videos.find(|&(_, codec)| codec != of_first) {
-        Some((other, codec)) => Err(Error::unsupported(
-            format!("{codec} beside {of_first} in '{}': video of two codecs in one package", first.display()),
-            "package the video of each codec on its own, each with the same audio",
-        )
-        .in_file(other)),
-        None => Ok(()),
-    }
 }

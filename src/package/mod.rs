@@ -1,12 +1,14 @@
 //! A whole package: [`Request`] ► [`Plan`] ► files ► [`Report`].
 //!
 //! [`ingest`] reads each input and keeps where its coded units lie; [`plan`] is pure and settles everything else:
-//! names, timescales, cuts, init segments, sizes and playlists to the byte; [`run`] moves the payload, checks what it
+//! names, timescales, cuts, init segments, sizes and manifests to the byte; [`run`] moves the payload, checks what it
 //! wrote, and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
 
 mod advice;
+mod cutting;
 pub mod frame_rate;
 pub mod ingest;
+mod naming;
 mod open_gop;
 pub mod plan;
 pub mod receipt;
@@ -35,6 +37,10 @@ pub struct Request {
     pub segment_duration: SegmentDuration,
     /// Frame rate of every video input that gives none of its own.
     pub frame_rate: Option<FrameRate>,
+    /// Write HLS playlists. One of this and `dash` has to be.
+    pub hls: bool,
+    /// Write a DASH manifest.
+    pub dash: bool,
     /// How segment files are filled.
     pub io: IoChoice,
     /// Replace the package, or the interrupted run, that is in `output`.
@@ -77,6 +83,8 @@ impl Request {
             output: output.into(),
             segment_duration: SegmentDuration::default(),
             frame_rate: None,
+            hls: true,
+            dash: true,
             io: IoChoice::Auto,
             force: false,
             drop_leading: false,

@@ -9,20 +9,20 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::cutting::cut;
 use super::ingest::{SourceKind, SourceTrack};
+use super::naming::{is_same_choice, name_tracks};
 use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
-use super::{Request, advice, open_gop};
+use super::{Request, advice};
 use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
 use crate::manifest::hls;
-use crate::plan::{AudioTimes, Cuts, RenditionTimes, SegmentDuration, plan_audio_cuts, plan_cuts};
-use crate::presentation::names::{SameName, TrackName, audio_name, unique_names, video_name};
-use crate::presentation::{PackagedTrack, Presentation, Segment};
-use crate::time::{DecodeTime, FrameRate, Ticks, Timescale};
+use crate::presentation::{DESCRIPTION, PackagedTrack, Presentation, Segment};
+use crate::time::{DecodeTime, FrameRate, Ticks};
 use crate::track::Samples;
 use crate::track::header::write_init_segment;
 
@@ -33,9 +33,10 @@ pub struct Plan {
     pub renditions: Vec<RenditionPlan>,
     /// Groups of renditions that a player may switch between, by index into `renditions`.
     pub switching_sets: Vec<Vec<usize>>,
-    /// The playlists by path below the output directory, the multivariant playlist last.
-    pub playlists: Vec<(String, String)>,
-    /// `EXT-X-TARGETDURATION` of every playlist, in seconds.
+    /// The manifests by path below the output directory: media playlists, then what players open, the multivariant
+    /// playlist last.
+    pub manifests: Vec<(String, String)>,
+    /// `EXT-X-TARGETDURATION` of every playlist, in seconds; peak bit rates are measured by it also where none is written.
     pub target_duration: u64,
     /// What a person should know although it stopped nothing.
     pub notices: Vec<Notice>,
@@ -107,15 +108,10 @@ impl Plan {
         let (video, audio): (Vec<_>, Vec<_>) =
             renditions.iter().map(|r| r.packaged.clone()).partition(|track| track.media().is_video());
         let presentation = Presentation::new(video, audio)?;
-        let switching_sets = switching_sets(&presentation);
+        let switching_sets = switching_sets(&presentation, &renditions);
         let target_duration = hls::target_duration(&presentation);
-        let mut playlists = Vec::new();
-        for track in presentation.tracks() {
-            let playlist = hls::write_media(track, target_duration)?;
-            playlists.push((format!("{}/playlist.m3u8", track.directory()), playlist));
-        }
-        playlists.push(("master.m3u8".to_owned(), hls::write_master(&presentation)?));
-        Ok(Self { renditions, switching_sets, playlists, target_duration, notices })
+        let manifests = manifests(request, &presentation, target_duration)?;
+        Ok(Self { renditions, switching_sets, manifests, target_duration, notices })
     }
 
     /// Every file of the package but the receipt.
@@ -127,7 +123,7 @@ impl Plan {
             let segments = rendition.segments.iter().zip(rendition.packaged.segments());
             files.extend(segments.map(|(plan, listed)| file(rendition.segment_path(plan), listed.bytes)));
         }
-        files.extend(self.playlists.iter().map(|(path, text)| file(path.clone(), text.len() as u64)));
+        files.extend(self.manifests.iter().map(|(path, text)| file(path.clone(), text.len() as u64)));
         files
     }
 
@@ -242,129 +238,30 @@ fn check_settings(tracks: &[TimedTrack<'_>]) -> Result<()> {
         if !track.input.default {
             continue;
         }
-        if let Some(first) = default.replace(track) {
-            let what = format!("default=yes stands here and at {}", first.input.path.display());
-            return refuse(what, "set it at one audio input");
+        if track.input.role.as_deref() == Some(DESCRIPTION) {
+            return refuse(
+                "default=yes stands at a description, which everybody would hear who chose nothing".into(),
+                "set it at the audio without description, or leave it out",
+            );
+        }
+        match default {
+            Some(first) if !is_same_choice(first, track) => {
+                let what = format!("default=yes stands here and at {}", first.input.path.display());
+                return refuse(what, "set it at one audio input");
+            }
+            Some(_) => {}
+            None => default = Some(track),
         }
     }
     Ok(())
 }
 
-/// The index of each segment's first sample, for each track.
-fn cut(request: &Request, tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Result<Vec<Vec<usize>>> {
-    let target = request.segment_duration;
-    let video: Vec<_> = tracks.iter().filter(|track| track.is_video()).collect();
-    video.iter().try_for_each(|track| open_gop::check(track, target))?;
-    let cuts = if video.is_empty() { None } else { Some(cut_video(&video, target, notices)?) };
-    tracks
-        .iter()
-        .map(|track| match (&cuts, track.is_video()) {
-            (Some(cuts), true) => Ok(video_starts(track, cuts)),
-            (cuts, _) => {
-                let starts = plan_audio_cuts(&audio_times(track), cuts.as_ref(), target)
-                    .map_err(|error| error.in_file(&track.input.path))?;
-                notice_ends(track, cuts.as_ref(), notices);
-                // Sample indices of a track in memory.
-                Ok(starts.into_iter().map(|start| start as usize).collect())
-            }
-        })
-        .collect()
-}
-
-/// Cuts the switching set of all video.
-fn cut_video(tracks: &[&TimedTrack<'_>], target: SegmentDuration, notices: &mut Vec<Notice>) -> Result<Cuts> {
-    let names: Vec<String> = tracks.iter().map(|track| track.input.path.display().to_string()).collect();
-    let sync_times: Vec<Vec<Ticks>> = tracks.iter().map(|track| track.sync_times()).collect();
-    let times: Vec<RenditionTimes<'_>> = tracks
-        .iter()
-        .zip(names.iter().zip(&sync_times))
-        .map(|(track, (name, sync_times))| track.rendition_times(name, sync_times))
-        .collect();
-    let mut cuts = plan_cuts(&times, tracks[0].timescale, target)?;
-    notices.extend(cuts.notices.drain(..).map(|message| Notice { about: "video".to_owned(), message }));
-    Ok(cuts)
-}
-
-/// Which samples of a video track stand at the cuts. A cut is the decode time of a sync sample, which is the earliest
-/// presentation time from there on, whether or not the sync sample itself is what is presented then.
-fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
-    let mut starts = cuts.starts.iter().peekable();
-    let mut time = 0;
-    let mut found = Vec::with_capacity(cuts.starts.len());
-    for (index, sample) in track.source.samples.samples.iter().enumerate() {
-        if starts.next_if(|start| start.0 <= time).is_some() {
-            found.push(index);
-        }
-        time += u64::from(sample.duration);
+/// Refuses a package that nothing would name.
+pub(super) fn check_manifests(request: &Request) -> Result<()> {
+    if request.hls || request.dash {
+        return Ok(());
     }
-    found
-}
-
-fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
-    let samples = &track.source.samples.samples;
-    AudioTimes {
-        timescale: track.timescale,
-        samples: samples.len() as u64,
-        sample_duration: samples
-            .first()
-            .and_then(|sample| NonZeroU32::new(sample.duration))
-            .unwrap_or(NonZeroU32::MIN),
-        priming: Ticks(0),
-    }
-}
-
-/// Says so where audio and video end more than half a second apart.
-fn notice_ends(track: &TimedTrack<'_>, video: Option<&Cuts>, notices: &mut Vec<Notice>) {
-    let Some(video) = video else { return };
-    let scale = |ticks: Ticks, timescale: Timescale| u128::from(ticks.0) * u128::from(timescale.get());
-    let audio_end = track.duration();
-    // Both ends in units of a second divided by both timescales.
-    let apart = scale(audio_end, video.timescale).abs_diff(scale(video.end, track.timescale));
-    if apart * 2 > u128::from(track.timescale.get()) * u128::from(video.timescale.get()) {
-        notices.push(Notice::about(
-            &track.input.path,
-            format!(
-                "the audio ends at {:.3} s, the video at {:.3} s",
-                track.timescale.seconds(audio_end),
-                video.timescale.seconds(video.end)
-            ),
-        ));
-    }
-}
-
-/// The directory of each track. Video and audio have parents of their own, so a name may stand in both.
-fn name_tracks(tracks: &[TimedTrack<'_>]) -> Result<Vec<String>> {
-    let mut directories = Vec::with_capacity(tracks.len());
-    // Tracks of a kind stand together.
-    for group in tracks.chunk_by(|a, b| a.is_video() == b.is_video()) {
-        let kind = if group[0].is_video() { "video" } else { "audio" };
-        let names = unique_names(&group.iter().map(track_name).collect::<Vec<_>>())
-            .map_err(|SameName { first, second }| same_name(kind, &group[first], &group[second]))?;
-        directories.extend(names.iter().map(|name| format!("{kind}/{name}")));
-    }
-    Ok(directories)
-}
-
-fn same_name(kind: &str, first: &TimedTrack<'_>, second: &TimedTrack<'_>) -> Error {
-    let named = |track: &TimedTrack<'_>| {
-        format!("{} (name={})", track.input.path.display(), track.input.name.as_deref().unwrap_or_default())
-    };
-    Error::usage(
-        format!("{} and {} get the same name below {kind}/", named(first), named(second)),
-        "give each input a name of its own",
-    )
-}
-
-fn track_name(track: &TimedTrack<'_>) -> TrackName {
-    let bit_rate = u64::from(track.bit_rate.average);
-    TrackName {
-        given: track.input.name.clone(),
-        generated: if track.is_video() {
-            video_name(u32::from(track.height()), bit_rate)
-        } else {
-            audio_name(track.input.language.as_deref(), bit_rate)
-        },
-    }
+    Err(Error::usage("neither HLS playlists nor a DASH manifest are to be written", "leave one of them in"))
 }
 
 /// Settles one rendition: init segment, and the size of each media segment.
@@ -424,15 +321,29 @@ fn segments(samples: &Samples, starts: &[usize]) -> Vec<SegmentPlan> {
         .collect()
 }
 
-/// One switching set for all video, or for audio alone that is a ladder; otherwise each audio rendition is a choice of
-/// its own.
-fn switching_sets(presentation: &Presentation) -> Vec<Vec<usize>> {
-    // Renditions stand as the tracks do, video first.
-    let video = presentation.video().len();
-    let audio = video..video + presentation.audio().len();
-    if presentation.is_audio_ladder() {
-        return vec![audio.collect()];
+/// The sets of the presentation by index into `renditions`.
+fn switching_sets(presentation: &Presentation, renditions: &[RenditionPlan]) -> Vec<Vec<usize>> {
+    let index = |track: &PackagedTrack| {
+        // No two tracks share a directory.
+        renditions.iter().position(|rendition| rendition.packaged.directory() == track.directory())
+    };
+    let indices = |set: Vec<&PackagedTrack>| set.into_iter().filter_map(index).collect();
+    presentation.switching_sets().into_iter().map(indices).collect()
+}
+
+/// The manifests that `request` wants. Those that a player opens come last, when what they name is there.
+fn manifests(
+    request: &Request,
+    presentation: &Presentation,
+    target_duration: u64,
+) -> Result<Vec<(String, String)>> {
+    let mut manifests = Vec::new();
+    if request.hls {
+        for track in presentation.tracks() {
+            let path = format!("{}/{}", track.directory(), hls::MEDIA_PLAYLIST);
+            manifests.push((path, hls::write_media(track, target_duration)?));
+        }
+        manifests.push((hls::MASTER_PLAYLIST.to_owned(), hls::write_master(presentation)?));
     }
-    let video = if video == 0 { None } else { Some((0..video).collect()) };
-    video.into_iter().chain(audio.map(|index| vec![index])).collect()
+    Ok(manifests)
 }

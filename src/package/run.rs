@@ -1,10 +1,10 @@
-//! A plan ► files. Payload is moved here and nowhere else, once, and every file is read back before a playlist names it.
+//! A plan ► files. Payload is moved here and nowhere else, once, and every file is read back before a manifest names it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::prelude::*;
 
-use super::plan::Plan;
+use super::plan::{Plan, check_manifests};
 use super::report::{IoReport, Notice, Report};
 use super::{IoChoice, Progress, Request, ingest};
 use crate::error::{Error, Result};
@@ -17,6 +17,7 @@ use crate::io::way::{FileSystem, Way};
 /// # Errors
 /// What is wrong with an input or with the settings; see [`Plan::new`].
 pub fn plan(request: &Request, progress: Progress<'_>) -> Result<Plan> {
+    check_manifests(request)?;
     Plan::new(request, ingest::read_inputs(request, progress)?)
 }
 
@@ -38,7 +39,7 @@ fn inputs(plan: &Plan) -> Vec<Identity> {
 
 /// Writes the package into the output directory of `request`. `progress` is told of bytes written.
 ///
-/// Segments are written and read back on all threads of the current rayon pool; playlists follow when everything they
+/// Segments are written and read back on all threads of the current rayon pool; manifests follow when everything they
 /// name is there and checked, the receipt comes last. On an error, what this run created is removed.
 ///
 /// # Errors
@@ -76,8 +77,8 @@ pub fn write(request: &Request, plan: &Plan, progress: Progress<'_>) -> Result<R
     for rendition in &plan.renditions {
         rendition.source.input.check_unchanged()?;
     }
-    for (path, playlist) in &plan.playlists {
-        publish(&run, path, playlist.as_bytes())?;
+    for (path, manifest) in &plan.manifests {
+        publish(&run, path, manifest.as_bytes())?;
     }
     run.finish(&plan.receipt())?;
     Ok(plan.report(request, io, true))

@@ -1,6 +1,7 @@
 //! Packages of hand-made streams, through the library as it is used, read back from the files.
 
 mod advice;
+mod choices;
 
 use std::fs;
 use std::path::Path;

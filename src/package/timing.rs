@@ -41,10 +41,13 @@ pub fn time_tracks<'a>(
     let mut audio = Vec::new();
     for (input, mut source) in request.inputs.iter().zip(sources) {
         notices.append(&mut source.notices);
-        match &source.kind {
-            SourceKind::Video { configuration, timestamps, .. } => {
+        match &mut source.kind {
+            SourceKind::Video { configuration, timestamps, pictures } => {
                 let stated = Stated::of(configuration, *timestamps);
                 let rate = frame_rate(request, input, stated, notices)?;
+                if input.frame_rate.or(request.frame_rate).is_some() {
+                    notices.extend(pictures.forget_pulldown().map(|text| Notice::about(&input.path, text)));
+                }
                 video.push((input, source, rate));
             }
             SourceKind::Aac(config) => {
@@ -73,31 +76,39 @@ pub fn time_tracks<'a>(
         }
     }
     let mut tracks = Vec::with_capacity(video.len() + audio.len());
-    if let Some((first, ..)) = video.first() {
-        let ticking = video.iter().map(|(input, source, rate)| {
-            // A field without the other one lasts half a frame.
-            let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
-            if has_fields { field_rate(*rate).map_err(|e| e.in_file(&input.path)) } else { Ok(*rate) }
-        });
-        let timescale =
-            Timescale::for_frame_rates(ticking.collect::<Result<Vec<_>>>()?).ok_or_else(|| {
-                Error::unsupported(
-                    "no 32-bit timescale counts the frames of all renditions in whole ticks",
-                    "give renditions of one switching set the same frame rate, or rates with common factors",
-                )
-                .in_file(&first.path)
-            })?;
-        for (input, mut source, rate) in video {
-            // It has done its work then, and is not kept.
-            let mut pictures = source.kind.take_pictures();
-            if input.frame_rate.or(request.frame_rate).is_some() {
-                notices.extend(pictures.forget_pulldown().map(|message| Notice::about(&input.path, message)));
-            }
-            tracks.push(time_pictures(input, source, pictures, rate, timescale)?);
-        }
+    let timescales = timescales(&video)?;
+    for ((input, mut source, rate), timescale) in video.into_iter().zip(timescales) {
+        // It has done its work then, and is not kept.
+        let pictures = source.kind.take_pictures();
+        tracks.push(time_pictures(input, source, pictures, rate, timescale)?);
     }
     tracks.extend(audio);
     Ok(tracks)
+}
+
+/// The timescale of each video input: that of its switching set, which the video of its codec family is.
+fn timescales(video: &[(&InputRequest, SourceTrack, FrameRate)]) -> Result<Vec<Timescale>> {
+    let families: Vec<_> = video.iter().map(|(_, source, _)| source.kind.codec_family()).collect();
+    let of_family = |family: &String| {
+        let set =
+            || video.iter().zip(&families).filter(|(_, other)| *other == family).map(|(track, _)| track);
+        // A field without the other one lasts half a frame.
+        let ticking = set().map(|(input, source, rate)| {
+            let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
+            if has_fields { field_rate(*rate).map_err(|e| e.in_file(&input.path)) } else { Ok(*rate) }
+        });
+        Timescale::for_frame_rates(ticking.collect::<Result<Vec<_>>>()?).ok_or_else(|| {
+            let refused = Error::unsupported(
+                "no 32-bit timescale counts the frames of all renditions in whole ticks",
+                "give renditions of one switching set the same frame rate, or rates with common factors",
+            );
+            match set().next() {
+                Some((first, ..)) => refused.in_file(&first.path),
+                None => refused,
+            }
+        })
+    };
+    families.iter().map(of_family).collect()
 }
 
 /// Gives pictures their durations and composition offsets.
@@ -208,10 +219,12 @@ impl TimedTrack<'_> {
 
     /// RFC 6381 codec string.
     pub fn codec_string(&self) -> String {
-        match &self.source.kind {
-            SourceKind::Video { configuration, .. } => configuration.codec_string(),
-            SourceKind::Aac(config) => config.codec_string(),
-        }
+        self.source.kind.codec_string()
+    }
+
+    /// The family of its codec, see [`PackagedTrack::codec_family`](crate::presentation::PackagedTrack::codec_family).
+    pub fn codec_family(&self) -> String {
+        self.source.kind.codec_family()
     }
 
     /// What playlists say of it.

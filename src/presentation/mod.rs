@@ -21,7 +21,10 @@ pub(crate) use track::{check_path, codec_family};
 
 use crate::error::{Error, Result};
 
-/// Everything that plays together: one switching set of video, and audio to choose from.
+/// The role (`urn:mpeg:dash:role:2011`) of sound that tells what the picture shows.
+pub(crate) const DESCRIPTION: &str = "description";
+
+/// Everything that plays together: video, a switching set for each codec, and audio to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presentation {
     video: Vec<PackagedTrack>,
@@ -68,20 +71,24 @@ impl Presentation {
     }
 
     /// Whether this is audio alone, the same sound at several bit rates as far as can be told: nobody gave a track language,
-    /// name or role or made it the default, sample rate and channels are equal, segments start together, and ends are at
-    /// most one frame of AAC apart. A player may then switch between the tracks; otherwise each is a choice of its own.
+    /// name or role or made it the default, codec family, sample rate and channels are equal, segments start together, and
+    /// ends are at most one frame of AAC apart. A player may then switch between the tracks; otherwise each is a choice of
+    /// its own.
     pub fn is_audio_ladder(&self) -> bool {
-        let unlabelled = |t: &PackagedTrack| {
-            t.language().is_none() && t.name().is_none() && t.role().is_none() && !t.is_default()
-        };
         let Some((first, others)) = self.audio.split_first() else { return false };
         self.video.is_empty()
-            && self.audio.iter().all(unlabelled)
-            && others.iter().all(|other| first.media() == other.media() && first.lines_up_with(other))
+            && !is_labelled(first)
+            && !first.is_default()
+            && others.iter().all(|other| is_same_sound(first, other))
     }
 
-    /// Tracks that a player may switch between, in sets: video by codec, audio alone that is a ladder; otherwise each audio
-    /// track is a choice of its own. Sets stand as their first tracks do, video first.
+    /// Tracks that a player may switch between, in sets. Video by codec family, for a decoder is made for one. Audio that is
+    /// one sound at several bit rates: somebody gave all of them the same language, name and role and made none the default,
+    /// they have one codec family, sample rate and count of channels, and line up as the tracks of a switching set must
+    /// (ISO/IEC 23000-19 7.3.4, not opened: as digests of it say). Unlabelled audio is that where there is nothing else
+    /// ([`Presentation::is_audio_ladder`]); beside video it may be two languages, so each is a choice of its own.
+    ///
+    /// Sets stand as their first tracks do, video first.
     pub fn switching_sets(&self) -> Vec<Vec<&PackagedTrack>> {
         let mut sets: Vec<Vec<&PackagedTrack>> = Vec::new();
         for track in &self.video {
@@ -93,8 +100,18 @@ impl Presentation {
         }
         if self.is_audio_ladder() {
             sets.push(self.audio.iter().collect());
-        } else {
-            sets.extend(self.audio.iter().map(|track| vec![track]));
+            return sets;
+        }
+        let video = sets.len();
+        for track in &self.audio {
+            // With all of the set: ends that are a frame away from the first may be two away from each other.
+            let is_same = |set: &&mut Vec<&PackagedTrack>| {
+                is_labelled(set[0]) && set.iter().all(|other| is_same_sound(other, track))
+            };
+            match sets[video..].iter_mut().find(is_same) {
+                Some(set) => set.push(track),
+                None => sets.push(vec![track]),
+            }
         }
         sets
     }
@@ -103,6 +120,24 @@ impl Presentation {
     pub fn tracks(&self) -> impl Iterator<Item = &PackagedTrack> {
         self.video.iter().chain(&self.audio)
     }
+}
+
+/// Whether somebody said what the track is.
+fn is_labelled(track: &PackagedTrack) -> bool {
+    track.language().is_some() || track.name().is_some() || track.role().is_some()
+}
+
+/// Whether two audio tracks differ in their bit rate alone, as far as can be told.
+fn is_same_sound(one: &PackagedTrack, other: &PackagedTrack) -> bool {
+    let labels = |t: &PackagedTrack| {
+        (t.language().map(str::to_ascii_lowercase), t.name().map(str::to_owned), t.role().map(str::to_owned))
+    };
+    labels(one) == labels(other)
+        && !one.is_default()
+        && !other.is_default()
+        && one.codec_family() == other.codec_family()
+        && one.media() == other.media()
+        && one.lines_up_with(other)
 }
 
 /// Tracks and segments for the tests of this module.
@@ -175,6 +210,59 @@ mod tests {
         let finer = vec![segment(1, 8000, 0), segment(2, 3000, 8000)];
         let finer = PackagedTrack::new("c", "mp4a.40.2", AUDIO, timescale(2000), finer).unwrap();
         assert!(ladder(false, [a, finer]));
+    }
+
+    /// Directories of each switching set.
+    fn sets(video: Vec<PackagedTrack>, audio: Vec<PackagedTrack>) -> Vec<Vec<String>> {
+        let presentation = Presentation::new(video, audio).unwrap();
+        let names = |set: Vec<&PackagedTrack>| set.iter().map(|t| t.directory().to_owned()).collect();
+        presentation.switching_sets().into_iter().map(names).collect()
+    }
+
+    #[test]
+    fn video_is_a_switching_set_for_each_codec_family() {
+        let video = |directory: &str, codec: &str| {
+            let media = Media::Video { format: VideoFormat::of_size(1, 1), frame_rate: None, scan: None };
+            PackagedTrack::new(directory, codec, media, timescale(1), vec![segment(1, 1, 0)]).unwrap()
+        };
+        let video = vec![
+            video("a", "hev1.1.6.L93.B0"),
+            video("b", "avc3.64001f"),
+            video("c", "hvc1.1.6.L63.B0"),
+            video("d", "av01.0.00M.08"),
+            video("e", "avc1.4D001E"),
+        ];
+        assert_eq!(sets(video, vec![]), [vec!["a", "c"], vec!["b", "e"], vec!["d"]]);
+    }
+
+    #[test]
+    fn audio_of_one_label_that_lines_up_is_a_switching_set_beside_video_too() {
+        let of = |directory: &str, codec: &str, ends: [u64; 2]| {
+            let segments = vec![segment(1, ends[0], 0), segment(2, ends[1] - ends[0], ends[0])];
+            track(directory, codec, segments).unwrap()
+        };
+        let aac = |directory: &str| of(directory, "mp4a.40.2", [4000, 5500]);
+        let in_language = |track: PackagedTrack, tag: &str| track.with_language(Some(tag.to_owned()));
+        let en = |directory: &str| in_language(aac(directory), "en");
+        let beside = |audio: Vec<PackagedTrack>| {
+            let media = Media::Video { format: VideoFormat::of_size(1, 1), frame_rate: None, scan: None };
+            let video = PackagedTrack::new("v", "avc1.4D001E", media, timescale(1), vec![segment(1, 1, 0)]);
+            sets(vec![video.unwrap()], audio)[1..].to_vec()
+        };
+        let en_upper = in_language(aac("b"), "EN");
+        assert_eq!(beside(vec![en("a"), in_language(aac("x"), "de"), en_upper]), [vec!["a", "b"], vec!["x"]]);
+        assert_eq!(sets(vec![], vec![en("a"), en("b"), aac("c")]), [vec!["a", "b"], vec!["c"]]);
+        assert_eq!(beside(vec![aac("a"), aac("b")]), [["a"], ["b"]], "nobody said that they are one sound");
+        let other = |track: PackagedTrack| assert_eq!(beside(vec![en("a"), track]), [["a"], ["b"]]);
+        other(en("b").with_default(true));
+        other(en("b").with_role(Some("commentary".to_owned())));
+        other(en("b").with_name(Some("English".to_owned())));
+        other(in_language(of("b", "ac-3", [4000, 5500]), "en"));
+        other(in_language(of("b", "mp4a.40.2", [4001, 5500]), "en"));
+        // Each ends a frame of 21.3 ms behind the one before, the last two behind the first.
+        let ends = |directory: &str, end| in_language(of(directory, "mp4a.40.2", [4000, end]), "en");
+        let stairs = vec![ends("a", 5500), ends("b", 5521), ends("c", 5542)];
+        assert_eq!(beside(stairs), [vec!["a", "b"], vec!["c"]]);
     }
 
     #[test]

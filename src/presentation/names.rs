@@ -1,5 +1,6 @@
 //! Names of tracks: what a person gave, or height and bit rate, made safe as a file name on Linux, macOS and Windows
-//! and in a URL without escaping, and different from each other where case does not count.
+//! and in a URL without escaping, and different from each other where case does not count. And names of codecs, for
+//! people and as a part of the former.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,11 +10,14 @@ pub const MAX_NAME_LEN: usize = 64;
 /// What a track may be named after.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrackName {
-    /// What a person chose: kept as far as it is safe, and never altered to make it differ. It names the directory if
-    /// there is an ASCII letter or digit in it; a name in another script has none to keep.
+    /// What a person chose: kept as far as it is safe. It names the directory if there is an ASCII letter or digit in it; a
+    /// name in another script has none to keep. Tracks of different encodings may share it, being the same choice for a
+    /// viewer: their directories get the encoding at the end. Otherwise it is never altered to make it differ.
     pub given: Option<String>,
     /// Made from what the track is ([`video_name`], [`audio_name`]): gets `-2`, `-3` … where it is taken.
     pub generated: String,
+    /// How it is encoded, such as `h264` or `aac-6ch`: of letters, digits and `-`.
+    pub encoding: String,
 }
 
 impl TrackName {
@@ -21,6 +25,58 @@ impl TrackName {
     fn given_directory(&self) -> Option<String> {
         self.given.as_deref().filter(|name| name.contains(|c: char| c.is_ascii_alphanumeric())).map(safe_name)
     }
+
+    /// The same with the encoding at its end, where one of `names` has the same in another encoding.
+    fn directory_among(&self, names: &[Self]) -> Option<String> {
+        let directory = self.given_directory()?;
+        let is_shared = |other: &Self| {
+            other.encoding != self.encoding
+                && other.given_directory().is_some_and(|other| other.eq_ignore_ascii_case(&directory))
+        };
+        if !names.iter().any(is_shared) {
+            return Some(directory);
+        }
+        Some(with_suffix(&directory, &format!("-{}", self.encoding)))
+    }
+}
+
+/// What people call the codec of a codec string (RFC 6381), such as `H.264` for `avc1.64001f`; the type of its sample
+/// entry where there is no such name here.
+pub fn codec_name(codec: &str) -> &str {
+    known_codec(codec).map_or_else(|| entry_type(codec), |(_, name)| name)
+}
+
+/// The same as a part of the name of a file or group: `h264`, `aac`, `ac-3`.
+pub fn codec_word(codec: &str) -> String {
+    known_codec(codec)
+        .map_or_else(|| safe_name(&entry_type(codec).to_ascii_lowercase()), |(word, _)| word.into())
+}
+
+fn entry_type(codec: &str) -> &str {
+    codec.split('.').next().unwrap_or(codec)
+}
+
+/// Word and name. The object types of AAC: ISO/IEC 14496-3 1.5.1.1 (not opened; as RFC 6381 and its users have them).
+fn known_codec(codec: &str) -> Option<(&'static str, &'static str)> {
+    Some(match entry_type(codec) {
+        "avc1" | "avc3" => ("h264", "H.264"),
+        "hvc1" | "hev1" => ("h265", "H.265"),
+        "av01" => ("av1", "AV1"),
+        "vp09" => ("vp9", "VP9"),
+        "ac-3" => ("ac-3", "AC-3"),
+        "ec-3" => ("ec-3", "E-AC-3"),
+        "ac-4" => ("ac-4", "AC-4"),
+        "Opus" | "opus" => ("opus", "Opus"),
+        "fLaC" | "flac" => ("flac", "FLAC"),
+        "mp4a" => match codec {
+            "mp4a.40.5" => ("he-aac", "HE-AAC"),
+            "mp4a.40.29" => ("he-aac-v2", "HE-AAC v2"),
+            "mp4a.40.42" => ("xhe-aac", "xHE-AAC"),
+            _ if codec.starts_with("mp4a.40") => ("aac", "AAC"),
+            _ => return None,
+        },
+        _ => return None,
+    })
 }
 
 /// Two tracks whose given names are the same, or become the same directory.
@@ -80,17 +136,27 @@ fn shorten(mut name: String, len: usize) -> String {
     name
 }
 
+/// `base` and `suffix`, shortened within the base.
+fn with_suffix(base: &str, suffix: &str) -> String {
+    shorten(base.to_owned(), MAX_NAME_LEN.saturating_sub(suffix.len())) + suffix
+}
+
 /// Safe names for tracks that share a directory, in the order of `names`, no two equal where case does not count.
 /// What a person gave comes first; a generated name that is taken gets the smallest free number from 2 on.
 ///
 /// # Errors
-/// The first two given names that are the same, or come out the same.
+/// The first two given names of one encoding that are the same, or any that come out the same.
 pub fn unique_names(names: &[TrackName]) -> Result<Vec<String>, SameName> {
-    let directories: Vec<_> = names.iter().map(TrackName::given_directory).collect();
+    let directories: Vec<_> = names.iter().map(|name| name.directory_among(names)).collect();
     let mut owners = HashMap::new();
     for (second, (name, directory)) in names.iter().zip(&directories).enumerate() {
-        let Some(key) = directory.as_ref().or(name.given.as_ref()) else { continue };
-        if let Some(first) = owners.insert(key.to_lowercase(), second) {
+        // Where the directory is generated, the name alone may be shared across encodings.
+        let key = match (directory, &name.given) {
+            (Some(directory), _) => (directory.to_lowercase(), ""),
+            (None, Some(given)) => (given.to_lowercase(), name.encoding.as_str()),
+            (None, None) => continue,
+        };
+        if let Some(first) = owners.insert(key, second) {
             return Err(SameName { first, second });
         }
     }
@@ -102,10 +168,7 @@ pub fn unique_names(names: &[TrackName]) -> Result<Vec<String>, SameName> {
 }
 
 fn free_name(base: &str, taken: &mut HashSet<String>) -> String {
-    let numbered = (2u64..).map(|n| {
-        let suffix = format!("-{n}");
-        shorten(base.to_owned(), MAX_NAME_LEN - suffix.len()) + &suffix
-    });
+    let numbered = (2u64..).map(|n| with_suffix(base, &format!("-{n}")));
     std::iter::once(base.to_owned())
         .chain(numbered)
         .find(|name| taken.insert(name.to_ascii_lowercase()))
@@ -162,7 +225,7 @@ mod tests {
     }
 
     fn generated(name: &str) -> TrackName {
-        TrackName { given: None, generated: name.to_owned() }
+        TrackName { given: None, generated: name.to_owned(), encoding: "aac".to_owned() }
     }
 
     #[test]
@@ -189,6 +252,43 @@ mod tests {
             assert_eq!(unique_names(&names), Err(SameName { first: 0, second: 2 }), "{first} {second}");
         }
         assert!(unique_names(&[given("v1.1"), given("v1-1")]).is_ok());
+    }
+
+    #[test]
+    fn encodings_may_share_a_given_name_and_have_it_at_the_end_of_their_directories() {
+        let of = |name: &str, encoding: &str| TrackName { encoding: encoding.to_owned(), ..given(name) };
+        let unique = |names: &[TrackName]| unique_names(names);
+        let names =
+            [of("English", "aac"), of("english", "ac-3"), of("Deutsch", "aac"), of("English", "aac-6ch")];
+        let expected = ["English-aac", "english-ac-3", "Deutsch", "English-aac-6ch"];
+        assert_eq!(unique(&names).unwrap(), expected);
+        assert_eq!(unique(&[of("日", "aac"), of("日", "ac-3")]).unwrap(), ["generated", "generated-2"]);
+        let same = Err(SameName { first: 0, second: 2 });
+        assert_eq!(unique(&[of("a", "aac"), of("a", "ac-3"), of("A", "aac")]), same);
+        assert_eq!(unique(&[of("a-aac", "aac"), of("b", "aac"), of("a", "aac"), of("a", "ac-3")]), same);
+        let long = "x".repeat(MAX_NAME_LEN);
+        let names = unique(&[of(&long, "aac"), of(&long, "ac-3")]).unwrap();
+        assert_eq!(names[1], "x".repeat(MAX_NAME_LEN - 5) + "-ac-3");
+    }
+
+    #[test]
+    fn codecs_have_words_and_names() {
+        for (codec, word, name) in [
+            ("avc1.64001f", "h264", "H.264"),
+            ("avc3.64001f", "h264", "H.264"),
+            ("hvc1.1.6.L93.B0", "h265", "H.265"),
+            ("hev1.1.6.L93.B0", "h265", "H.265"),
+            ("av01.0.00M.08", "av1", "AV1"),
+            ("mp4a.40.2", "aac", "AAC"),
+            ("mp4a.40.29", "he-aac-v2", "HE-AAC v2"),
+            ("mp4a.6B", "mp4a", "mp4a"),
+            ("ac-3", "ac-3", "AC-3"),
+            ("Opus", "opus", "Opus"),
+            ("iamf.000.000.Opus", "iamf", "iamf"),
+            ("vvc1.1.L51", "vvc1", "vvc1"),
+        ] {
+            assert_eq!((codec_word(codec).as_str(), codec_name(codec)), (word, name), "{codec}");
+        }
     }
 
     proptest! {

@@ -268,6 +268,7 @@ mod tests {
         BitWriter, Pps, Profile, Sps, Vps, vui_fields, vui_fixed_timing, vui_segmentation, vui_timing,
     };
     use super::*;
+    use crate::codec::parameter_sets::ConfigurationRecord;
 
     fn sets(placement: ParameterSetPlacement, nals: &[Vec<u8>]) -> ParameterSets {
         let mut sets = ParameterSets::new(placement);
@@ -357,7 +358,7 @@ mod tests {
         for (text, codec) in FFMPEG {
             let record = hex(text);
             let read = HevcRecord::read(&record).unwrap();
-            let nals: Vec<_> = read.parameter_sets().map(|(_, set)| set.to_vec()).collect();
+            let nals: Vec<_> = read.parameter_sets().into_iter().map(|(_, set)| set.to_vec()).collect();
             let configuration = configuration(&nals);
             assert_eq!(configuration.record(), record);
             assert_eq!(configuration.codec_string(), codec);
@@ -368,7 +369,7 @@ mod tests {
     fn fields_of_a_real_encoder_are_told() {
         let record = hex(FFMPEG[7].0);
         let read = HevcRecord::read(&record).unwrap();
-        let nals: Vec<_> = read.parameter_sets().map(|(_, set)| set.to_vec()).collect();
+        let nals: Vec<_> = read.parameter_sets().into_iter().map(|(_, set)| set.to_vec()).collect();
         let configuration = configuration(&nals);
         assert_eq!(
             (configuration.scan(), configuration.is_field_coded()),

@@ -226,10 +226,10 @@ mod tests {
     fn the_record_of_x265_is_read_whole() {
         let record = HevcRecord::read(X265).unwrap();
         assert_eq!(record.profile_tier_level.codec_string("hvc1"), "hvc1.1.6.L60.90");
-        assert_eq!((record.length_size, record.sample_format(), record.complete), (4, [1, 8, 8], true));
+        assert_eq!((record.length_size, record.sample_format(), record.complete), (4, Some([1, 8, 8]), true));
         assert_eq!((record.temporal_layers, record.temporal_id_nested), (1, true));
         assert_eq!((record.min_spatial_segmentation_idc, record.parallelism), (0, 0));
-        let sets: Vec<_> = record.parameter_sets().collect();
+        let sets = record.parameter_sets();
         assert_eq!(
             sets,
             [

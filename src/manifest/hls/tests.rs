@@ -4,9 +4,11 @@ use m3u8_rs::{AlternativeMediaType, MasterPlaylist, MediaPlaylist, MediaPlaylist
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::VideoFormat;
+use crate::codec::{Colour, VideoFormat};
 use crate::presentation::Segment;
 use crate::time::{DecodeTime, Ticks, Timescale};
+
+mod mixed;
 
 /// A track with segments given as bytes and ticks.
 fn track(directory: &str, codec: &str, media: Media, scale: u32, sizes: &[(u64, u64)]) -> PackagedTrack {
@@ -268,6 +270,8 @@ fn what_no_quoted_string_can_hold_is_refused() {
 fn codecs_are_the_union_over_the_group() {
     let media = Media::Audio { channels: 6, sample_rate: 48_000 };
     let surround = track("audio/he", "mp4a.40.5", media, 48_000, &[(1, 192_512)]);
+    // Labels tell that it is not the same sound in another encoding, which would have a group of its own.
+    let surround = labelled(surround, "fr", "Français");
     let audio = vec![audio("audio/a", &[1]), surround, audio("audio/b", &[1])];
     let text = master_of(vec![video("video/a", 720, &SIZES)], audio);
     assert!(text.contains(r#"CODECS="avc1.64001f,mp4a.40.2,mp4a.40.5""#), "{text}");
@@ -284,8 +288,17 @@ fn variants_of_one_bandwidth_stand_by_name() {
 #[test]
 fn video_range_follows_the_transfer_characteristics() {
     let colour = |transfer| Some(Colour { primaries: 9, transfer, matrix: 9, full_range: false });
-    let ranges = [None, colour(1), colour(2), colour(14), colour(16), colour(18)].map(video_range);
+    let of = |colour, preferred_transfer| {
+        video_range(&VideoFormat { colour, preferred_transfer, ..VideoFormat::of_size(16, 16) })
+    };
+    let ranges =
+        [None, colour(1), colour(2), colour(14), colour(16), colour(18)].map(|colour| of(colour, None));
     assert_eq!(ranges, ["SDR", "SDR", "SDR", "SDR", "PQ", "HLG"]);
+    // Alternative transfer characteristics say what the parameter sets leave out for older decoders.
+    let ranges = [(14, 18), (1, 16), (18, 14), (18, 2), (14, 2)]
+        .map(|(coded, preferred)| of(colour(coded), Some(preferred)));
+    assert_eq!(ranges, ["HLG", "PQ", "SDR", "HLG", "SDR"]);
+    assert_eq!(of(None, Some(18)), "HLG");
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! Timed tracks ► which sample starts each segment: video by switching set, audio beside the first of them.
+
+use std::num::NonZeroU32;
+
+use super::Request;
+use super::open_gop;
+use super::report::Notice;
+use super::timing::TimedTrack;
+use crate::error::Result;
+use crate::plan::{
+    AudioTimes, Cuts, RenditionTimes, SegmentDuration, SelectionCuts, SwitchingSetTimes, plan_audio_cuts,
+    plan_selection_cuts,
+};
+use crate::presentation::names::codec_name;
+use crate::time::{Ticks, Timescale};
+
+/// The index of each segment's first sample, for each track.
+pub(super) fn cut(
+    request: &Request,
+    tracks: &[TimedTrack<'_>],
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<Vec<usize>>> {
+    let target = request.segment_duration;
+    tracks.iter().try_for_each(|track| open_gop::check(track, target))?;
+    let video = cut_video(tracks, target, notices)?;
+    // All video of one package presents the same, and audio is cut beside the set of the first input.
+    let followed = video.first().map(|(_, cuts)| cuts);
+    tracks
+        .iter()
+        .map(|track| {
+            let family = track.codec_family();
+            match video.iter().find(|(of_set, _)| track.is_video() && *of_set == family) {
+                Some((_, cuts)) => Ok(video_starts(track, cuts)),
+                None => {
+                    let starts = plan_audio_cuts(&audio_times(track), followed, target)
+                        .map_err(|error| error.in_file(&track.input.path))?;
+                    notice_ends(track, followed, notices);
+                    // Sample indices of a track in memory.
+                    Ok(starts.into_iter().map(|start| start as usize).collect())
+                }
+            }
+        })
+        .collect()
+}
+
+/// A rendition as cutting names it, its set by codec family.
+struct VideoTimes {
+    name: String,
+    family: String,
+    sync_times: Vec<Ticks>,
+}
+
+/// Cuts the switching sets of video, one for each codec family, in the order of their first tracks.
+fn cut_video(
+    tracks: &[TimedTrack<'_>],
+    target: SegmentDuration,
+    notices: &mut Vec<Notice>,
+) -> Result<Vec<(String, Cuts)>> {
+    let video: Vec<_> = tracks
+        .iter()
+        .filter(|track| track.is_video())
+        .map(|track| {
+            let name = track.input.path.display().to_string();
+            (track, VideoTimes { name, family: track.codec_family(), sync_times: track.sync_times() })
+        })
+        .collect();
+    let mut sets: Vec<(&TimedTrack<'_>, &str, Vec<RenditionTimes<'_>>)> = Vec::new();
+    for (track, VideoTimes { name, family, sync_times }) in &video {
+        let times = track.rendition_times(name, sync_times);
+        match sets.iter_mut().find(|(_, of_set, _)| of_set == family) {
+            Some((.., renditions)) => renditions.push(times),
+            None => sets.push((track, family, vec![times])),
+        }
+    }
+    let codecs: Vec<_> = sets.iter().map(|(first, ..)| first.codec_string()).collect();
+    let times: Vec<_> = sets
+        .iter()
+        .zip(&codecs)
+        .map(|((first, _, renditions), codec)| SwitchingSetTimes {
+            name: codec_name(codec),
+            timescale: first.timescale,
+            renditions,
+        })
+        .collect();
+    let SelectionCuts { sets: mut cuts, notices: of_all } = plan_selection_cuts(&times, target)?;
+    for (cuts, set) in cuts.iter_mut().zip(&times) {
+        let about = if times.len() == 1 { "video".to_owned() } else { format!("video, {}", set.name) };
+        notices.extend(cuts.notices.drain(..).map(|message| Notice { about: about.clone(), message }));
+    }
+    notices.extend(of_all.into_iter().map(|message| Notice { about: "video".to_owned(), message }));
+    Ok(sets.iter().map(|&(_, family, _)| family.to_owned()).zip(cuts).collect())
+}
+
+/// Which samples of a video track stand at the cuts. A cut is the decode time of a sync sample, which is the earliest
+/// presentation time from there on, whether or not the sync sample itself is what is presented then.
+fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
+    let mut starts = cuts.starts.iter().peekable();
+    let mut time = 0;
+    let mut found = Vec::with_capacity(cuts.starts.len());
+    for (index, sample) in track.source.samples.samples.iter().enumerate() {
+        if starts.next_if(|start| start.0 <= time).is_some() {
+            found.push(index);
+        }
+        time += u64::from(sample.duration);
+    }
+    found
+}
+
+fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
+    let samples = &track.source.samples.samples;
+    AudioTimes {
+        timescale: track.timescale,
+        samples: samples.len() as u64,
+        sample_duration: samples
+            .first()
+            .and_then(|sample| NonZeroU32::new(sample.duration))
+            .unwrap_or(NonZeroU32::MIN),
+        priming: Ticks(0),
+    }
+}
+
+/// Says so where audio and video end more than half a second apart.
+fn notice_ends(track: &TimedTrack<'_>, video: Option<&Cuts>, notices: &mut Vec<Notice>) {
+    let Some(video) = video else { return };
+    let scale = |ticks: Ticks, timescale: Timescale| u128::from(ticks.0) * u128::from(timescale.get());
+    let audio_end = track.duration();
+    // Both ends in units of a second divided by both timescales.
+    let apart = scale(audio_end, video.timescale).abs_diff(scale(video.end, track.timescale));
+    if apart * 2 > u128::from(track.timescale.get()) * u128::from(video.timescale.get()) {
+        notices.push(Notice::about(
+            &track.input.path,
+            format!(
+                "the audio ends at {:.3} s, the video at {:.3} s",
+                track.timescale.seconds(audio_end),
+                video.timescale.seconds(video.end)
+            ),
+        ));
+    }
+}
