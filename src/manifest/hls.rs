@@ -85,8 +85,7 @@ pub fn write_master(presentation: &Presentation) -> Result<String> {
     // Every segment starts with a sync sample. It holds for the media playlists, which should not say so again
     // (draft-pantos-hls-rfc8216bis-22 4.4.2.1).
     line(&mut text, format_args!("#EXT-X-INDEPENDENT-SEGMENTS"));
-    let is_ladder = presentation.is_audio_ladder();
-    let groups = Groups::new(if is_ladder { &[] } else { presentation.audio() })?;
+    let groups = Groups::new(presentation)?;
     groups.write(&mut text)?;
     for block in blocks(presentation, &groups) {
         let Block { tracks, group } = block;

@@ -5,6 +5,7 @@
 
 mod alignment;
 mod bit_rate;
+mod choices;
 mod merge;
 pub mod names;
 mod segment;
@@ -14,6 +15,7 @@ pub use alignment::{
     Alignment, AlignmentOptions, AudioDifference, Difference, ExactTime, Verdict, check_alignment,
 };
 pub use bit_rate::BitRate;
+pub(crate) use choices::encoding;
 pub use merge::{Promise, merge};
 pub use segment::Segment;
 pub use track::{Media, PackagedTrack};

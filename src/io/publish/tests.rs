@@ -10,8 +10,14 @@ struct Place {
     input: Input,
 }
 
-const FILES: [&str; 5] =
-    ["master.m3u8", "video/a/init.mp4", "video/a/seg-00001.m4s", "video/a/playlist.m3u8", "audio/b/init.mp4"];
+const FILES: [&str; 6] = [
+    "master.m3u8",
+    "manifest.mpd",
+    "video/a/init.mp4",
+    "video/a/seg-00001.m4s",
+    "video/a/playlist.m3u8",
+    "audio/b/init.mp4",
+];
 
 impl Place {
     fn new() -> Self {
@@ -103,6 +109,7 @@ fn write_media(run: &Run, input: &Input) -> Result<()> {
 fn write_all(run: &Run, input: &Input) -> Result<()> {
     write_media(run, input)?;
     run.publish_bytes("video/a/playlist.m3u8", b"#EXTM3U")?;
+    run.publish_bytes("manifest.mpd", b"<MPD/>")?;
     run.publish_bytes("master.m3u8", b"#EXTM3U")?;
     Ok(())
 }
@@ -115,11 +122,12 @@ fn receipt() -> Vec<u8> {
     .unwrap()
 }
 
-const PACKAGE: [&str; 10] = [
+const PACKAGE: [&str; 11] = [
     "audio/",
     "audio/b/",
     "audio/b/init.mp4",
     "fragmint.json",
+    "manifest.mpd",
     "master.m3u8",
     "video/",
     "video/a/",
@@ -185,6 +193,7 @@ fn a_run_that_misses_a_file_does_not_finish() {
     let place = Place::new();
     let run = place.claim(false).unwrap();
     write_media(&run, &place.input).unwrap();
+    run.publish_bytes("manifest.mpd", b"<MPD/>").unwrap();
     let error = run.finish(&receipt()).unwrap_err();
     assert!(error.to_string().contains("master.m3u8"), "{error}");
     assert!(!place.out().exists());
@@ -395,7 +404,7 @@ fn force_takes_the_receipt_back_and_removes_manifests_first_and_the_journal_last
     let old = OldRun::find(&top, &HashSet::new()).unwrap();
     let order = old.order();
     let manifests: Vec<_> = order.iter().copied().take_while(|path| is_manifest(path)).collect();
-    assert_eq!(manifests, ["master.m3u8", "video/a/playlist.m3u8"]);
+    assert_eq!(manifests, ["manifest.mpd", "master.m3u8", "video/a/playlist.m3u8"]);
     assert_eq!(order.len(), FILES.len());
     assert_eq!(own_names().last().map(String::as_str), Some(JOURNAL));
 

@@ -1,8 +1,7 @@
 //! Audio tracks ► the groups of EXT-X-MEDIA, one of which each variant names.
 //!
-//! What a viewer chooses from is a choice: tracks of one language, name and role, however they are encoded. A group holds
-//! each choice once, in one encoding (codec string and channels) as far as it is there, so that a client takes the variants
-//! whose group it can play. All groups have the same members with the same attributes but for URI and CHANNELS, as RFC 8216
+//! A group holds each choice ([`Presentation::audio_choices`]) once, in one encoding as far as it has that, so that a client
+//! takes the variants whose group it can play. All groups have the same members with the same attributes but for URI and CHANNELS, as RFC 8216
 //! 4.3.4.1.1 and 8216bis 4.4.6.1.1 demand: a choice that lacks an encoding stands in that group with another that it has,
 //! and CODECS of the variants lists both. hls.js up to 1.4 at least plays no group of two codecs (its issue 5378), which is
 //! why encodings are not simply members of one group.
@@ -11,16 +10,16 @@ use std::collections::HashSet;
 use std::fmt::Write;
 
 use super::{MEDIA_PLAYLIST, line, quoted, yes_no};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::presentation::names::codec_word;
-use crate::presentation::{DESCRIPTION, Media, PackagedTrack};
+use crate::presentation::{DESCRIPTION, Media, PackagedTrack, Presentation, encoding};
 
 /// GROUP-ID where there is one group; what those of several start with.
 const AUDIO_GROUP: &str = "audio";
 
-/// All audio of a presentation.
+/// All audio of a presentation; nothing where that is a ladder.
 pub(super) struct Groups<'a> {
-    choices: Vec<Choice<'a>>,
+    choices: Vec<Vec<&'a PackagedTrack>>,
     /// Index of the choice that is DEFAULT=YES.
     default: Option<usize>,
     /// Those of AAC first, which every client plays; otherwise as their first tracks stand.
@@ -35,40 +34,41 @@ pub(super) struct Group<'a> {
     pub tracks: Vec<&'a PackagedTrack>,
 }
 
-/// One thing to choose, with its track in each encoding that it has.
-struct Choice<'a> {
-    encodings: Vec<Option<&'a PackagedTrack>>,
-    first: &'a PackagedTrack,
-}
-
 impl<'a> Groups<'a> {
     /// # Errors
-    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when two choices are the default, or a description is.
-    pub fn new(audio: &'a [PackagedTrack]) -> Result<Self> {
+    /// Those of [`Presentation::default_audio`].
+    pub fn new(presentation: &'a Presentation) -> Result<Self> {
+        if presentation.is_audio_ladder() {
+            return Ok(Self { choices: Vec::new(), default: None, groups: Vec::new() });
+        }
+        let choices = presentation.audio_choices();
         let mut encodings: Vec<_> = Vec::new();
-        for track in audio {
+        for track in presentation.audio() {
             if !encodings.contains(&encoding(track)) {
                 encodings.push(encoding(track));
             }
         }
         encodings.sort_by_key(|(codec, _)| codec_word(codec) != "aac");
-        let choices = choices(audio, &encodings);
-        let default = default_of(&choices)?;
         let mut groups: Vec<Group<'_>> = Vec::new();
         for index in 0..encodings.len() {
-            let tracks: Vec<_> = choices.iter().map(|choice| choice.track(index)).collect();
-            let directories = |tracks: &[&PackagedTrack]| {
-                tracks.iter().map(|t| t.directory().to_owned()).collect::<Vec<_>>()
+            // A choice without this encoding takes part with the first of all that it has.
+            let wanted = || encodings[index..=index].iter().chain(&encodings);
+            let of_choice = |choice: &Vec<&'a PackagedTrack>| {
+                wanted().find_map(|wanted| choice.iter().find(|track| encoding(track) == *wanted).copied())
+            };
+            let tracks: Vec<_> = choices.iter().filter_map(of_choice).collect();
+            let is_same = |group: &Group<'_>| {
+                group.tracks.iter().map(|t| t.directory()).eq(tracks.iter().map(|t| t.directory()))
             };
             // Choices that have one encoding each make the same group of every encoding.
-            if !groups.iter().any(|group| directories(&group.tracks) == directories(&tracks)) {
+            if !groups.iter().any(is_same) {
                 groups.push(Group { id: group_id(&encodings, index), tracks });
             }
         }
         if let [group] = &mut groups[..] {
             group.id = AUDIO_GROUP.to_owned();
         }
-        Ok(Self { choices, default, groups })
+        Ok(Self { default: presentation.default_audio()?, choices, groups })
     }
 
     /// The member of `group` that plays when nobody has chosen, the first where none is the default.
@@ -81,11 +81,11 @@ impl<'a> Groups<'a> {
     pub fn write(&self, text: &mut String) -> Result<()> {
         let selector =
             |track: &PackagedTrack| (track.language().map(str::to_ascii_lowercase), characteristics(track));
-        let default = self.default.map(|index| selector(self.choices[index].first));
+        let default = self.default.map(|index| selector(self.choices[index][0]));
         let mut selectors: HashSet<_> = default.into_iter().collect();
         let mut names = HashSet::new();
         let mut members = Vec::with_capacity(self.choices.len());
-        for (index, Choice { first, .. }) in self.choices.iter().enumerate() {
+        for (index, first) in self.choices.iter().map(|choice| choice[0]).enumerate() {
             let is_default = self.default == Some(index);
             let autoselect = is_default || selectors.insert(selector(first));
             let mut attributes = String::new();
@@ -114,76 +114,8 @@ impl<'a> Groups<'a> {
     }
 }
 
-impl<'a> Choice<'a> {
-    /// The track in this encoding, else in the first that there is.
-    fn track(&self, encoding: usize) -> &'a PackagedTrack {
-        self.encodings[encoding].or(self.encodings.iter().flatten().next().copied()).unwrap_or(self.first)
-    }
-}
-
 fn attribute(attributes: &mut String, name: &str, value: &str) {
     write!(attributes, ",{name}={value}").expect("writing to a string does not fail");
-}
-
-fn encoding(track: &PackagedTrack) -> (&str, u16) {
-    let channels = match *track.media() {
-        Media::Audio { channels, .. } => channels,
-        Media::Video { .. } => 0,
-    };
-    (track.codec(), channels)
-}
-
-/// The choices in the order of their first tracks. A track whose like is there in the same encoding is another choice.
-fn choices<'a>(audio: &'a [PackagedTrack], encodings: &[(&str, u16)]) -> Vec<Choice<'a>> {
-    let labels = |track: &'a PackagedTrack| {
-        (track.language().map(str::to_ascii_lowercase), track.name(), track.role())
-    };
-    let mut choices: Vec<Choice<'_>> = Vec::new();
-    for track in audio {
-        let index = encodings.iter().position(|&other| other == encoding(track)).unwrap_or(0);
-        let lacks = |choice: &&mut Choice<'a>| {
-            labels(choice.first) == labels(track) && choice.encodings[index].is_none()
-        };
-        if let Some(choice) = choices.iter_mut().find(lacks) {
-            choice.encodings[index] = Some(track);
-            continue;
-        }
-        let mut of_choice = vec![None; encodings.len()];
-        of_choice[index] = Some(track);
-        choices.push(Choice { encodings: of_choice, first: track });
-    }
-    choices
-}
-
-/// The one choice that is DEFAULT=YES: what was said to be, else what is there for everybody who chose nothing: a main
-/// role, else no role, else any but a description or commentary, the first of each. None where there is only that.
-fn default_of(choices: &[Choice<'_>]) -> Result<Option<usize>> {
-    let asked_for = |choice: &Choice<'_>| choice.encodings.iter().flatten().any(|track| track.is_default());
-    let mut chosen = choices.iter().enumerate().filter(|(_, choice)| asked_for(choice));
-    if let Some((index, choice)) = chosen.next() {
-        let first = choice.first.directory();
-        if let Some((_, second)) = chosen.next() {
-            return Err(Error::conflict(
-                format!("both {first} and {} are the default audio", second.first.directory()),
-                "make one of them the default",
-            ));
-        }
-        if choice.first.role() == Some(DESCRIPTION) {
-            return Err(Error::conflict(
-                format!("{first} is a description and the default audio"),
-                "make the audio without description the default, or none",
-            ));
-        }
-        return Ok(Some(index));
-    }
-    let rank = |choice: &Choice<'_>| match choice.first.role() {
-        Some("main") => Some(0),
-        None => Some(1),
-        Some(DESCRIPTION | "commentary") => None,
-        Some(_) => Some(2),
-    };
-    let ranked = choices.iter().enumerate().filter_map(|(index, choice)| Some((rank(choice)?, index)));
-    Ok(ranked.min().map(|(_, index)| index))
 }
 
 /// `audio-aac`, with the channels where another encoding has the same word, and numbered where that is not enough.
