@@ -5,8 +5,9 @@
 //! [`ParameterSets`] keeps every set by id and knows which sequence parameter sets pictures used;
 //! [`HevcConfiguration`] is what they say together. [`SliceHeader`] tells where a picture starts, [`OrderCounter`]
 //! where it stands in presentation order. Elements that none of these depends on are read past without a range check.
-//! The text of H.265 was not opened: clauses are those that other projects' documentation of the syntax gives, as of the
-//! editions since 2014 (profile_tier_level() 7.3.3, slice_segment_header() 7.3.6.1, Annex E.2).
+//! The text of H.265 was not opened. The syntax of VPS, VUI, HRD parameters, reference picture sets and scaling lists was
+//! compared with FFmpeg's tables of it (`cbs_h265`), and what is read with its `trace_headers`; clause numbers are those
+//! commonly given since the edition of 2014.
 
 mod configuration;
 #[cfg(any(test, fuzzing))]

@@ -1,6 +1,6 @@
 //! `profile_tier_level()` (H.265 7.3.3) ► what a stream asks of decoders: the first bytes of `hvcC`, and the codec
-//! string (ISO/IEC 14496-15 Annex E.3, not opened; as Shaka Packager, FFmpeg and players' documentation quote it). What
-//! covers several sets is after ISO/IEC 14496-15 8.3.3.1.2, as FFmpeg's documentation of the record quotes it.
+//! string (ISO/IEC 14496-15 Annex E, not opened; as Shaka Packager quotes it). What covers several sets follows ISO/IEC
+//! 14496-15 8.3.3.1.2, not opened either.
 
 use crate::bits::BitReader;
 use crate::codec::ScanType;
@@ -203,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn codec_strings_are_those_of_the_standard_and_other_packagers() {
+    fn codec_strings_are_those_that_other_packagers_write() {
         let codec = |profile: Profile| read(profile, 1).codec_string("hvc1");
-        // ISO/IEC 14496-15 E.3's examples, as others quote them, and what players' documentation gives for Main 10.
+        // Worked by hand; Shaka Packager and mp4ff drop leading zeros of each number and zero bytes at the end likewise.
         let main = Profile { level_idc: 93, constraints: 0xb000_0000_0000, ..Profile::default() };
         assert_eq!(codec(main), "hvc1.1.6.L93.B0");
         let main_10 = Profile { idc: 2, compatibility: 0x2000_0000, level_idc: 150, ..main };
