@@ -1,0 +1,107 @@
+//! What descriptors and words say of tracks: roles, accessibility, channels, colour.
+
+use super::xml::{Element, checked};
+use crate::codec::{Colour, ScanType};
+use crate::error::Result;
+use crate::presentation::{Media, PackagedTrack};
+
+const ROLE: &str = "urn:mpeg:dash:role:2011";
+
+/// The roles that tracks of a set were given, each once. Video that nobody gave one is `main`, and so is the audio to play when the
+/// viewer has not chosen; other audio without a role says none, for whether it is a dub or an alternative is not known.
+pub(super) fn roles(tracks: &[&PackagedTrack], is_default: bool) -> Result<Vec<Element>> {
+    let mut roles: Vec<&str> = Vec::new();
+    for role in tracks.iter().filter_map(|track| track.role()) {
+        if !roles.contains(&role) {
+            roles.push(checked("role", role)?);
+        }
+    }
+    let is_main = is_default || (roles.is_empty() && tracks.iter().all(|track| track.media().is_video()));
+    if is_main && !roles.contains(&"main") {
+        roles.insert(0, "main");
+    }
+    Ok(roles.into_iter().map(|role| Element::descriptor("Role", ROLE, role)).collect())
+}
+
+/// Audio that describes the pictures: by the role scheme, as the DASH-IF IOP (version 5, audio adaptation sets) has it,
+/// and by the TV-Anytime scheme of DVB (ETSI TS 103 285, not opened), in which 1 is for the visually impaired and which
+/// Shaka Player looks for.
+pub(super) fn accessibility(tracks: &[&PackagedTrack]) -> Vec<Element> {
+    let describes = |track: &&PackagedTrack| !track.media().is_video() && track.role() == Some("description");
+    if !tracks.iter().all(describes) {
+        return Vec::new();
+    }
+    vec![
+        Element::descriptor("Accessibility", ROLE, "description"),
+        Element::descriptor("Accessibility", "urn:tva:metadata:cs:AudioPurposeCS:2007", 1),
+    ]
+}
+
+/// AudioChannelConfiguration of AAC: a ChannelConfiguration of ISO/IEC 23091-3, whose 1 to 7 are the
+/// `channelConfiguration` of AAC. Eight channels are 7 there, as in ADTS. Parametric stereo that the codec string tells
+/// (`mp4a.40.29`) is told as heard.
+pub(super) fn channel_configuration(track: &PackagedTrack) -> Option<Element> {
+    let Media::Audio { channels, .. } = *track.media() else { return None };
+    if !track.codec().starts_with("mp4a.40.") {
+        return None;
+    }
+    let configuration = match channels {
+        1 if track.codec() == "mp4a.40.29" => 2,
+        1..=6 => channels,
+        8 => 7,
+        _ => return None,
+    };
+    let scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
+    Some(Element::descriptor("AudioChannelConfiguration", scheme, configuration))
+}
+
+/// `@scanType`; `None` where it is not known.
+pub(super) fn scan_type(track: &PackagedTrack) -> Option<&'static str> {
+    match track.media() {
+        Media::Video { scan: Some(ScanType::Progressive), .. } => Some("progressive"),
+        Media::Video { scan: Some(ScanType::Interlaced), .. } => Some("interlaced"),
+        _ => None,
+    }
+}
+
+/// What pictures mean: colour and, where the bitstream has it, the preferred transfer characteristics.
+pub(super) type ColourOf = (Option<Colour>, Option<u8>);
+
+pub(super) fn colour_of(track: &PackagedTrack) -> ColourOf {
+    match track.media() {
+        Media::Video { format, .. } => (format.colour, format.preferred_transfer),
+        Media::Audio { .. } => (None, None),
+    }
+}
+
+/// Colour as code points of ITU-T H.273 (the `urn:mpeg:mpegB:cicp` schemes); those that are unspecified or reserved are left out.
+///
+/// Essential where a player that takes all video for that of BT.709 or BT.601 would show it wrong, BT.2020 and PQ among
+/// it (DVB-DASH, ETSI TS 103 285 5.2.6 and 5.2.7, not opened, as GPAC's issues 635 and 3075 quote them; the DASH-IF IOP allows
+/// both kinds); otherwise supplemental. The preferred transfer characteristics are supplemental (there too): the pictures
+/// are coded for players that do not know them. Full range is supplemental, for players know no such essential property.
+pub(super) fn colour((colour, preferred_transfer): ColourOf) -> Vec<Element> {
+    let specified = |value: u8| !matches!(value, 0 | 2 | 3);
+    let property = |kind, parameter: &str, value: u8| {
+        Element::descriptor(kind, &format!("urn:mpeg:mpegB:cicp:{parameter}"), value)
+    };
+    let mut properties = Vec::new();
+    if let Some(Colour { primaries, transfer, matrix, .. }) = colour {
+        let is_plain = !(specified(primaries) && !matches!(primaries, 1 | 5..=7)
+            || specified(transfer) && !matches!(transfer, 1 | 6 | 13..=15)
+            || specified(matrix) && !matches!(matrix, 1 | 5 | 6));
+        let kind = if is_plain { "SupplementalProperty" } else { "EssentialProperty" };
+        for (parameter, value) in [("ColourPrimaries", primaries), ("TransferCharacteristics", transfer)] {
+            properties.extend(specified(value).then(|| property(kind, parameter, value)));
+        }
+        // 0 is a value there: no transform, as of RGB.
+        properties.extend((!matches!(matrix, 2 | 3)).then(|| property(kind, "MatrixCoefficients", matrix)));
+    }
+    if colour.is_some_and(|colour| colour.full_range) {
+        properties.push(property("SupplementalProperty", "VideoFullRangeFlag", 1));
+    }
+    if let Some(preferred) = preferred_transfer.filter(|value| specified(*value)) {
+        properties.push(property("SupplementalProperty", "TransferCharacteristics", preferred));
+    }
+    properties
+}

@@ -1,0 +1,101 @@
+//! Where the tracks of a presentation lie on the time line of its one Period, and the spans that the MPD tells.
+//!
+//! # The zero of the Period
+//! Each track's `presentationTimeOffset` is the same instant in its own ticks, so tracks stay where they are to each other. Only
+//! multiples of a second divided by the greatest common divisor of all timescales are whole ticks of each; the last one
+//! that no track starts before is taken. Tracks that start together at such an instant start at 0 in the Period.
+//!
+//! # The length of the Period
+//! To the end of the track that lasts longest: "the duration of a CMAF presentation shall be the duration of its longest
+//! CMAF track" (ISO/IEC 23000-19 7.3.6, not opened, as the DASH-IF conformance software quotes it). What lies behind the end of a
+//! Period is not presented (DASH-IF restricted timing model 9.3): Shaka Player drops segments that start there, and it and
+//! dash.js let the browser drop each frame that ends past it. With the end of video (as Shaka Packager has it) or of
+//! the shortest track (as that timing model's 9.2.1 would have it) sound or pictures that the package holds would not be
+//! heard or seen, though the HLS playlists play them. Where a track ends before the Period does, players end the stream behind its
+//! last segment, which the SegmentTimeline names. For the same reason spans are rounded up.
+
+use crate::presentation::{PackagedTrack, Presentation};
+use crate::time::{Ticks, Timescale, gcd};
+
+const MICROSECONDS: u128 = 1_000_000;
+
+/// A span in microseconds, as `xs:duration` prints it: `PT4.010667S`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Microseconds(pub(super) u128);
+
+impl Microseconds {
+    /// `ticks`, rounded up.
+    pub(super) fn ceil(ticks: u128, timescale: Timescale) -> Self {
+        // Sums of two 64-bit numbers of ticks, times 20 bits.
+        Self((ticks * MICROSECONDS).div_ceil(u128::from(timescale.get())))
+    }
+}
+
+impl std::fmt::Display for Microseconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, rest) = (self.0 / MICROSECONDS, self.0 % MICROSECONDS);
+        write!(f, "PT{seconds}")?;
+        if rest > 0 {
+            write!(f, ".{}", format!("{rest:06}").trim_end_matches('0'))?;
+        }
+        f.write_str("S")
+    }
+}
+
+/// The time line of the Period.
+pub(super) struct Timing {
+    /// Its zero, in seconds divided by `unit`.
+    zero: u64,
+    /// Divides every timescale.
+    unit: u32,
+    /// From zero to the end of the track that ends last.
+    pub(super) duration: Microseconds,
+    /// The longest segment of any track.
+    pub(super) longest_segment: Microseconds,
+}
+
+impl Timing {
+    /// Of the tracks of a presentation, of which each has a segment ([`Presentation::new`]).
+    pub(super) fn new(presentation: &Presentation) -> Self {
+        let unit = presentation.tracks().fold(0, |unit, track| gcd(unit, track.timescale().get().into()));
+        let unit = u32::try_from(unit).expect("divides a 32-bit timescale");
+        let zero = presentation.tracks().map(|track| {
+            let zero = u128::from(start(track)) * u128::from(unit) / u128::from(track.timescale().get());
+            u64::try_from(zero).expect("the unit is at most the timescale")
+        });
+        let zero = zero.min().unwrap_or(0);
+        let mut timing = Self { zero, unit, duration: Microseconds(0), longest_segment: Microseconds(0) };
+        for track in presentation.tracks() {
+            let begin = u128::from(start(track) - timing.offset(track));
+            let end = Microseconds::ceil(begin + u128::from(track.duration().0), track.timescale());
+            timing.duration = timing.duration.max(end);
+            let longest = track.segments().iter().map(|segment| segment.duration).max().unwrap_or(Ticks(0));
+            let longest = Microseconds::ceil(longest.0.into(), track.timescale());
+            timing.longest_segment = timing.longest_segment.max(longest);
+        }
+        timing
+    }
+
+    /// `presentationTimeOffset`: the zero in ticks of a track, at most where it starts.
+    pub(super) fn offset(&self, track: &PackagedTrack) -> u64 {
+        // Below the start of the track, which is 64 bits.
+        self.zero * u64::from(track.timescale().get() / self.unit)
+    }
+}
+
+fn start(track: &PackagedTrack) -> u64 {
+    track.segments().first().map_or(0, |segment| segment.base_decode_time.0)
+}
+
+/// Whether segments of the tracks start together, each at the same time as its counterparts; ends may differ.
+pub(super) fn start_together(tracks: &[&PackagedTrack]) -> bool {
+    let Some((first, others)) = tracks.split_first() else { return true };
+    others.iter().all(|other| {
+        let scaled = |ticks: u64, timescale: Timescale| u128::from(ticks) * u128::from(timescale.get());
+        first.segments().len() == other.segments().len()
+            && first.segments().iter().zip(other.segments()).all(|(a, b)| {
+                scaled(a.base_decode_time.0, other.timescale())
+                    == scaled(b.base_decode_time.0, first.timescale())
+            })
+    })
+}
