@@ -5,6 +5,8 @@ use crate::codec::{Colour, SampleAspectRatio, ScanType, VideoFormat};
 use crate::presentation::Segment;
 use crate::time::{DecodeTime, Ticks, Timescale};
 
+mod properties;
+
 /// A track with segments given as bytes and ticks, from this number and time on.
 fn track_from(
     (number, start): (u32, u64),
@@ -98,4 +100,207 @@ fn ladder_with_audio_in_two_languages_and_a_description() {
         description,
     ];
     golden!("ladder", mpd_of(video, audio));
+}
+
+/// 64,171 bytes in 188 frames need 128,000.3 bit/s, 32,085 half as many: one set, for nobody told the tracks apart.
+#[test]
+fn audio_alone_at_two_bit_rates() {
+    let low: Vec<_> = FRAMES.iter().map(|&(bytes, frames)| (bytes / 2, frames)).collect();
+    golden!("audio", mpd_of(vec![], vec![audio("audio/a-128k", &FRAMES), audio("audio/a-64k", &low)]));
+}
+
+/// Neither shape nor rate of the pictures is known, and the segments of the second do not start with those of the first.
+#[test]
+fn video_alone_of_which_little_is_known() {
+    let media = Media::Video { format: VideoFormat::of_size(640, 360), frame_rate: None, scan: None };
+    let unknown = Media::Video { format: VideoFormat::of_size(0, 0), frame_rate: None, scan: None };
+    let video = vec![
+        track(("video/a", "avc1.64001e"), media, 90_000, &[(1000, 90_000), (2000, 180_000), (1500, 180_000)]),
+        track(("video/b", "avc3.64001e"), unknown, 90_000, &[(900, 90_000), (900, 90_001), (900, 269_999)]),
+    ];
+    golden!("video", mpd_of(video, vec![]));
+}
+
+#[test]
+fn video_of_two_codecs_is_two_sets() {
+    let of = |name, format| {
+        track(name, pictures(format, (25, 1)), 25_000, &[(500_000, 100_000), (400_000, 50_000)])
+    };
+    let video = vec![
+        of(("video/720p-h264", "avc1.64001f"), square(1280, 720)),
+        of(("video/720p-h265", "hvc1.1.6.L93.B0"), square(1280, 720)),
+        of(("video/360p-h264", "avc1.64001e"), square(640, 360)),
+    ];
+    golden!("codecs", mpd_of(video, vec![audio("audio/a", &[(96_000, 282)])]));
+}
+
+#[test]
+fn video_of_high_dynamic_range() {
+    let colour = Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false });
+    let format = VideoFormat { colour, ..square(3840, 2160) };
+    let of = |name, format| track(name, pictures(format, (60_000, 1001)), 60_000, &[(9_000_000, 240_240)]);
+    let video = vec![
+        of(("video/2160p", "hvc1.2.4.L153.B0"), format),
+        of(("video/1080p", "hvc1.2.4.L123.B0"), VideoFormat { colour, ..square(1920, 1080) }),
+    ];
+    golden!("pq", mpd_of(video, vec![]));
+}
+
+/// 720 × 64 to 576 × 45 and 352 × 128 to 288 × 117 are 16:9 and 176:117.
+#[test]
+fn anamorphic_fields_at_fractional_rates() {
+    let of = |name, (width, height), (horizontal, vertical), rate| {
+        let sample_aspect_ratio = Some(SampleAspectRatio { horizontal, vertical });
+        let colour = Some(Colour { primaries: 5, transfer: 6, matrix: 6, full_range: true });
+        let format = VideoFormat { sample_aspect_ratio, colour, ..VideoFormat::of_size(width, height) };
+        let scan = Some(ScanType::Interlaced);
+        let media = Media::Video { format, frame_rate: Some(rate), scan };
+        track(name, media, 30_000, &[(375_000, 60_060)])
+    };
+    let rate = |numerator, denominator| FrameRate::new(numerator, denominator).unwrap();
+    let one = of(("video/576i", "avc1.4D401E"), (720, 576), (64, 45), rate(30_000, 1001));
+    let other = of(("video/288i", "avc1.4D400D"), (352, 288), (128, 117), rate(15_000, 1001));
+    golden!("anamorphic", mpd_of(vec![one.clone(), other], vec![]));
+    let alone = mpd_of(vec![one], vec![]).unwrap();
+    assert!(alone.contains(r#"par="16:9""#) && alone.contains(r#"sar="64:45""#), "{alone}");
+}
+
+/// Video from 10 s on, sound from 480,512 ticks, 10.010666… s: the zero is 10 s in both, a multiple of 1/1000 s. The sound ends at
+/// 480,512 + 193,536 ticks, 4.042666… s after it.
+#[test]
+fn tracks_that_start_at_another_number_and_time() {
+    let media = pictures(square(1280, 720), (25, 1));
+    let video = track_from(
+        (6, 250_000),
+        ("video/720p", "avc1.64001f"),
+        media,
+        25_000,
+        &[(250_000, 50_000), (250_000, 50_000)],
+    );
+    let audio = track_from(
+        (100_000, 480_512),
+        ("audio/en", "mp4a.40.29"),
+        Media::Audio { channels: 1, sample_rate: 24_000 },
+        48_000,
+        &[(12_096, 96_768), (12_096, 96_768)],
+    );
+    golden!("later", mpd_of(vec![video], vec![audio]));
+}
+
+/// Multiples of 1/300 s alone are whole ticks of both: 10.003333… s, the last one before the sound, not 10.0039 s.
+#[test]
+fn the_zero_is_an_instant_of_every_timescale_and_no_track_starts_before_it() {
+    let media = pictures(square(640, 360), (30, 1));
+    let video = track_from((1, 300_131), ("v", "avc1.64001e"), media, 30_000, &[(1000, 30_000)]);
+    let audio = track_from((1, 441_172), ("a", "mp4a.40.2"), STEREO, 44_100, &[(1000, 44_032)]);
+    let text = mpd_of(vec![video], vec![audio]).unwrap();
+    assert!(text.contains(r#"timescale="30000" presentationTimeOffset="300100""#), "{text}");
+    assert!(text.contains(r#"timescale="44100" presentationTimeOffset="441147""#), "{text}");
+    // The video ends at 30,031 ticks of it, 1.001033… s; the sound at 44,057, 0.999024… s.
+    assert!(text.contains(r#"mediaPresentationDuration="PT1.001034S""#), "{text}");
+}
+
+#[test]
+fn spans_are_seconds_rounded_up_to_microseconds() {
+    let timescale = |n| Timescale::new(NonZeroU32::new(n).unwrap());
+    let of = |ticks, scale| Microseconds::ceil(ticks, timescale(scale)).to_string();
+    assert_eq!([of(0, 1), of(10, 1), of(3_600_000, 1000)], ["PT0S", "PT10S", "PT3600S"]);
+    assert_eq!([of(4004, 1000), of(120_120, 30_000), of(1, 2)], ["PT4.004S", "PT4.004S", "PT0.5S"]);
+    assert_eq!([of(192_512, 48_000), of(1, 2_000_000)], ["PT4.010667S", "PT0.000001S"]);
+    assert_eq!(of(u128::from(u64::MAX) * 2, 1), "PT36893488147419103230S");
+}
+
+#[test]
+fn what_xml_or_the_schema_cannot_hold_is_refused() {
+    let of = |track: PackagedTrack| mpd_of(vec![], vec![track]);
+    let plain = || audio("a", &[(1, 1)]);
+    for bad in ["a\u{0}b", "\u{b}", "\u{1f}", "a\u{fffe}", "\u{ffff}"] {
+        let part = bad.escape_debug().to_string();
+        refused(of(plain().with_name(Some(bad.to_owned()))), &format!("the name '{part}' cannot"));
+        refused(of(plain().with_role(Some(bad.to_owned()))), &format!("the role '{part}' cannot"));
+        refused(of(plain().with_language(Some(bad.to_owned()))), &format!("the language '{part}' is not"));
+    }
+    for bad in ["", "-", "en-", "en_US", "abcdefghi", "en-abcdefghi", "1a", "\u{e9}n", "a b"] {
+        refused(of(plain().with_language(Some(bad.to_owned()))), "is not a BCP 47 tag");
+    }
+    for codec in ["mp4a/40", "mp4a<", "a@b", "a;b"] {
+        refused(of(track(("a", codec), STEREO, 48_000, &[(1, 1)])), "is not a codec string");
+    }
+    let mut odd = Segment::new(NonZeroU32::MIN, 1, Ticks(1), DecodeTime(0));
+    odd.uri = "1.m4s".to_owned();
+    let timescale = Timescale::new(NonZeroU32::MIN);
+    let odd = PackagedTrack::new("a", "mp4a.40.2", STEREO, timescale, vec![odd]).unwrap();
+    refused(of(odd), "segment 1 is in 1.m4s; name it seg-00001.m4s");
+    let default = |directory| audio(directory, &[(1, 1)]).with_default(true);
+    refused(mpd_of(vec![], vec![default("a"), default("b")]), "both a and b are the default audio");
+    refused(of(audio("a", &[(u64::MAX / 8, 1)])), "a: needs more than 4294967295 bit/s");
+    // 4,294,967,295 bits in one second are the most there can be.
+    let most = |bytes| track(("a", "mp4a.40.2"), STEREO, 8, &[(bytes, 64)]);
+    assert!(of(most(4_294_967_295)).unwrap().contains(r#"bandwidth="4294967295""#));
+    refused(of(most(4_294_967_296)), "needs more than");
+}
+
+#[test]
+fn the_default_audio_is_main_and_goes_first_among_several() {
+    let attributes = |audio: Vec<PackagedTrack>| {
+        let text = mpd_of(vec![], audio).unwrap();
+        let sets = text.split("<AdaptationSet ").skip(1);
+        let roles = |set: &str| set.matches("urn:mpeg:dash:role:2011\" value=\"main\"").count();
+        sets.map(|set| (set.contains("selectionPriority=\"2\""), roles(set))).collect::<Vec<_>>()
+    };
+    let named = |directory: &str| labelled(audio(directory, &[(1, 1)]), "en", directory);
+    let (chosen, other) = ((true, 1), (false, 0));
+    assert_eq!(attributes(vec![named("a"), named("b")]), [chosen, other]);
+    assert_eq!(attributes(vec![named("a"), named("b").with_default(true)]), [other, chosen]);
+    let role = |track: PackagedTrack, role: &str| track.with_role(Some(role.to_owned()));
+    assert_eq!(attributes(vec![role(named("a"), "dub"), role(named("b"), "main")]), [chosen, (false, 1)]);
+    assert_eq!(attributes(vec![role(named("a"), "main"), named("b")]), [chosen, other]);
+    assert_eq!(attributes(vec![named("a")]), [(false, 1)]);
+}
+
+/// Kind, parameter and value of each colour descriptor.
+fn colour_of(values: Option<[u8; 3]>, full_range: bool, preferred: Option<u8>) -> String {
+    let colour =
+        values.map(|[primaries, transfer, matrix]| Colour { primaries, transfer, matrix, full_range });
+    let format = VideoFormat { colour, preferred_transfer: preferred, ..square(16, 16) };
+    let video = track(("v", "avc1.64001f"), pictures(format, (25, 1)), 25_000, &[(1, 1000)]);
+    let text = mpd_of(vec![video], vec![]).unwrap();
+    let lines =
+        text.lines().filter_map(|line| line.trim().split_once("Property schemeIdUri=\"urn:mpeg:mpegB:cicp:"));
+    let short = |(kind, rest): (&str, &str)| {
+        let (parameter, value) = rest.split_once("\" value=\"").unwrap();
+        format!("{}{}{}", &kind[1..2], &parameter[..1], value.trim_end_matches("\"/>"))
+    };
+    lines.map(short).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn colour_is_essential_where_another_would_show_wrong() {
+    assert_eq!(colour_of(None, false, None), "");
+    assert_eq!(colour_of(Some([1, 1, 1]), false, None), "SC1 ST1 SM1");
+    assert_eq!(colour_of(Some([2, 2, 2]), false, None), "");
+    assert_eq!(colour_of(Some([1, 2, 2]), true, None), "SC1 SV1");
+    assert_eq!(colour_of(Some([9, 16, 9]), false, None), "EC9 ET16 EM9");
+    assert_eq!(colour_of(Some([9, 18, 9]), false, None), "EC9 ET18 EM9");
+    // HLG for players of standard range: the transfer characteristics that it is coded with, and those it prefers.
+    assert_eq!(colour_of(Some([9, 14, 9]), false, Some(18)), "EC9 ET14 EM9 ST18");
+    assert_eq!(colour_of(Some([2, 16, 0]), false, Some(2)), "ET16 EM0");
+}
+
+#[test]
+fn what_tracks_of_a_set_have_each_their_own_stands_at_the_track() {
+    let of = |directory, transfer| {
+        let colour = Some(Colour { primaries: 1, transfer, matrix: 1, full_range: false });
+        let format = VideoFormat { colour, ..square(640, 360) };
+        track((directory, "avc1.64001e"), pictures(format, (25, 1)), 25_000, &[(1000, 50_000)])
+            .with_name(Some(format!("transfer {transfer}")))
+    };
+    let text = mpd_of(vec![of("a", 1), of("b", 6)], vec![]).unwrap();
+    let sets: Vec<_> = text.split("<Representation ").collect();
+    assert_eq!(sets.len(), 3);
+    assert!(!sets[0].contains("Property") && !sets[0].contains("Label"), "{text}");
+    for (own, transfer) in sets[1..].iter().zip([1, 6]) {
+        assert!(own.contains(&format!("TransferCharacteristics\" value=\"{transfer}\"")), "{text}");
+        assert!(own.contains(&format!("<Label>transfer {transfer}</Label>")), "{text}");
+    }
 }
