@@ -87,9 +87,9 @@ pub(super) fn colour((colour, preferred_transfer): ColourOf) -> Vec<Element> {
     };
     let mut properties = Vec::new();
     if let Some(Colour { primaries, transfer, matrix, .. }) = colour {
-        let is_plain = !(specified(primaries) && !matches!(primaries, 1 | 5..=7)
-            || specified(transfer) && !matches!(transfer, 1 | 6 | 13..=15)
-            || specified(matrix) && !matches!(matrix, 1 | 5 | 6));
+        let is_plain = (!specified(primaries) || matches!(primaries, 1 | 5..=7))
+            && (!specified(transfer) || matches!(transfer, 1 | 6 | 13..=15))
+            && (!specified(matrix) || matches!(matrix, 1 | 5 | 6));
         let kind = if is_plain { "SupplementalProperty" } else { "EssentialProperty" };
         for (parameter, value) in [("ColourPrimaries", primaries), ("TransferCharacteristics", transfer)] {
             properties.extend(specified(value).then(|| property(kind, parameter, value)));
