@@ -76,10 +76,12 @@ pub(super) fn colour_of(track: &PackagedTrack) -> ColourOf {
 
 /// Colour as code points of ITU-T H.273 (the `urn:mpeg:mpegB:cicp` schemes); those that are unspecified or reserved are left out.
 ///
-/// Essential where a player that takes all video for that of BT.709 or BT.601 would show it wrong, BT.2020 and PQ among
-/// it (DVB-DASH, ETSI TS 103 285 5.2.6 and 5.2.7, not opened, as GPAC's issues 635 and 3075 quote them; the DASH-IF IOP allows
-/// both kinds); otherwise supplemental. The preferred transfer characteristics are supplemental (there too): the pictures
-/// are coded for players that do not know them. Full range is supplemental, for players know no such essential property.
+/// Essential for BT.2020 and other wide primaries, PQ, HLG and BT.2020 matrices, which a player that takes all video for that of
+/// BT.709 would show wrong (DVB-DASH, ETSI TS 103 285 5.2.6 and 5.2.7, not opened, as GPAC's issues 635 and 3075 quote
+/// them; the DASH-IF IOP allows both kinds): dash.js 5.2.1 asks the browser for what is essential and refuses values it does not
+/// know, so the other curves and primaries of standard range are supplemental. So are the preferred transfer
+/// characteristics (DVB-DASH, as there): the pictures are coded for players that do not know them. And so is full range, which
+/// dash.js would refuse as essential.
 pub(super) fn colour((colour, preferred_transfer): ColourOf) -> Vec<Element> {
     let specified = |value: u8| !matches!(value, 0 | 2 | 3);
     let property = |kind, parameter: &str, value: u8| {
@@ -87,10 +89,9 @@ pub(super) fn colour((colour, preferred_transfer): ColourOf) -> Vec<Element> {
     };
     let mut properties = Vec::new();
     if let Some(Colour { primaries, transfer, matrix, .. }) = colour {
-        let is_plain = (!specified(primaries) || matches!(primaries, 1 | 5..=7))
-            && (!specified(transfer) || matches!(transfer, 1 | 6 | 13..=15))
-            && (!specified(matrix) || matches!(matrix, 1 | 5 | 6));
-        let kind = if is_plain { "SupplementalProperty" } else { "EssentialProperty" };
+        let is_wide =
+            matches!(primaries, 9..=12) || matches!(transfer, 16..=18) || matches!(matrix, 9 | 10 | 14);
+        let kind = if is_wide { "EssentialProperty" } else { "SupplementalProperty" };
         for (parameter, value) in [("ColourPrimaries", primaries), ("TransferCharacteristics", transfer)] {
             properties.extend(specified(value).then(|| property(kind, parameter, value)));
         }

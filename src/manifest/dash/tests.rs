@@ -278,7 +278,9 @@ fn colour_of(values: Option<[u8; 3]>, full_range: bool, preferred: Option<u8>) -
 fn colour_is_essential_where_another_would_show_wrong() {
     assert_eq!(colour_of(None, false, None), "");
     assert_eq!(colour_of(Some([1, 1, 1]), false, None), "SC1 ST1 SM1");
+    assert_eq!(colour_of(Some([5, 5, 5]), false, None), "SC5 ST5 SM5");
     assert_eq!(colour_of(Some([2, 2, 2]), false, None), "");
+    assert_eq!(colour_of(Some([0, 3, 3]), false, Some(3)), "");
     assert_eq!(colour_of(Some([1, 2, 2]), true, None), "SC1 SV1");
     assert_eq!(colour_of(Some([9, 16, 9]), false, None), "EC9 ET16 EM9");
     assert_eq!(colour_of(Some([9, 18, 9]), false, None), "EC9 ET18 EM9");

@@ -7,12 +7,13 @@
 //!
 //! # The length of the Period
 //! To the end of the track that lasts longest: "the duration of a CMAF presentation shall be the duration of its longest
-//! CMAF track" (ISO/IEC 23000-19 7.3.6, not opened, as the DASH-IF conformance software quotes it). What lies behind the end of a
-//! Period is not presented (DASH-IF restricted timing model 9.3): Shaka Player drops segments that start there, and it and
-//! dash.js let the browser drop each frame that ends past it. With the end of video (as Shaka Packager has it) or of
-//! the shortest track (as that timing model's 9.2.1 would have it) sound or pictures that the package holds would not be
-//! heard or seen, though the HLS playlists play them. Where a track ends before the Period does, players end the stream behind its
-//! last segment, which the SegmentTimeline names. For the same reason spans are rounded up.
+//! CMAF track" (ISO/IEC 23000-19 7.3.6, not opened, as the DASH-IF conformance software quotes it).
+//!
+//! What lies behind the end of a Period is not presented (DASH-IF restricted timing model 9.3): players drop segments that
+//! start there and have the browser drop each frame that ends past it. So with the end of the shortest track, which 9.2.1
+//! there asks for, Shaka Player 5.2.12 decoded 712 of 720 pictures, and with that of the video (as Shaka Packager has it)
+//! it and dash.js 5.2.1 played 0.01 to 0.1 s of the last 0.4 s of sound. With that of the longest both played everything,
+//! and ended: their SegmentTimeline tells them where each track does. For the same reason spans are rounded up.
 
 use crate::presentation::{PackagedTrack, Presentation};
 use crate::time::{Ticks, Timescale, gcd};
