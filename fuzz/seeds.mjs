@@ -62,3 +62,17 @@ for (const options of [0x00, 0x02, 0x20, 0x46]) {
   write('segmenter_calls', `video-${options}`, [options, 0], group, [0, 1, 6, 27, 32, 3, 8, 32, 184, 9, 145], [6, 33, 12, 33]);
 }
 write('segmenter_calls', 'audio', [0x01, 0], [227, 1, 2, 3, 32, 226, 9, 9, 100, 144, 225, 7, 32, 176, 225, 8, 32]);
+
+// A track of video and one of sound: kind, format, timescale, first number and time, two segments, then language, name and role.
+const word = (text) => [text.length, ...Buffer.from(text)];
+const number = (size, value) => [...Buffer.from(value.toString(16).padStart(2 * size, '0'), 'hex')];
+const times = (scale, ticks) => [
+  ...number(4, scale), ...number(4, 1), ...number(8, 0), 1,
+  ...number(4, 250_000), ...number(3, ticks), ...number(4, 125_000), ...number(3, ticks / 2),
+];
+const size = [...number(2, 1280), ...number(2, 720), ...number(2, 1), ...number(2, 1)];
+write('manifests', 'pair', [
+  1,
+  0x2c, ...size, 9, 14, 9, ...number(4, 30_000), ...number(4, 1001), ...times(30_000, 120_120), 224, 224, 224,
+  0x81, ...number(2, 2), ...number(4, 48_000), ...times(48_000, 192_512), ...word('en'), ...word('A & <B>'), ...word('dub'),
+]);

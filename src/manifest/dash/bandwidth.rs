@@ -45,8 +45,8 @@ pub(super) fn bandwidth(track: &PackagedTrack, min_buffer_time: Microseconds) ->
     Ok(enough)
 }
 
-/// Whether the bucket does not overflow. It is filled in bits times ticks a second: 64 + 3 + 32 binary digits at most, and 20 more
-/// with microseconds.
+/// Whether the bucket does not overflow. It is filled in bits times ticks a second: 64 + 3 + 32 binary digits at most, and
+/// 20 more with microseconds.
 fn is_enough(track: &PackagedTrack, rate: u32, min_buffer_time: Microseconds) -> bool {
     let (rate, timescale) = (u128::from(rate), u128::from(track.timescale().get()));
     // Where that passes 128 bits it is more than the bucket is ever filled with.

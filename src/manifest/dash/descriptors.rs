@@ -7,8 +7,8 @@ use crate::presentation::{Media, PackagedTrack};
 
 const ROLE: &str = "urn:mpeg:dash:role:2011";
 
-/// The roles that tracks of a set were given, each once. Video that nobody gave one is `main`, and so is the audio to play when the
-/// viewer has not chosen; other audio without a role says none, for whether it is a dub or an alternative is not known.
+/// The roles that tracks of a set were given, each once. Video that nobody gave one is `main`, and so is the audio to
+/// play when the viewer has not chosen; other audio without a role says none, for whether it is a dub or an alternative is not known.
 pub(super) fn roles(tracks: &[&PackagedTrack], is_default: bool) -> Result<Vec<Element>> {
     let mut roles: Vec<&str> = Vec::new();
     for role in tracks.iter().filter_map(|track| track.role()) {
@@ -74,7 +74,8 @@ pub(super) fn colour_of(track: &PackagedTrack) -> ColourOf {
     }
 }
 
-/// Colour as code points of ITU-T H.273 (the `urn:mpeg:mpegB:cicp` schemes); those that are unspecified or reserved are left out.
+/// Colour as code points of ITU-T H.273 (the `urn:mpeg:mpegB:cicp` schemes). 2, unspecified, and the reserved 0 and 3 are
+/// left out.
 ///
 /// Essential for BT.2020 and other wide primaries, PQ, HLG and BT.2020 matrices, which a player that takes all video for that of
 /// BT.709 would show wrong (DVB-DASH, ETSI TS 103 285 5.2.6 and 5.2.7, not opened, as GPAC's issues 635 and 3075 quote

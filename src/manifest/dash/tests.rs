@@ -76,8 +76,8 @@ macro_rules! golden {
     };
 }
 
-/// Worked by hand. The audio is longest: 481,280 ticks, 10.026666… s. The longest segment of any track has 192,512 ticks of 48 kHz,
-/// 4.010666… s, so `minBufferTime` is 4.010667 s.
+/// Worked by hand. The audio is longest: 481,280 ticks, 10.026666… s. The longest segment of any track has 192,512 ticks
+/// of 48 kHz, 4.010666… s, so `minBufferTime` is 4.010667 s.
 ///
 /// 720p: 500,500 bytes first, and 4.004 s later 1,001,000 more: 8,008,000 bits alone in 4.010667 s need 1,996,676; with the first,
 /// 12,012,000 bits in 8.014667 s, less: 1,498,752. 360p half of it. German: 80,213 bytes twice are 641,704 bits in
@@ -165,8 +165,8 @@ fn anamorphic_fields_at_fractional_rates() {
     assert!(alone.contains(r#"par="16:9""#) && alone.contains(r#"sar="64:45""#), "{alone}");
 }
 
-/// Video from 10 s on, sound from 480,512 ticks, 10.010666… s: the zero is 10 s in both, a multiple of 1/1000 s. The sound ends at
-/// 480,512 + 193,536 ticks, 4.042666… s after it.
+/// Video from 10 s on, sound from 480,512 ticks, 10.010666… s: the zero is 10 s in both, a multiple of 1/1000 s. The sound
+/// ends at 480,512 + 193,536 ticks, 4.042666… s after it.
 #[test]
 fn tracks_that_start_at_another_number_and_time() {
     let media = pictures(square(1280, 720), (25, 1));

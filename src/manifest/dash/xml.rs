@@ -80,8 +80,8 @@ fn write(writer: &mut Writer<Vec<u8>>, event: Event<'_>) {
     writer.write_event(event).expect("writing to a vector does not fail");
 }
 
-/// `value` where each of its characters is one of XML 1.0 (2.2, Char): anything but the control characters up to U+001F other than
-/// tab, line feed and carriage return, and the noncharacters U+FFFE and U+FFFF. No escape stands for those.
+/// `value` where each of its characters is one of XML 1.0 (2.2, Char): anything but the control characters up to U+001F
+/// other than tab, line feed and carriage return, and the noncharacters U+FFFE and U+FFFF. No escape stands for those.
 pub(super) fn checked<'a>(what: &str, value: &'a str) -> Result<&'a str> {
     let is_char = |c| matches!(c, '\t' | '\n' | '\r' | ' '..='\u{fffd}' | '\u{10000}'..);
     if value.chars().all(is_char) {
