@@ -12,7 +12,6 @@ use crate::time::{FrameRate, gcd};
 
 use self::timing::{Microseconds, Timing};
 use self::xml::{Element, checked};
-use super::hls;
 
 mod bandwidth;
 mod descriptors;
@@ -40,14 +39,16 @@ const SEGMENT_TEMPLATE: &str = "seg-$Number%05d$.m4s";
 /// than its number gives it; and when a bit rate passes 32 bits.
 pub fn write_mpd(presentation: &Presentation) -> Result<String> {
     let timing = Timing::new(presentation);
-    let audio = presentation.audio();
-    let default = hls::default_of(audio)?.map(|index| audio[index].directory());
+    let default = match presentation.default_audio()? {
+        Some(index) => presentation.audio_choices().swap_remove(index),
+        None => Vec::new(),
+    };
     let sets = presentation.switching_sets();
     let audio_sets = sets.iter().filter(|set| !set[0].media().is_video()).count();
     let mut period =
         Element::new("Period").with("id", 0).with("start", Microseconds(0)).with("duration", timing.duration);
     for (tracks, id) in sets.iter().zip(1u32..) {
-        let is_default = tracks.iter().any(|track| Some(track.directory()) == default);
+        let is_default = tracks.iter().any(|track| default.contains(track));
         let set = AdaptationSet { id, tracks, is_default, is_preferred: is_default && audio_sets > 1 };
         period = period.containing([set.element(&timing)?]);
     }

@@ -20,7 +20,7 @@ use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
-use crate::manifest::hls;
+use crate::manifest::{dash, hls};
 use crate::presentation::{DESCRIPTION, PackagedTrack, Presentation, Segment};
 use crate::time::{DecodeTime, FrameRate, Ticks};
 use crate::track::Samples;
@@ -343,6 +343,11 @@ fn manifests(
             let path = format!("{}/{}", track.directory(), hls::MEDIA_PLAYLIST);
             manifests.push((path, hls::write_media(track, target_duration)?));
         }
+    }
+    if request.dash {
+        manifests.push((dash::MPD.to_owned(), dash::write_mpd(presentation)?));
+    }
+    if request.hls {
         manifests.push((hls::MASTER_PLAYLIST.to_owned(), hls::write_master(presentation)?));
     }
     Ok(manifests)

@@ -56,7 +56,12 @@ fn paths(plan: &Plan) -> Vec<&str> {
 #[test]
 fn one_name_in_two_encodings_is_one_choice() {
     let plan = Scene::two_encodings([true, true], ["en", "en"]).plan().unwrap();
-    let expected = ["audio/Sound-aac-2ch/playlist.m3u8", "audio/Sound-aac-1ch/playlist.m3u8", "master.m3u8"];
+    let expected = [
+        "audio/Sound-aac-2ch/playlist.m3u8",
+        "audio/Sound-aac-1ch/playlist.m3u8",
+        "manifest.mpd",
+        "master.m3u8",
+    ];
     assert_eq!(paths(&plan), expected);
     let (_, master) = plan.manifests.last().unwrap();
     let members = r#"#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio-aac-2ch",LANGUAGE="en",NAME="Sound",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="audio/Sound-aac-2ch/playlist.m3u8"
