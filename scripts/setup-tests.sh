@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there yet: FFmpeg with a decoder of AV1, Chromium, Node.js 18 or later, and the
-# packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
+# Installs what the tests need and is not there yet: FFmpeg with a decoder of AV1, groff, Chromium, Node.js 18 or later, and
+# the packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -21,6 +21,7 @@ has_node() { has npm && has node && node --eval 'process.exit(parseInt(process.v
 
 missing=()
 has ffmpeg || missing+=(ffmpeg)
+has groff || missing+=(groff-base)
 [ -x "${CHROMIUM:-/usr/bin/chromium}" ] || missing+=(chromium)
 has_node || missing+=(nodejs npm)
 if [ "$with_fuzz" = yes ]; then

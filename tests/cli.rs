@@ -19,7 +19,9 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn help_and_version_succeed_on_stdout() {
-    for words in [&["--help"][..], &["--version"], &["package", "--help"], &["play", "--help"]] {
+    let helps: [&[&str]; 4] =
+        [&["package", "--help"], &["play", "--help"], &["completions", "--help"], &["man", "--help"]];
+    for words in [&["--help"][..], &["--version"]].into_iter().chain(helps) {
         let output = fragmint(words);
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         assert!(output.stderr.is_empty() && !output.stdout.is_empty(), "{words:?}");
@@ -30,7 +32,7 @@ fn help_and_version_succeed_on_stdout() {
 
 #[test]
 fn help_has_examples_and_fits_the_terminal() {
-    for words in [&["--help"][..], &["package", "--help"], &["play", "--help"]] {
+    for words in [&["--help"][..], &["package", "--help"], &["play", "--help"], &["man", "--help"]] {
         let help = text(&fragmint(words).stdout);
         assert!(help.contains("Examples:"), "{words:?}");
         for line in help.lines() {
@@ -41,7 +43,7 @@ fn help_has_examples_and_fits_the_terminal() {
 
 #[test]
 fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
-    let cases: [&[&str]; 12] = [
+    let cases: [&[&str]; 15] = [
         &["nonsense"],
         &["pack", "a.h264"],
         &["--nonsense"],
@@ -54,6 +56,9 @@ fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
         &["package", "a.h264", "-o", "out", "--no-hls", "--no-dash"],
         &["package", "a.aac,lang=x\ny", "-o", "out"],
         &["play", "out", "--port", "http"],
+        &["completions"],
+        &["completions", "tcsh"],
+        &["man", "package", "play"],
     ];
     for words in cases {
         let output = fragmint(words);
@@ -62,7 +67,8 @@ fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
         let stderr = text(&output.stderr);
         let line = stderr.strip_suffix('\n').unwrap();
         assert!(line.starts_with("error: ") && !line.contains(['\n', '\u{1b}']), "{stderr}");
-        let command = if ["package", "play"].contains(&words[0]) { words[0] } else { "" };
+        let is_command = ["package", "play", "completions", "man"].contains(&words[0]);
+        let command = if is_command { words[0] } else { "" };
         let help = format!("; see 'fragmint {command} --help'").replace("  ", " ");
         assert!(line.ends_with(&help), "{line}");
         assert!(!line.contains(":;") && !line.contains("  "), "{line}");
@@ -129,6 +135,83 @@ fn a_failure_is_one_plain_line_on_stderr_and_exit_code_1() {
         assert!(stderr.starts_with("error: ") && stderr.contains(reason), "{stderr}");
         assert_eq!(stderr.matches('\n').count(), 1, "{stderr}");
         assert!(!stderr.contains('\u{1b}'), "no colour where stderr is no terminal");
+    }
+}
+
+// ------------------------------------------------------------------------------------- completions, manual pages
+
+/// Runs a program of this machine over `text`; `None`, and a loud word, where it is not installed.
+fn checked_by(program: &str, arguments: &[&str], text: &[u8]) -> Option<Output> {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.spawn() else {
+        eprintln!("NOT CHECKED: {program} is not installed; scripts/setup-tests.sh installs it");
+        return None;
+    };
+    child.stdin.take().unwrap().write_all(text).unwrap();
+    Some(child.wait_with_output().unwrap())
+}
+
+#[test]
+fn completions_of_every_shell_are_there_and_bash_parses_its_own() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = fragmint(&["completions", shell]);
+        assert_eq!(output.status.code(), Some(0), "{shell}");
+        assert!(output.stderr.is_empty() && output.stdout.len() > 500, "{shell}");
+        let parser: Option<(&str, &[&str])> = match shell {
+            "bash" => Some(("bash", &["-n"])),
+            "zsh" => Some(("zsh", &["-n"])),
+            "fish" => Some(("fish", &["--no-execute"])),
+            _ => None,
+        };
+        if let Some(parsed) = parser.and_then(|(program, words)| checked_by(program, words, &output.stdout)) {
+            assert!(parsed.status.success() && parsed.stderr.is_empty(), "{shell}: {}", text(&parsed.stderr));
+        }
+    }
+}
+
+#[test]
+fn bash_completes_options_and_files_by_what_is_printed() {
+    let script = text(&fragmint(&["completions", "bash"]).stdout);
+    let ask = "COMP_WORDS=(fragmint package --seg); COMP_CWORD=2; _fragmint fragmint --seg package; \
+               printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let said = checked_by("bash", &[], format!("{script}\n{ask}\n").as_bytes()).expect("bash is here");
+    assert_eq!(text(&said.stdout), "--segment-duration\n", "{}", text(&said.stderr));
+}
+
+#[test]
+fn manual_pages_are_read_without_a_warning() {
+    for words in
+        [&["man"][..], &["man", "package"], &["man", "play"], &["man", "completions"], &["man", "man"]]
+    {
+        let output = fragmint(words);
+        assert_eq!(output.status.code(), Some(0), "{words:?}");
+        assert!(output.stderr.is_empty() && output.stdout.starts_with(b".TH "), "{words:?}");
+        if let Some(read) = checked_by("groff", &["-man", "-ww", "-Tutf8"], &output.stdout) {
+            assert!(read.status.success() && read.stderr.is_empty(), "{words:?}: {}", text(&read.stderr));
+            assert!(text(&read.stdout).contains("fragmint"), "{words:?}");
+        }
+    }
+    let unknown = fragmint(&["man", "pack"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    let expected =
+        "error: fragmint has no command 'pack'; the commands are package, play, completions, man\n";
+    assert_eq!(text(&unknown.stderr), expected);
+}
+
+#[test]
+fn printing_into_a_closed_pipe_is_no_panic_and_into_a_full_disk_an_error() {
+    for words in [&["completions", "bash"][..], &["man"]] {
+        let run = |stdout: Stdio| {
+            Command::new(env!("CARGO_BIN_EXE_fragmint")).args(words).stdout(stdout).output().unwrap()
+        };
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = run(writer.into());
+        assert_eq!((closed.status.code(), text(&closed.stderr)), (Some(0), String::new()), "{words:?}");
+        let full = run(std::fs::File::options().write(true).open("/dev/full").unwrap().into());
+        assert_eq!(full.status.code(), Some(1), "{words:?}");
+        assert!(text(&full.stderr).contains("cannot print the "), "{}", text(&full.stderr));
     }
 }
 

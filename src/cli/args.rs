@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::Shell;
 use fragmint::plan::SegmentDuration;
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
@@ -15,7 +16,12 @@ use super::input_arg::InputArg;
 /// Turns encoded H.264, AV1 and AAC streams into CMAF segments and HLS playlists
 #[derive(Debug, Parser)]
 #[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_NOTES)]
-#[command(subcommand_help_heading = "Commands", disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    subcommand_help_heading = "Commands",
+    subcommand_value_name = "COMMAND",
+    disable_help_subcommand = true,
+    max_term_width = 100
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -28,6 +34,10 @@ pub enum Command {
     Package(PackageArgs),
     /// Watch a packaged directory in the browser
     Play(PlayArgs),
+    /// Print what a shell needs to complete the command
+    Completions(CompletionsArgs),
+    /// Print the manual page
+    Man(ManArgs),
 }
 
 const TOP_NOTES: &str = "\
@@ -45,12 +55,13 @@ Examples:
 #[command(after_help = PACKAGE_NOTES, override_usage = "fragmint package [OPTIONS] -o DIR INPUT[,KEY=VALUE…]…")]
 pub struct PackageArgs {
     /// Stream to package, with settings of its own after commas
-    #[arg(value_name = "INPUT", required = true)]
+    #[arg(value_name = "INPUT", required = true, value_hint = ValueHint::FilePath)]
     #[arg(value_parser = OsStringValueParser::new().try_map(|text| InputArg::parse(&text)))]
     pub inputs: Vec<InputArg>,
 
     /// Directory to write; created if absent, refused if not empty
     #[arg(short, long, value_name = "DIR", value_parser = OsStringValueParser::new().try_map(directory))]
+    #[arg(value_hint = ValueHint::DirPath)]
     pub output: PathBuf,
 
     /// Length of a segment, aimed at; cuts fall on key frames
@@ -169,7 +180,7 @@ pub struct PlayArgs {
     pub port: Option<u16>,
 
     /// Use this copy of hls.min.js, so that no network is needed
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub hls_js: Option<PathBuf>,
 }
 
@@ -181,6 +192,36 @@ from a public CDN, checked by its hash, or uses the file of --hls-js.
 Examples:
   fragmint play out
   fragmint play out --port 9000 --hls-js node_modules/hls.js/dist/hls.min.js";
+
+/// What `fragmint completions` is asked to do.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = COMPLETIONS_NOTES)]
+pub struct CompletionsArgs {
+    /// Shell to complete in
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+const COMPLETIONS_NOTES: &str = "\
+Examples:
+  fragmint completions bash > ~/.local/share/bash-completion/completions/fragmint
+  fragmint completions zsh > ~/.zfunc/_fragmint
+  fragmint completions fish > ~/.config/fish/completions/fragmint.fish";
+
+/// What `fragmint man` is asked to do.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = MAN_NOTES)]
+pub struct ManArgs {
+    /// Command to print the page of, such as package [default: one page of all]
+    #[arg(value_name = "COMMAND")]
+    pub command: Option<String>,
+}
+
+const MAN_NOTES: &str = "\
+Examples:
+  fragmint man | man -l -
+  fragmint man > /usr/local/share/man/man1/fragmint.1
+  fragmint man package > /usr/local/share/man/man1/fragmint-package.1";
 
 /// A directory's name, which the shell may have made empty (`-o "$UNSET"`).
 fn directory(text: OsString) -> Result<PathBuf> {
@@ -196,10 +237,13 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap:
     Ok(Cli::try_parse_from(words)?.command)
 }
 
+/// The definition of the whole command line, from which completions and manual pages are made.
+pub fn definition() -> clap::Command {
+    Cli::command()
+}
+
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     fn words(line: &str) -> Result<Command, clap::Error> {
@@ -215,7 +259,7 @@ mod tests {
 
     #[test]
     fn the_declaration_is_consistent() {
-        Cli::command().debug_assert();
+        definition().debug_assert();
     }
 
     #[test]
@@ -262,6 +306,9 @@ mod tests {
             "fragmint package a.h264,langg=en -o out",
             "fragmint play",
             "fragmint play out --port 65536",
+            "fragmint completions",
+            "fragmint completions tcsh",
+            "fragmint man package play",
             "fragmint pack a.h264 -o out",
         ] {
             let error = words(line).expect_err(line);

@@ -4,7 +4,9 @@
 //! with colour, a progress bar or a terminal's width.
 
 mod args;
+mod completions;
 mod input_arg;
+mod man;
 mod package;
 mod plan;
 mod play;
@@ -19,7 +21,7 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::error::ErrorKind::{DisplayHelp, DisplayHelpOnMissingArgumentOrSubcommand, DisplayVersion};
 
-use fragmint::ErrorKind;
+use fragmint::{Error, ErrorKind, Result};
 
 use args::Command;
 
@@ -36,6 +38,8 @@ pub fn run() -> ExitCode {
     let result = match &command {
         Command::Package(args) => package::run(args),
         Command::Play(args) => play::run(args),
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -76,10 +80,23 @@ fn usage_error(rendered: &str, first_word: Option<&OsString>) -> String {
             line.extend([joint, part]);
         }
     }
-    let command =
-        first_word.and_then(|word| word.to_str()).filter(|word| matches!(*word, "package" | "play"));
-    let command = command.map_or(String::new(), |command| format!("{command} "));
+    let definition = args::definition();
+    let command = first_word.and_then(|word| definition.find_subcommand(word));
+    let command = command.map_or(String::new(), |command| format!("{} ", command.get_name()));
     line + &format!("; see 'fragmint {command}--help'")
+}
+
+/// Prints to stdout. A reader that went away has seen enough; a full disk has lost what somebody wanted.
+///
+/// # Errors
+/// `Io` that says what `action` could not be done.
+fn print(bytes: &[u8], action: &'static str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    let printed = stdout.write_all(bytes).and_then(|()| stdout.flush());
+    match printed {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::io(action, error)),
+        _ => Ok(()),
+    }
 }
 
 /// One line on stderr: `error: a.h264 @ 0x1f40: what is wrong; what to do`.

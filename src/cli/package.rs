@@ -1,6 +1,5 @@
 //! `fragmint package`: from the arguments to the library's request, and from its report to what is printed.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
@@ -109,17 +108,9 @@ fn notices(report: &Report) -> Vec<String> {
     grouped.into_iter().map(|(message, about)| format!("{}: {message}", about.join(", "))).collect()
 }
 
-/// Prints to stdout. A reader that went away has seen enough, and the package is complete without it; a full disk has
-/// lost what somebody wanted.
+/// Prints to stdout. A reader that went away has a complete package without it.
 fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    let printed = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
-    match printed {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            Err(Error::io("print the report", error))
-        }
-        _ => Ok(()),
-    }
+    super::print(text.as_bytes(), "print the report")
 }
 
 fn row(rendition: &RenditionReport) -> RenditionRow {
