@@ -1,6 +1,7 @@
 //! The words on the command line as values: subcommands, options, their help, and the checks that need no file.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -11,7 +12,7 @@ use fragmint::plan::SegmentDuration;
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 
-use super::input_arg::InputArg;
+use super::input_arg::{InputArg, STANDARD_INPUT};
 
 /// Turns encoded H.264, AV1 and AAC streams into CMAF segments and HLS playlists
 #[derive(Debug, Parser)]
@@ -125,6 +126,10 @@ const PACKAGE_NOTES: &str = r"Inputs:
   same times. Audio inputs are choices for the viewer; those of one lang=, name=
   and role= in several codecs are one choice.
 
+  '-' is standard input. It, pipes such as <(…) and devices are read to their
+  end first, into a file without a name: in $TMPDIR if that is set, else on the
+  disk of the output.
+
   Settings of an input:
     fps=30000/1001   frame rate, if the stream does not tell
     lang=en          language (BCP 47)
@@ -152,6 +157,9 @@ Examples:
 
   A stream that does not tell its frame rate:
     fragmint package v.h264 --fps 30000/1001 -o out
+
+  Out of an encoder:
+    ffmpeg … -f h264 - | fragmint package -,fps=25 en.aac -o out
 
   Only look:
     fragmint package v.h264 en.aac -o out --dry-run";
@@ -234,7 +242,16 @@ fn directory(text: OsString) -> Result<PathBuf> {
 /// Reads the command line, program name first. An `Err` is also the answer to `--help` and `--version`: it knows its
 /// text, its stream and its exit code.
 pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Command, clap::Error> {
-    Ok(Cli::try_parse_from(words)?.command)
+    Ok(Cli::try_parse_from(words.into_iter().map(with_plain_standard_input))?.command)
+}
+
+/// `-,fps=25` by the other name of standard input: clap takes a word that starts with a hyphen for options, unless it is
+/// all of the word.
+fn with_plain_standard_input(word: OsString) -> OsString {
+    match word.as_bytes().strip_prefix(b"-,") {
+        Some(settings) => OsString::from_vec([STANDARD_INPUT, b",", settings].concat()),
+        None => word,
+    }
 }
 
 /// The definition of the whole command line, from which completions and manual pages are made.
@@ -288,6 +305,13 @@ mod tests {
         assert!(args.drop_incomplete);
         assert!(package("fragmint package a.h264 -o o --no-hls").no_hls);
         assert!(package("fragmint package a.h264 -o o --no-dash").no_dash);
+    }
+
+    #[test]
+    fn standard_input_may_have_settings() {
+        let args = package("fragmint package -,fps=25 a.aac - -o out");
+        assert!(args.inputs[0].is_standard_input() && args.inputs[2].is_standard_input());
+        assert_eq!((args.inputs[0].fps, args.inputs[2].fps), (FrameRate::new(25, 1), None));
     }
 
     #[test]

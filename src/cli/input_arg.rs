@@ -1,4 +1,4 @@
-//! One input on the command line: `PATH[,key=value…]`, for example `en.aac,lang=en,name=English`.
+//! One input on the command line: `PATH[,key=value…]`, for example `en.aac,lang=en,name=English`; `-` is standard input.
 //!
 //! The path ends at the first comma that is followed by letters and `=`; other commas belong to it. `\,` is a comma of
 //! the path or value wherever it stands, `\\` a backslash; any other backslash is itself. No file is looked at: the same
@@ -15,7 +15,7 @@ use oxilangtag::LanguageTag;
 /// An input file and the settings that came with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InputArg {
-    /// The file, byte for byte as the shell gave it.
+    /// The file, byte for byte as the shell gave it; `-` for standard input.
     pub path: PathBuf,
     /// `fps=`: pictures per second.
     pub fps: Option<FrameRate>,
@@ -28,6 +28,9 @@ pub struct InputArg {
     /// `default=`: whether a player should choose it where the viewer has no preference.
     pub default: Option<bool>,
 }
+
+/// Another name of `-`, which a word that goes on with settings can start with and be no option.
+pub const STANDARD_INPUT: &[u8] = b"/dev/stdin";
 
 const KEYS: [&str; 5] = ["fps", "lang", "name", "role", "default"];
 
@@ -64,12 +67,8 @@ impl InputArg {
         if path.is_empty() {
             return Err(Error::conflict("the input's path is empty", "name a file"));
         }
-        if path == b"-" {
-            return Err(Error::conflict(
-                "standard input cannot be packaged, since it is read once, in order",
-                "write the stream to a file first (a file named '-' is './-')",
-            ));
-        }
+        // Two names of one thing become one, so that it is found when it is given twice.
+        let path = if path == STANDARD_INPUT { b"-".to_vec() } else { path };
         let mut input =
             Self { path: PathBuf::from(std::ffi::OsString::from_vec(path)), ..Default::default() };
         for piece in settings {
@@ -82,6 +81,11 @@ impl InputArg {
             input.set(setting)?;
         }
         Ok(input)
+    }
+
+    /// Whether it is standard input: `-`. A file of that name is `./-`.
+    pub fn is_standard_input(&self) -> bool {
+        self.path.as_os_str() == "-"
     }
 
     /// Applies one `key=value`.
@@ -313,7 +317,17 @@ mod tests {
         assert!(error("a.aac,name={$x}").contains("{$"));
         assert!(error("").contains("empty"));
         assert!(error(",lang=en").contains("empty"));
-        assert!(error("-").contains("standard input"));
+    }
+
+    #[test]
+    fn a_hyphen_is_standard_input_and_a_file_of_that_name_is_not() {
+        for text in ["-", "-,fps=25", "/dev/stdin", "/dev/stdin,fps=25"] {
+            assert!(parse(text).unwrap().is_standard_input(), "{text}");
+        }
+        assert_eq!(parse("-,fps=25").unwrap().fps, FrameRate::new(25, 1));
+        for text in ["./-", "-/", "-,", "--"] {
+            assert!(!parse(text).unwrap().is_standard_input(), "{text}");
+        }
         assert_eq!(path("./-"), "./-");
     }
 

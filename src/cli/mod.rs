@@ -11,6 +11,7 @@ mod package;
 mod plan;
 mod play;
 mod progress;
+mod streams;
 mod table;
 
 use std::ffi::OsString;

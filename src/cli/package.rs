@@ -1,7 +1,9 @@
 //! `fragmint package`: from the arguments to the library's request, and from its report to what is printed.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use fragmint::io::input::Input;
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
 use fragmint::package::{self, InputRequest, IoChoice, Request};
 use fragmint::presentation::names::codec_name;
@@ -13,6 +15,7 @@ use super::input_arg::{self, InputArg};
 use super::plan::{PlanView, SetView, TrackView, bytes};
 use super::print_notice;
 use super::progress::Progress;
+use super::streams;
 use super::table::{self, RenditionRow, RowFormat};
 
 /// Packages `args.inputs` into `args.output`.
@@ -28,11 +31,14 @@ pub fn run(args: &PackageArgs) -> Result<()> {
 }
 
 fn package(args: &PackageArgs) -> Result<Report> {
-    let request = request(args);
     let progress = Progress::new(!args.quiet && !args.json);
+    let request = request(args, streams::spool(args, &progress)?);
     let add = |bytes| progress.add(bytes);
     // Only for the length of the bar: an input that cannot be opened is told of by the run.
-    let input_bytes = |input: &InputRequest| std::fs::metadata(&input.path).map_or(0, |file| file.len());
+    let input_bytes = |input: &InputRequest| match &input.opened {
+        Some(opened) => opened.identity().size,
+        None => std::fs::metadata(&input.path).map_or(0, |file| file.len()),
+    };
     progress.phase("scan", request.inputs.iter().map(input_bytes).sum());
     let plan = package::run::plan(&request, &add)?;
     if args.dry_run {
@@ -42,9 +48,10 @@ fn package(args: &PackageArgs) -> Result<Report> {
     package::run::write(&request, &plan, &add)
 }
 
-fn request(args: &PackageArgs) -> Request {
-    let input = |input: &InputArg| InputRequest {
-        path: input.path.clone(),
+fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
+    let input = |(input, opened): (&InputArg, Option<Arc<Input>>)| InputRequest {
+        path: streams::name(input),
+        opened,
         frame_rate: input.fps,
         language: input.language.clone(),
         name: input.name.clone(),
@@ -64,7 +71,7 @@ fn request(args: &PackageArgs) -> Request {
         force: args.force,
         drop_leading: args.drop_leading,
         drop_incomplete: args.drop_incomplete,
-        ..Request::new(args.inputs.iter().map(input).collect(), &args.output)
+        ..Request::new(args.inputs.iter().zip(opened).map(input).collect(), &args.output)
     }
 }
 

@@ -37,8 +37,20 @@ impl Progress {
 
     /// Starts the next phase: `bytes` are ahead.
     pub fn phase(&self, name: &'static str, bytes: u64) {
-        self.bar.set_message(name);
+        self.bar.set_style(style());
         self.bar.set_length(bytes);
+        self.start(name);
+    }
+
+    /// Starts the next phase, of which nobody knows how many bytes are ahead.
+    pub fn phase_without_end(&self, name: &'static str) {
+        self.bar.set_style(style_without_end());
+        self.bar.unset_length();
+        self.start(name);
+    }
+
+    fn start(&self, name: &'static str) {
+        self.bar.set_message(name);
         self.bar.set_position(0);
         self.bar.reset_eta();
         self.appear_when_due();
@@ -76,6 +88,11 @@ fn style() -> ProgressStyle {
     ProgressStyle::with_template(template).expect("the template is a constant").progress_chars("=> ")
 }
 
+fn style_without_end() -> ProgressStyle {
+    let template = "{msg:>6} {decimal_bytes:>9}  {decimal_bytes_per_sec}";
+    ProgressStyle::with_template(template).expect("the template is a constant")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,6 +112,16 @@ mod tests {
         });
         assert_eq!((progress.bar.position(), progress.bar.length()), (4000, Some(4000)));
         progress.phase("verify", 7);
+        assert_eq!((progress.bar.position(), progress.bar.length()), (0, Some(7)));
+    }
+
+    #[test]
+    fn a_phase_without_end_counts_and_the_next_one_has_an_end_again() {
+        let progress = due(Instant::now() + DELAY);
+        progress.phase_without_end("spool");
+        progress.add(5);
+        assert_eq!((progress.bar.position(), progress.bar.length()), (5, None));
+        progress.phase("scan", 7);
         assert_eq!((progress.bar.position(), progress.bar.length()), (0, Some(7)));
     }
 

@@ -23,7 +23,7 @@ pub struct Directory {
 }
 
 /// Flags for a directory that is the base of other calls.
-const BASE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+pub(super) const BASE: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Directory {
     /// Opens the directory at `path`, which may lead through symbolic links.

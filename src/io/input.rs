@@ -1,6 +1,7 @@
 //! An input file: a regular file that is read by position, from several threads, and must stay as it was when opened.
 //!
-//! Pipes, sockets, devices and directories are refused before they are opened, so that nothing waits for a writer. Reads
+//! Pipes, sockets, devices and directories are refused before they are opened, so that nothing waits for a writer; what such a
+//! stream gives can be kept in a file that has no name ([`Input::spool`]). Reads
 //! are bounded `pread`s into the caller's buffer: a file that shrinks is an error here and never a signal. The mapping of
 //! the file is only ever a source for the kernel (`map`).
 
@@ -13,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::map::{Gathered, InputMap};
-use super::{ReadAt, refused, retry};
+use super::{ReadAt, refused, retry, spool};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Which file it is, on this machine: no two files have the same at one time.
@@ -73,11 +74,50 @@ impl Input {
             .open(path)
             .map_err(|e| name(not_opened(e)))?;
         // The name may lead elsewhere by now.
-        let metadata = file.metadata().map_err(|e| name(Error::io("ask for the size of the input", e)))?;
-        require_regular(&metadata).map_err(name)?;
+        Self::from_file(file, path)
+    }
+
+    /// An open regular file, which is called `name` in messages and reports. It is read from its first byte, wherever its
+    /// handle stands.
+    ///
+    /// # Errors
+    /// `Unsupported` if it is no regular file.
+    pub fn from_file(file: File, name: &Path) -> Result<Self> {
+        let named = |error: Error| error.in_file(name);
+        let metadata = file.metadata().map_err(|e| named(Error::io("ask for the size of the input", e)))?;
+        require_regular(&metadata).map_err(named)?;
         let identity = Identity::of(&metadata);
         let map = InputMap::new(&file, identity.size).ok();
-        Ok(Self { path: path.to_path_buf(), file, identity, map })
+        Ok(Self { path: name.to_path_buf(), file, identity, map })
+    }
+
+    /// Reads `stream` to its end into a file without a name, on the file system of `directory`, and takes that for the input. The
+    /// file is gone with the last handle of it, however the process ends. `name` is what messages and reports call
+    /// it; `progress` is told of bytes. Memory is bounded; whether the stream ever ends is the caller's affair.
+    ///
+    /// # Errors
+    /// `Io` of the stream, with `name` and the byte where it failed; `Io` of the file, such as a full disk, with the path of the
+    /// directory.
+    pub fn spool(
+        mut stream: impl io::Read,
+        name: &Path,
+        directory: &Path,
+        progress: &dyn Fn(u64),
+    ) -> Result<Self> {
+        Self::from_file(spool::spool(&mut stream, name, directory, progress)?, name)
+    }
+
+    /// Another handle of the same file, with the identity that it had when it was opened.
+    ///
+    /// # Errors
+    /// `Io` if there are no more handles.
+    pub fn try_clone(&self) -> Result<Self> {
+        let file = self
+            .file
+            .try_clone()
+            .map_err(|e| Error::io("open the input once more", e).in_file(&self.path))?;
+        let map = InputMap::new(&file, self.identity.size).ok();
+        Ok(Self { path: self.path.clone(), file, identity: self.identity, map })
     }
 
     /// The path it was opened by.
@@ -237,7 +277,7 @@ fn require_regular(metadata: &std::fs::Metadata) -> Result<()> {
     };
     Err(Error::unsupported(
         format!("the input is {what}, and an input is read more than once, by position"),
-        "write it to a file first",
+        "write it to a file first, or spool it (Input::spool)",
     ))
 }
 
@@ -280,7 +320,7 @@ mod tests {
         let answer = receiver.recv_timeout(std::time::Duration::from_secs(10)).expect("open does not wait");
         let error = answer.unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Unsupported { .. }), "{error}");
-        assert!(error.to_string().ends_with("not supported; write it to a file first"), "{error}");
+        assert!(error.to_string().contains("not supported; write it to a file first"), "{error}");
         assert!(error.to_string().contains("a pipe"), "{error}");
     }
 

@@ -4,6 +4,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`input`] | a regular file that is read by position and must not change |
+//! | `spool` | a stream ► an unnamed file that is read so |
 //! | `map` | the mappings and what may be done with them: all the unsafe code |
 //! | `fill` | a piece list ► bytes in a file: gathered, or read into a mapping |
 //! | [`segment_file`] | one file that appears under its name whole or not at all |
@@ -34,6 +35,7 @@ mod old_run;
 pub(crate) mod output_directory;
 pub mod publish;
 pub mod segment_file;
+mod spool;
 pub(crate) mod streaming_file;
 pub mod way;
 

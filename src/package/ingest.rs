@@ -14,7 +14,7 @@ use rayon::prelude::*;
 
 use super::frame_rate::Timestamps;
 use super::report::Notice;
-use super::{Progress, Request};
+use super::{InputRequest, Progress, Request};
 use crate::codec::VideoConfiguration;
 use crate::codec::aac::AacConfig;
 use crate::error::Result;
@@ -104,7 +104,11 @@ impl SourceKind {
 /// Reads the inputs of `request`, on all threads of the current rayon pool.
 pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<SourceTrack>> {
     // All are opened and told apart before the first is read: a wrong one should not cost the time of the right ones.
-    let inputs = request.inputs.iter().map(|input| Input::open(&input.path)).collect::<Result<Vec<_>>>()?;
+    let open = |input: &InputRequest| match &input.opened {
+        Some(opened) => opened.try_clone(),
+        None => Input::open(&input.path),
+    };
+    let inputs = request.inputs.iter().map(open).collect::<Result<Vec<_>>>()?;
     let formats = inputs
         .iter()
         .zip(&request.inputs)

@@ -19,7 +19,9 @@ mod tests;
 mod timing;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::io::input::Input;
 use crate::plan::SegmentDuration;
 use crate::time::FrameRate;
 
@@ -54,8 +56,10 @@ pub struct Request {
 /// One input, with the settings that the stream itself cannot tell.
 #[derive(Clone, Debug, Default)]
 pub struct InputRequest {
-    /// A regular file.
+    /// A regular file; beside `opened`, the name of that.
     pub path: PathBuf,
+    /// Read in the place of opening `path`: a stream that was spooled ([`Input::spool`]), a file that is open already.
+    pub opened: Option<Arc<Input>>,
     /// Frame rate; wins over the request's and the bitstream's.
     pub frame_rate: Option<FrameRate>,
     /// BCP 47 language tag.
