@@ -128,7 +128,9 @@ fn output_that_cannot_be_written_is_no_panic() {
 #[test]
 fn a_failure_is_one_plain_line_on_stderr_and_exit_code_1() {
     let directory = tempfile::tempdir().unwrap();
-    for (name, reason) in [("missing", "cannot open the directory"), ("", "no master.m3u8")] {
+    for (name, reason) in
+        [("missing", "cannot open the directory"), ("", "no master.m3u8 and no manifest.mpd")]
+    {
         let output = fragmint(&[OsStr::new("play"), directory.path().join(name).as_os_str()]);
         let stderr = text(&output.stderr);
         assert_eq!(output.status.code(), Some(1));
@@ -145,7 +147,7 @@ fn checked_by(program: &str, arguments: &[&str], text: &[u8]) -> Option<Output> 
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let Ok(mut child) = command.spawn() else {
-        eprintln!("NOT CHECKED: {program} is not installed; scripts/setup-tests.sh installs it");
+        eprintln!("NOT CHECKED: {program} is not installed here");
         return None;
     };
     child.stdin.take().unwrap().write_all(text).unwrap();
@@ -187,10 +189,10 @@ fn manual_pages_are_read_without_a_warning() {
         let output = fragmint(words);
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         assert!(output.stderr.is_empty() && output.stdout.starts_with(b".TH "), "{words:?}");
-        if let Some(read) = checked_by("groff", &["-man", "-ww", "-Tutf8"], &output.stdout) {
-            assert!(read.status.success() && read.stderr.is_empty(), "{words:?}: {}", text(&read.stderr));
-            assert!(text(&read.stdout).contains("fragmint"), "{words:?}");
-        }
+        let read = checked_by("groff", &["-man", "-ww", "-Tutf8"], &output.stdout)
+            .expect("groff is here: scripts/setup-tests.sh installs it");
+        assert!(read.status.success() && read.stderr.is_empty(), "{words:?}: {}", text(&read.stderr));
+        assert!(text(&read.stdout).contains("fragmint"), "{words:?}");
     }
     let unknown = fragmint(&["man", "pack"]);
     assert_eq!(unknown.status.code(), Some(2));
@@ -236,9 +238,14 @@ impl Server {
         std::fs::write(package.join("video/a b/seg.m4s"), b"0123456789").unwrap();
         std::fs::write(package.join("audio/seg.m4s"), b"sound").unwrap();
         std::fs::write(package.join("empty.mp4"), b"").unwrap();
+        Self::over(directory, &package, options)
+    }
+
+    /// Serves `package`, which lies in `directory`.
+    fn over(directory: tempfile::TempDir, package: &Path, options: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_fragmint"))
             .arg("play")
-            .arg(&package)
+            .arg(package)
             .args(["--port", "0"])
             .args(options)
             .stdin(Stdio::null())
@@ -454,11 +461,18 @@ fn the_page_may_load_only_from_here_and_the_one_cdn_file() {
     assert_eq!((page.status, page.field("Content-Type")), (200, Some("text/html; charset=utf-8")));
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     let body = text(&page.body);
-    assert!(body.contains("data-integrity=\"sha384-") && body.contains("/hls.js@"), "{body}");
+    assert!(body.contains("data-hls-integrity=\"sha384-") && body.contains("/hls.js@"), "{body}");
+    assert!(body.contains("data-hls=\"/master.m3u8\" data-dash=\"\" data-first=\"hls\""), "{body}");
+    // There is no DASH here, so nothing of it is loaded.
+    assert!(policy.contains("/hls.js@") && !policy.contains("dashjs"), "{policy}");
     assert!(body.contains("/.fragmint/page.css") && body.contains("/.fragmint/page.js"));
-    for own in ["/.fragmint/page.css", "/.fragmint/page.js", "/.fragmint/playlists.js"] {
-        assert_eq!(server.get(own).status, 200, "{own}");
+    for own in
+        ["page.css", "page.js", "words.js", "playlists.js", "mpd.js", "engines.js", "timeline.js", "rates.js"]
+    {
+        assert_eq!(server.get(&format!("/.fragmint/{own}")).status, 200, "{own}");
     }
+    assert_eq!(server.get("/.fragmint/dash.js").status, 404);
+    assert_eq!(server.get("/.fragmint/other").status, 404);
     assert_eq!(server.get("/.fragmint/hls.js").status, 404);
 }
 
@@ -472,6 +486,22 @@ fn a_copy_of_hls_js_replaces_the_network() {
     assert!(!page.field("Content-Security-Policy").unwrap().contains("https:"));
     let script = server.get("/.fragmint/hls.js");
     assert_eq!((script.status, text(&script.body).as_str()), (200, "window.Hls = 1;"));
+}
+
+#[test]
+fn a_copy_of_dash_js_replaces_the_network_for_a_manifest_that_is_named() {
+    let copy = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(copy.path(), "window.dashjs = 1;").unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let manifest = directory.path().join("manifest.mpd");
+    std::fs::write(&manifest, "<MPD/>").unwrap();
+    let server = Server::over(directory, &manifest, &["--dash-js", copy.path().to_str().unwrap()]);
+    let page = server.get("/");
+    let body = text(&page.body);
+    assert!(body.contains("data-hls=\"\" data-dash=\"/manifest.mpd\" data-first=\"dash\""), "{body}");
+    assert!(!page.field("Content-Security-Policy").unwrap().contains("https:"));
+    assert_eq!(text(&server.get("/.fragmint/dash.js").body), "window.dashjs = 1;");
+    assert_eq!(server.get("/manifest.mpd").field("Content-Type"), Some("application/dash+xml"));
 }
 
 #[test]
@@ -502,5 +532,5 @@ fn a_path_that_is_not_utf_8_works() {
     std::fs::create_dir(&odd).unwrap();
     let output = fragmint(&[OsStr::new("play"), odd.as_os_str()]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("no master.m3u8"), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("no master.m3u8 and no manifest.mpd"), "{}", text(&output.stderr));
 }

@@ -179,9 +179,10 @@ pub enum IoWay {
 #[derive(Clone, Debug, Args)]
 #[command(after_help = PLAY_NOTES)]
 pub struct PlayArgs {
-    /// Directory that 'fragmint package' wrote
+    /// Directory that 'fragmint package' wrote, or the manifest in it to begin with
     #[arg(value_name = "DIR", value_parser = OsStringValueParser::new().try_map(directory))]
-    pub directory: PathBuf,
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub package: PathBuf,
 
     /// Port to listen on, 0 for any free one [default: 8080, or a free one if taken]
     #[arg(long, value_name = "N")]
@@ -190,15 +191,22 @@ pub struct PlayArgs {
     /// Use this copy of hls.min.js, so that no network is needed
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub hls_js: Option<PathBuf>,
+
+    /// Use this copy of dash.mediaplayer.min.js, so that no network is needed
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub dash_js: Option<PathBuf>,
 }
 
 const PLAY_NOTES: &str = "\
-Serves the directory to this machine only, with a page that plays it. Browsers
-that play HLS themselves need nothing else. For the others the page loads hls.js
-from a public CDN, checked by its hash, or uses the file of --hls-js.
+Serves the directory to this machine only, with a page that plays it: HLS by
+master.m3u8, DASH by manifest.mpd, whichever is there. Browsers that play HLS
+themselves need nothing else for it. Otherwise the page loads hls.js or dash.js
+from a public CDN, checked by its hash, or uses the file of --hls-js or
+--dash-js.
 
 Examples:
   fragmint play out
+  fragmint play out/manifest.mpd
   fragmint play out --port 9000 --hls-js node_modules/hls.js/dist/hls.min.js";
 
 /// What `fragmint completions` is asked to do.

@@ -1,5 +1,5 @@
 //! Packages `examples/ladder`, and AV1 of `tests/streams`, with the command and has readers that nobody here wrote judge the
-//! result: `mp4-atom`, `m3u8-rs`, npm's `hls-parser`, FFmpeg, and hls.js in headless Chromium.
+//! result: `mp4-atom`, `m3u8-rs`, npm's `hls-parser`, FFmpeg, and hls.js in headless Chromium. The page of `fragmint play` is watched there too.
 //!
 //! The same checks then run on copies that were damaged on purpose, and must notice. `scripts/setup-tests.sh` installs
 //! what the tests need; without it they fail, they are never skipped.
@@ -7,6 +7,7 @@
 mod checks;
 mod damage;
 mod package;
+mod page;
 mod players;
 mod segment;
 mod source;

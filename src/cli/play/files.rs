@@ -3,17 +3,80 @@
 //! A path is decoded once, must name its parts plainly (no `.` or `..`, however encoded), and what it leads to, links
 //! resolved, must lie in the directory.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use fragmint::{Error, Result};
 
 use super::http::{Body, Method, Request, Response, Status};
 
+/// What is served.
+pub struct Package {
+    /// Its directory.
+    pub root: Root,
+    /// File name of the HLS multivariant playlist in it.
+    pub hls: Option<OsString>,
+    /// File name of the DASH manifest in it.
+    pub dash: Option<OsString>,
+    /// Whether the page begins with DASH: it was named, or there is nothing else.
+    pub dash_first: bool,
+}
+
 /// The served directory, links resolved.
 pub struct Root(PathBuf);
+
+impl Package {
+    /// Looks what is at `path`: a directory with manifests, or one of its manifests. An error says what is missing.
+    pub fn open(path: &Path) -> Result<Self> {
+        let remedy = "name the directory that 'fragmint package' wrote, or a manifest in it";
+        let found =
+            path.canonicalize().map_err(|error| Error::io("open the directory", error).in_file(path))?;
+        let (directory, named) = match (found.parent(), path.file_name()) {
+            // By the name that was given: what links lead to may lie elsewhere.
+            (Some(_), Some(name)) if found.is_file() => {
+                let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                (parent.unwrap_or(Path::new(".")), Some(name.to_owned()))
+            }
+            _ if found.is_dir() => (path, None),
+            _ => return Err(Error::conflict("this is neither a directory nor a file", remedy).in_file(path)),
+        };
+        let root = directory
+            .canonicalize()
+            .map_err(|error| Error::io("open the directory", error).in_file(directory))?;
+        let usual = |name: &str| root.join(name).is_file().then(|| OsString::from(name));
+        let (mut hls, mut dash) = (usual("master.m3u8"), usual("manifest.mpd"));
+        let mut dash_first = hls.is_none();
+        if let Some(named) = named {
+            match Path::new(&named).extension().map(|extension| extension.to_ascii_lowercase()) {
+                Some(extension) if extension == "m3u8" => (hls, dash_first) = (Some(named), false),
+                Some(extension) if extension == "mpd" => (dash, dash_first) = (Some(named), true),
+                _ => {
+                    return Err(Error::conflict("this is neither an .m3u8 nor an .mpd", remedy).in_file(path));
+                }
+            }
+        }
+        if hls.is_none() && dash.is_none() {
+            let what = "there is no master.m3u8 and no manifest.mpd here";
+            return Err(Error::conflict(what, remedy).in_file(path));
+        }
+        Ok(Self { root: Root(root), hls, dash, dash_first })
+    }
+}
+
+/// A file name as the path of a URL: RFC 3986 2.1, 2.3.
+pub fn percent_encode(name: &OsStr) -> String {
+    let mut encoded = String::from("/");
+    for &byte in name.as_bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
 
 /// Why there is nothing to serve.
 #[derive(Debug, PartialEq, Eq)]
@@ -34,19 +97,6 @@ pub struct Found {
 }
 
 impl Root {
-    /// The directory to serve. An error says what is missing when it is no package.
-    pub fn open(directory: &Path) -> Result<Self> {
-        let root = directory
-            .canonicalize()
-            .map_err(|error| Error::io("open the directory", error).in_file(directory))?;
-        if root.join("master.m3u8").is_file() {
-            return Ok(Self(root));
-        }
-        let what = if root.is_dir() { "there is no master.m3u8 here" } else { "this is not a directory" };
-        let remedy = "name the directory that 'fragmint package' wrote";
-        Err(Error::conflict(what, remedy).in_file(directory))
-    }
-
     /// The file that `path` names, which starts with a slash and is percent-encoded.
     pub fn find(&self, path: &str) -> Result<Found, Missing> {
         let decoded = percent_decode(path).ok_or(Missing::Malformed)?;
@@ -179,6 +229,31 @@ mod tests {
 
     fn range(field: &str, length: u64) -> Range {
         Range::read(field, length)
+    }
+
+    #[test]
+    fn a_package_is_known_by_its_manifests_and_begins_with_the_one_that_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let open = |name: &str| {
+            Package::open(&path(name)).map(|found| {
+                let text = |name: Option<OsString>| name.map_or(String::new(), |name| percent_encode(&name));
+                (text(found.hls), text(found.dash), found.dash_first)
+            })
+        };
+        let is = |hls: &str, dash: &str, dash_first| (hls.to_owned(), dash.to_owned(), dash_first);
+        assert!(open("").unwrap_err().to_string().contains("no master.m3u8 and no manifest.mpd"));
+        std::fs::write(path("manifest.mpd"), "").unwrap();
+        assert_eq!(open("").unwrap(), is("", "/manifest.mpd", true));
+        std::fs::write(path("master.m3u8"), "").unwrap();
+        assert_eq!(open("").unwrap(), is("/master.m3u8", "/manifest.mpd", false));
+        assert_eq!(open("manifest.mpd").unwrap(), is("/master.m3u8", "/manifest.mpd", true));
+        assert_eq!(open("master.m3u8").unwrap(), is("/master.m3u8", "/manifest.mpd", false));
+        std::fs::write(path("a \"b.MPD"), "").unwrap();
+        assert_eq!(open("a \"b.MPD").unwrap(), is("/master.m3u8", "/a%20%22b.MPD", true));
+        std::fs::write(path("seg.m4s"), "").unwrap();
+        assert!(open("seg.m4s").unwrap_err().to_string().contains("neither an .m3u8 nor an .mpd"));
+        assert!(open("missing").unwrap_err().to_string().contains("cannot open the directory"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod files;
 mod http;
 
+use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
@@ -16,52 +17,94 @@ use std::time::Duration;
 use fragmint::{Error, Result};
 
 use super::args::PlayArgs;
-use files::{Missing, Root};
+use files::{Missing, Package, Root};
 use http::{Body, Connection, Method, Request, Response, Status};
 
 /// The port a person gets used to; another one if it is taken and none was asked for.
 const DEFAULT_PORT: u16 = 8080;
 /// A browser opens six connections to a host; this leaves room for many tabs and stops a runaway client.
 const MAX_CONNECTIONS: usize = 128;
-/// hls.js is under 1 MiB.
-const MAX_HLS_JS: u64 = 16 << 20;
+/// Both players are under 1 MiB.
+const MAX_PLAYER: u64 = 16 << 20;
 
-/// hls.js on a public CDN, which serves npm packages byte for byte: exact version, and the SHA-384 of `dist/hls.min.js`
-/// in the npm package of that version.
-const HLS_JS_URL: &str = "https://cdn.jsdelivr.net/npm/hls.js@1.7.4/dist/hls.min.js";
-const HLS_JS_INTEGRITY: &str = "sha384-p9vgU/7IYJWd3I4STrtqxqR/2cAQlhIX7D/HrTnIMEjjcUox165b7se7sxmm3zDg";
+/// A player in JavaScript: where it comes from, by the network or from a file of the user's.
+struct Player {
+    name: &'static str,
+    /// Option that names a copy.
+    option: &'static str,
+    /// Where the page finds that copy.
+    path: &'static str,
+    /// On a public CDN, which serves npm packages byte for byte: exact version.
+    url: &'static str,
+    /// SHA-384 of the file in the npm package of that version.
+    integrity: &'static str,
+    /// The file in the npm package.
+    file: &'static str,
+}
 
-/// Paths of the page's own files. A package has no such directory.
-const STYLE_PATH: &str = "/.fragmint/page.css";
-const SCRIPT_PATH: &str = "/.fragmint/page.js";
-const PLAYLISTS_PATH: &str = "/.fragmint/playlists.js";
-const HLS_JS_PATH: &str = "/.fragmint/hls.js";
+const HLS_JS: Player = Player {
+    name: "hls.js",
+    option: "--hls-js",
+    path: "/.fragmint/hls.js",
+    url: "https://cdn.jsdelivr.net/npm/hls.js@1.7.4/dist/hls.min.js",
+    integrity: "sha384-p9vgU/7IYJWd3I4STrtqxqR/2cAQlhIX7D/HrTnIMEjjcUox165b7se7sxmm3zDg",
+    file: "hls.min.js, for example from npm's hls.js/dist",
+};
+
+const DASH_JS: Player = Player {
+    name: "dash.js",
+    option: "--dash-js",
+    path: "/.fragmint/dash.js",
+    url: "https://cdn.jsdelivr.net/npm/dashjs@5.2.1/dist/modern/umd/dash.mediaplayer.min.js",
+    integrity: "sha384-Jcki1Hfil8KEdDKI6Q8umDXlik6GBZ+oiY3Bj3JLH12m3vJWaV6NApw5Z2oLpVTG",
+    file: "dash.mediaplayer.min.js, for example from npm's dashjs/dist/modern/umd",
+};
+
+const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// The page's own files. A package has no such directory.
+const OWN: [(&str, &str, &str); 8] = [
+    ("/.fragmint/page.css", CSS, include_str!("../player/page.css")),
+    ("/.fragmint/page.js", JAVASCRIPT, include_str!("../player/page.js")),
+    ("/.fragmint/words.js", JAVASCRIPT, include_str!("../player/words.js")),
+    ("/.fragmint/playlists.js", JAVASCRIPT, include_str!("../player/playlists.js")),
+    ("/.fragmint/mpd.js", JAVASCRIPT, include_str!("../player/mpd.js")),
+    ("/.fragmint/engines.js", JAVASCRIPT, include_str!("../player/engines.js")),
+    ("/.fragmint/timeline.js", JAVASCRIPT, include_str!("../player/timeline.js")),
+    ("/.fragmint/rates.js", JAVASCRIPT, include_str!("../player/rates.js")),
+];
 
 /// Serves until the process is ended. Returns only with an error.
 pub fn run(args: &PlayArgs) -> Result<()> {
-    let root = Root::open(&args.directory)?;
-    let hls_js = args.hls_js.as_deref().map(read_hls_js).transpose()?;
-    let site = Site::new(root, &args.directory, hls_js);
+    let package = Package::open(&args.package)?;
+    let hls_js = args.hls_js.as_deref().map(|path| HLS_JS.read(path)).transpose()?;
+    let dash_js = args.dash_js.as_deref().map(|path| DASH_JS.read(path)).transpose()?;
+    let site = Site::new(package, &args.package, hls_js, dash_js);
     let (listener, address) = listen(args.port)?;
     // The address stands alone on the first line of stdout, for scripts. A closed stdout is no reason to stop.
     let _ = writeln!(std::io::stdout(), "http://{address}/");
-    let playing = format!("playing {}; Ctrl-C ends", args.directory.display());
+    let playing = format!("playing {}; Ctrl-C ends", args.package.display());
     super::print_to_person(&super::one_line(&playing));
     serve(&listener, &Arc::new(site))
 }
 
-/// Reads the copy of hls.js that the page will load.
-fn read_hls_js(path: &Path) -> Result<Vec<u8>> {
-    let failed = |error| Error::io("read hls.js", error).in_file(path);
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > MAX_HLS_JS {
-        let what = format!("{length} bytes are too many for hls.js");
-        return Err(
-            Error::conflict(what, "name hls.min.js, for example from npm's hls.js/dist").in_file(path)
-        );
+impl Player {
+    /// Reads the copy that the page will load.
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let failed = |error| Error::io(format!("read {}", self.name), error).in_file(path);
+        let length = std::fs::metadata(path).map_err(failed)?.len();
+        if length > MAX_PLAYER {
+            let what = format!("{length} bytes are too many for {}", self.name);
+            return Err(Error::conflict(what, format!("name {}", self.file)).in_file(path));
+        }
+        std::fs::read(path).map_err(failed)
     }
-    std::fs::read(path).map_err(failed)
+
+    /// Where the page loads it from, and the hash that it must have there; a copy may be any version.
+    fn source(&self, copy: &Option<Vec<u8>>) -> (&'static str, &'static str) {
+        if copy.is_some() { (self.path, "") } else { (self.url, self.integrity) }
+    }
 }
 
 /// The listener and the address it got.
@@ -150,27 +193,37 @@ struct Site {
     root: Root,
     page: String,
     hls_js: Option<Vec<u8>>,
+    dash_js: Option<Vec<u8>>,
     policy: String,
 }
 
 impl Site {
-    fn new(root: Root, directory: &Path, hls_js: Option<Vec<u8>>) -> Self {
-        let (source, integrity) = match hls_js {
-            Some(_) => (HLS_JS_PATH, ""),
-            None => (HLS_JS_URL, HLS_JS_INTEGRITY),
+    fn new(package: Package, named: &Path, hls_js: Option<Vec<u8>>, dash_js: Option<Vec<u8>>) -> Self {
+        // Only what may be needed may be loaded: a package without a manifest of a kind needs no player of it.
+        let source = |player: &Player, copy: &Option<Vec<u8>>, manifest: &Option<OsString>| {
+            manifest.as_ref().map_or(("", ""), |_| player.source(copy))
         };
+        let (hls_source, hls_hash) = source(&HLS_JS, &hls_js, &package.hls);
+        let (dash_source, dash_hash) = source(&DASH_JS, &dash_js, &package.dash);
+        let manifest = |name: &Option<OsString>| name.as_deref().map_or(String::new(), files::percent_encode);
         let page = include_str!("../player/page.html")
-            .replace("{{hls_js}}", source)
-            .replace("{{integrity}}", integrity)
-            .replace("{{title}}", &escape_html(&directory.display().to_string()));
-        let from_cdn = if hls_js.is_some() { "" } else { HLS_JS_URL };
-        // hls.js plays from blob: URLs and runs a worker from one.
+            .replace("{{hls}}", &manifest(&package.hls))
+            .replace("{{dash}}", &manifest(&package.dash))
+            .replace("{{first}}", if package.dash_first { "dash" } else { "hls" })
+            .replace("{{hls_js}}", hls_source)
+            .replace("{{hls_integrity}}", hls_hash)
+            .replace("{{dash_js}}", dash_source)
+            .replace("{{dash_integrity}}", dash_hash)
+            .replace("{{title}}", &escape_html(&named.display().to_string()));
+        let elsewhere = [hls_source, dash_source].into_iter().filter(|source| source.starts_with("https:"));
+        let scripts = ["'self'"].into_iter().chain(elsewhere).collect::<Vec<_>>().join(" ");
+        // The players feed media from blob: URLs, and hls.js runs a worker from one.
         let policy = format!(
-            "default-src 'none'; script-src 'self' {from_cdn}; worker-src blob:; style-src 'self'; img-src data:; \
+            "default-src 'none'; script-src {scripts}; worker-src blob:; style-src 'self'; img-src data:; \
              media-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
              frame-ancestors 'none'"
         );
-        Self { root, page, hls_js, policy }
+        Self { root: package.root, page, hls_js, dash_js, policy }
     }
 
     fn answer(&self, request: &Request) -> Response {
@@ -179,13 +232,9 @@ impl Site {
         }
         let mut response = match request.path.as_str() {
             "/" => Response::bytes("text/html; charset=utf-8", self.page.clone().into_bytes()),
-            STYLE_PATH => own("text/css; charset=utf-8", include_str!("../player/page.css")),
-            SCRIPT_PATH => own(JAVASCRIPT, include_str!("../player/page.js")),
-            PLAYLISTS_PATH => own(JAVASCRIPT, include_str!("../player/playlists.js")),
-            HLS_JS_PATH => match &self.hls_js {
-                Some(script) => Response::bytes(JAVASCRIPT, script.clone()),
-                None => Response::text(Status::NotFound, "fragmint play was started without --hls-js."),
-            },
+            path if path == HLS_JS.path => copy_of(&HLS_JS, &self.hls_js),
+            path if path == DASH_JS.path => copy_of(&DASH_JS, &self.dash_js),
+            path if path.starts_with("/.fragmint/") => own(path),
             path => match self.root.find(path) {
                 Ok(found) => found.respond(request),
                 Err(Missing::Malformed) => Response::text(Status::BadRequest, "The path is malformed."),
@@ -205,8 +254,25 @@ impl Site {
     }
 }
 
-fn own(mime: &'static str, text: &'static str) -> Response {
-    Response { body: Body::Static(text.as_bytes()), ..Response::bytes(mime, Vec::new()) }
+/// One of the page's own files.
+fn own(path: &str) -> Response {
+    match OWN.iter().find(|(own, ..)| *own == path) {
+        Some((_, mime, text)) => {
+            Response { body: Body::Static(text.as_bytes()), ..Response::bytes(mime, Vec::new()) }
+        }
+        None => Response::text(Status::NotFound, "There is no such file."),
+    }
+}
+
+/// The copy of a player that the user named.
+fn copy_of(player: &Player, copy: &Option<Vec<u8>>) -> Response {
+    match copy {
+        Some(script) => Response::bytes(JAVASCRIPT, script.clone()),
+        None => {
+            let what = format!("fragmint play was started without {}.", player.option);
+            Response::text(Status::NotFound, &what)
+        }
+    }
 }
 
 /// Whether a Host header names this machine, with any port (a forwarded one differs from ours). A name of someone else's
@@ -260,11 +326,23 @@ mod tests {
     fn the_page_has_no_placeholder_left_and_nothing_inline() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("master.m3u8"), "#EXTM3U\n").unwrap();
-        for hls_js in [None, Some(Vec::new())] {
-            let site = Site::new(Root::open(directory.path()).unwrap(), directory.path(), hls_js);
+        for copy in [None, Some(Vec::new())] {
+            let package = Package::open(directory.path()).unwrap();
+            let site = Site::new(package, directory.path(), copy.clone(), copy);
             assert!(!site.page.contains("{{"));
             assert!(!site.page.contains("<style") && !site.page.contains(" style="));
             assert!(!site.page.contains("<script>") && !site.page.contains(" onclick="));
+        }
+    }
+
+    #[test]
+    fn the_page_asks_for_no_file_of_its_own_that_is_not_served() {
+        for (name, _, text) in OWN.iter().chain(&[("page.html", "", include_str!("../player/page.html"))]) {
+            let imports = text.split("from \"./").skip(1).filter_map(|rest| rest.split('"').next());
+            let named = text.split("\"/.fragmint/").skip(1).filter_map(|rest| rest.split('"').next());
+            for file in imports.chain(named) {
+                assert!(OWN.iter().any(|(own, ..)| *own == format!("/.fragmint/{file}")), "{name}: {file}");
+            }
         }
     }
 

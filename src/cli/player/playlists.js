@@ -1,4 +1,5 @@
-// HLS playlists (RFC 8216) as the page needs them: what the multivariant playlist names, and the segments of each track.
+// HLS playlists (RFC 8216) as the page needs them: the tracks that the multivariant playlist names, and the segments of each.
+import { directoryName, loadText, shortPath } from "./words.js";
 
 /** `A=1,B="x,y"` as an object. */
 function attributes(text) {
@@ -11,16 +12,7 @@ function attributes(text) {
 
 /** Lines of a playlist; throws a sentence when it cannot be had. */
 async function playlistLines(url) {
-  let response;
-  try {
-    response = await fetch(url);
-  } catch {
-    throw new Error(`${shortPath(url)} cannot be loaded: the server does not answer. Is fragmint play still running?`);
-  }
-  if (!response.ok) {
-    throw new Error(`${shortPath(url)} cannot be loaded: ${response.status} ${response.statusText}.`);
-  }
-  const lines = (await response.text()).split(/\r?\n/).map((line) => line.trim());
+  const lines = (await loadText(url)).split(/\r?\n/).map((line) => line.trim());
   if (lines[0] !== "#EXTM3U") {
     throw new Error(`${shortPath(url)} is not an HLS playlist: its first line is not #EXTM3U.`);
   }
@@ -28,7 +20,7 @@ async function playlistLines(url) {
 }
 
 /** The multivariant playlist with every media playlist that it names. */
-export async function loadPresentation(url) {
+export async function loadHls(url) {
   const base = new URL(url, location.href);
   const variants = [];
   const audio = [];
@@ -38,42 +30,63 @@ export async function loadPresentation(url) {
       pending = attributes(line.slice(line.indexOf(":") + 1));
     } else if (line.startsWith("#EXT-X-MEDIA:")) {
       const media = attributes(line.slice(line.indexOf(":") + 1));
-      if (media.TYPE === "AUDIO") {
-        audio.push({ ...media, url: media.URI && new URL(media.URI, base).href });
-      }
+      if (media.TYPE === "AUDIO" && media.URI) audio.push(audioTrack(media, new URL(media.URI, base).href));
     } else if (line && !line.startsWith("#") && pending) {
-      variants.push({ ...pending, url: new URL(line, base).href });
+      variants.push(variant(pending, new URL(line, base).href));
       pending = null;
     }
   }
   if (variants.length === 0) {
-    throw new Error("master.m3u8 names no rendition.");
+    throw new Error(`${shortPath(base)} names no rendition.`);
   }
-  const tracks = [...variants, ...audio].filter((track) => track.url);
-  await Promise.all(tracks.map(async (track) => (track.segments = await loadSegments(track.url))));
+  await Promise.all([...variants, ...audio].map(async (track) => (track.segments = await loadSegments(track.id))));
   return { variants, audio };
 }
 
-/** Start and duration of each segment of a media playlist, in seconds. */
+function variant(stream, id) {
+  const [width, height] = (stream.RESOLUTION || "").split("x").map(Number);
+  return {
+    id,
+    name: directoryName(id),
+    width,
+    height,
+    frameRate: parseFloat(stream["FRAME-RATE"]),
+    codecs: (stream.CODECS || "").split(",").filter(Boolean),
+    average: parseInt(stream["AVERAGE-BANDWIDTH"], 10),
+    peak: parseInt(stream.BANDWIDTH, 10),
+  };
+}
+
+function audioTrack(media, id) {
+  return {
+    id,
+    name: media.NAME || directoryName(id),
+    language: media.LANGUAGE,
+    channels: media.CHANNELS,
+    isDefault: media.DEFAULT === "YES",
+  };
+}
+
+/** Number, start and duration in seconds, and address of each segment of a media playlist. */
 async function loadSegments(url) {
   const segments = [];
   let start = 0;
+  let number = 0;
+  let duration = null;
+  let bytes;
   for (const line of await playlistLines(url)) {
     if (line.startsWith("#EXTINF:")) {
-      const duration = parseFloat(line.slice(8)) || 0;
-      segments.push({ start, duration, loaded: false });
+      duration = parseFloat(line.slice(8)) || 0;
+    } else if (line.startsWith("#EXT-X-MEDIA-SEQUENCE:")) {
+      number = parseInt(line.slice(22), 10) || 0;
+    } else if (line.startsWith("#EXT-X-BYTERANGE:")) {
+      bytes = parseInt(line.slice(17), 10);
+    } else if (line && !line.startsWith("#") && duration !== null) {
+      segments.push({ number: number++, start, duration, url: new URL(line, url).href, bytes, loaded: false });
       start += duration;
+      duration = null;
+      bytes = undefined;
     }
   }
   return segments;
-}
-
-/** The path of a URL below the served directory, for people. */
-export function shortPath(url) {
-  const path = new URL(url, location.href).pathname.slice(1);
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
 }
