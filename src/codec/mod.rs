@@ -48,7 +48,7 @@ pub enum RandomAccess {
     Sync,
     /// A CRA picture of H.265: a sync sample unless RASL pictures follow it, which lean on pictures in front of it.
     UnlessRaslFollows,
-    /// A RASL picture of H.265: not decodable where decoding starts at its CRA picture.
+    /// A RASL picture of H.265, or one that ought to be called so: not decodable where decoding starts at its CRA picture.
     Rasl,
     /// Decoding does not start there.
     #[default]

@@ -281,8 +281,12 @@ mod tests {
             ["b: its content light level is 999,400, but 1000,400 in 'a'"]
         );
         assert_eq!(
+            beside_pq(|format| format.preferred_transfer = Some(16)),
+            ["b: its preferred transfer is 16, but not stated in 'a'"]
+        );
+        assert_eq!(
             beside_pq(|format| format.preferred_transfer = Some(18)),
-            ["b: its preferred transfer is 18, but not stated in 'a'"]
+            ["b: its video range is HLG, but PQ in 'a'"]
         );
     }
 

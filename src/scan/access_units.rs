@@ -507,9 +507,10 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         }
         let mut counter = self.counter;
         let order = C::next_order(&mut counter, slice, &self.sets).map_err(|error| error.at(offset))?;
-        picture.random_access = C::random_access(slice, &counter);
+        picture.random_access = C::random_access(slice, order, &counter);
         if C::is_undecodable(picture.random_access, &counter) {
             if self.drop_leading {
+                self.counter = counter;
                 return Ok(picture);
             }
             return Err(Error::malformed(

@@ -79,7 +79,7 @@ impl NalCodec for H264 {
         counter.next(slice, sps)
     }
 
-    fn random_access(slice: &SliceHeader, _: &OrderCounter) -> RandomAccess {
+    fn random_access(slice: &SliceHeader, _: PictureOrder, _: &OrderCounter) -> RandomAccess {
         if slice.idr { RandomAccess::Sync } else { RandomAccess::No }
     }
 

@@ -87,9 +87,9 @@ impl NalCodec for H265 {
         counter.next(slice, sps)
     }
 
-    fn random_access(slice: &SliceHeader, counter: &OrderCounter) -> RandomAccess {
+    fn random_access(slice: &SliceHeader, order: PictureOrder, counter: &OrderCounter) -> RandomAccess {
         match slice.unit_type {
-            unit_type if unit_type.is_rasl() => RandomAccess::Rasl,
+            _ if counter.leans_across_cra(slice, order) => RandomAccess::Rasl,
             // RASL pictures that follow one that starts a sequence are refused or dropped.
             unit_type if unit_type.is_cra() && !counter.skips_rasl() => RandomAccess::UnlessRaslFollows,
             unit_type if unit_type.is_irap() => RandomAccess::Sync,

@@ -20,6 +20,8 @@ pub struct OrderCounter {
     in_sequence: bool,
     /// The last IRAP picture did not start a coded video sequence, so that its RASL pictures have their references.
     rasl_decodable: bool,
+    /// Count of the last IRAP picture, where that is a CRA picture.
+    cra: Option<i32>,
 }
 
 impl OrderCounter {
@@ -32,16 +34,17 @@ impl OrderCounter {
         let kind = slice.unit_type;
         let mut after = *self;
         let epoch_start = self.starts_sequence(slice);
-        if kind.is_irap() {
-            after.in_sequence = true;
-            after.rasl_decodable = !epoch_start;
-        }
         let lsb = i64::from(slice.pic_order_cnt_lsb);
         let msb = if epoch_start { 0 } else { self.msb(lsb, 1 << sps.log2_max_lsb) };
         let count = i32::try_from(msb + lsb).map_err(|_| {
             let allowed = "within 32 bits, with its sign";
             Error::out_of_range("PicOrderCntVal", msb + lsb, allowed, "H.265 8.3.1")
         })?;
+        if kind.is_irap() {
+            after.in_sequence = true;
+            after.rasl_decodable = !epoch_start;
+            after.cra = kind.is_cra().then_some(count);
+        }
         let leading = kind.is_rasl() || kind.is_radl();
         if slice.temporal_id == 0 && !leading && !kind.is_sub_layer_non_reference() {
             (after.previous_msb, after.previous_lsb) = (msb, lsb);
@@ -65,6 +68,15 @@ impl OrderCounter {
     /// come.
     pub fn skips_rasl(&self) -> bool {
         !self.rasl_decodable
+    }
+
+    /// Whether the picture that `slice` starts, and that [`Self::next`] has gone past and given this order, leans on pictures in
+    /// front of the last CRA picture, as far as can be told: it is a RASL picture, or is presented before the CRA picture
+    /// without being called a leading picture. 7.4.2.2 forbids the latter, but x265 with temporal sub-layers writes it.
+    pub fn leans_across_cra(&self, slice: &SliceHeader, order: PictureOrder) -> bool {
+        let kind = slice.unit_type;
+        let unnamed = || !kind.is_irap() && !kind.is_radl() && self.cra.is_some_and(|cra| order.count < cra);
+        kind.is_rasl() || unnamed()
     }
 
     /// `PicOrderCntMsb` (8-1).

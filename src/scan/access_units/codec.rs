@@ -50,8 +50,8 @@ pub trait NalCodec: Clone + Debug + Default {
         sets: &Self::Sets,
     ) -> Result<PictureOrder>;
 
-    /// How decoding may start at the picture with this first slice, `counter` having gone past it.
-    fn random_access(slice: &Self::Slice, counter: &Self::Counter) -> RandomAccess;
+    /// How decoding may start at the picture with this first slice and this order, `counter` having gone past it.
+    fn random_access(slice: &Self::Slice, order: PictureOrder, counter: &Self::Counter) -> RandomAccess;
 
     /// An end of sequence has come.
     fn end_of_sequence(counter: &mut Self::Counter);
