@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there yet: FFmpeg with a decoder of AV1, groff, Chromium, Node.js 18 or later, and
+# Installs what the tests need and is not there yet: FFmpeg with decoders of AV1 and H.265, groff, Chromium, Node.js 18 or later, and
 # the packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -42,9 +42,14 @@ if [ ${#missing[@]} -gt 0 ]; then
   has_node || fail "Node.js here is older than 18, or npm is missing; install a later one"
 fi
 
+# Read whole: a reader that stops at the first match would break FFmpeg's pipe.
+decoders=$(ffmpeg -hide_banner -decoders)
 # Some FFmpegs only know of AV1 what a graphics card decodes.
-ffmpeg -hide_banner -decoders | grep -E ' (libdav1d|libaom-av1) ' >/dev/null ||
+[[ $decoders =~ \ (libdav1d|libaom-av1)\  ]] ||
   fail "this FFmpeg has neither libdav1d nor libaom to decode AV1 with; install one that has"
+[[ $decoders == *' hevc '* ]] || fail "this FFmpeg does not decode H.265; install one that does"
+demuxers=$(ffmpeg -hide_banner -demuxers)
+[[ $demuxers == *' dash '* ]] || fail "this FFmpeg does not read MPDs, as it was built without libxml2; install one that does"
 
 # npm leaves a copy of the lock file behind when it is done.
 players=tests/players
