@@ -195,6 +195,82 @@ pub fn attribute_unquoted(package: &Package) {
     edit_master(package, |text| text.replace("TYPE=AUDIO", "TYPE=\"AUDIO\""));
 }
 
+// -------------------------------------------------------------------------------------------------------------- MPD
+
+pub fn mpd_missing(package: &Package) {
+    fs::remove_file(mpd(package)).expect("it can be removed");
+}
+
+pub fn mpd_cut_short(package: &Package) {
+    edit_mpd(package, |text| text[..text.len() - 20].to_owned());
+}
+
+pub fn mpd_without_a_representation(package: &Package) {
+    edit_mpd(package, |text| {
+        let (start, end) = ("<Representation", "</Representation>");
+        let (before, rest) = text.split_once(start).expect("a representation");
+        let (_, behind) = rest.split_once(end).expect("the end of it");
+        format!("{before}{behind}")
+    });
+}
+
+/// Every segment a quarter longer.
+pub fn mpd_timeline_longer(package: &Package) {
+    edit_mpd(package, |text| edit_numbers(text, " d=\"", usize::MAX, |ticks| ticks / 4 * 5));
+}
+
+pub fn mpd_first_duration_one_tick_longer(package: &Package) {
+    edit_mpd(package, |text| edit_numbers(text, " d=\"", 1, |ticks| ticks + 1));
+}
+
+pub fn mpd_one_segment_less(package: &Package) {
+    edit_mpd(package, |text| {
+        // The last entry stands for one segment, or for one more than it says.
+        let (before, entry) = text.rsplit_once("<S ").expect("a segment");
+        let (entry, behind) = entry.split_once("/>").expect("the end of it");
+        if entry.contains(" r=\"") {
+            format!("{before}<S {}/>{behind}", edit_numbers(entry, " r=\"", 1, |count| count - 1))
+        } else {
+            format!("{before}{behind}")
+        }
+    });
+}
+
+pub fn mpd_presentation_longer(package: &Package) {
+    edit_mpd(package, |text| set_attribute(text, "mediaPresentationDuration", "PT24.0214S"));
+}
+
+pub fn mpd_names_other_files(package: &Package) {
+    edit_mpd(package, |text| text.replace("/seg-", "/sgm-"));
+}
+
+pub fn mpd_numbers_from_two(package: &Package) {
+    edit_mpd(package, |text| {
+        text.replace(" startNumber=\"1\"", "")
+            .replace("<SegmentTemplate", "<SegmentTemplate startNumber=\"2\"")
+    });
+}
+
+pub fn mpd_codec_wrong(package: &Package) {
+    edit_mpd(package, |text| text.replace("avc1.64", "avc1.42"));
+}
+
+pub fn mpd_language_wrong(package: &Package) {
+    edit_mpd(package, |text| text.replace("lang=\"de\"", "lang=\"fr\""));
+}
+
+pub fn mpd_size_wrong(package: &Package) {
+    edit_mpd(package, |text| edit_numbers(text, " width=\"", 1, |width| width + 2));
+}
+
+pub fn mpd_bandwidth_too_low(package: &Package) {
+    edit_mpd(package, |text| edit_numbers(text, " bandwidth=\"", 1, |rate| rate * 2 / 3));
+}
+
+pub fn mpd_is_dynamic(package: &Package) {
+    edit_mpd(package, |text| text.replace("type=\"static\"", "type=\"dynamic\""));
+}
+
 // ------------------------------------------------------------------------------------------------------------ tools
 
 fn third_segments(package: &Package, kind: Kind) -> Vec<PathBuf> {
@@ -242,6 +318,36 @@ fn edit_master(package: &Package, change: impl FnOnce(String) -> String) {
     let after = change(before.clone());
     assert_ne!(before, after, "the damage changed nothing in the master playlist");
     fs::write(&path, after).expect("it can be written");
+}
+
+fn mpd(package: &Package) -> PathBuf {
+    package.root.join("manifest.mpd")
+}
+
+fn edit_mpd(package: &Package, change: impl FnOnce(&str) -> String) {
+    let before = fs::read_to_string(mpd(package)).expect("it can be read");
+    let after = change(&before);
+    assert_ne!(before, after, "the damage changed nothing in manifest.mpd");
+    fs::write(mpd(package), after).expect("it can be written");
+}
+
+/// Changes the number that follows `prefix`, in its first `count` places.
+fn edit_numbers(text: &str, prefix: &str, count: usize, change: impl Fn(u64) -> u64) -> String {
+    let mut parts = text.split(prefix);
+    let mut edited = parts.next().unwrap_or_default().to_owned();
+    for (i, part) in parts.enumerate() {
+        let (number, behind) = part.split_once('"').expect("the end of an attribute");
+        let number: u64 = number.parse().expect("a number");
+        let number = if i < count { change(number) } else { number };
+        edited += &format!("{prefix}{number}\"{behind}");
+    }
+    edited
+}
+
+fn set_attribute(text: &str, name: &str, value: &str) -> String {
+    let (before, rest) = text.split_once(&format!("{name}=\"")).expect("the attribute");
+    let (_, behind) = rest.split_once('"').expect("the end of the attribute");
+    format!("{before}{name}=\"{value}\"{behind}")
 }
 
 fn garble(bytes: &mut [u8], start: usize, count: usize) {

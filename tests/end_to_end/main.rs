@@ -1,5 +1,6 @@
 //! Packages `examples/ladder`, and AV1 of `tests/streams`, with the command and has readers that nobody here wrote judge the
-//! result: `mp4-atom`, `m3u8-rs`, npm's `hls-parser`, FFmpeg, and hls.js in headless Chromium. The page of `fragmint play` is watched there too.
+//! result: `mp4-atom`, `m3u8-rs`, npm's `hls-parser` and `mpd-parser`, FFmpeg, and hls.js, dash.js and Shaka Player in headless
+//! Chromium. The page of `fragmint play` is watched there too.
 //!
 //! The same checks then run on copies that were damaged on purpose, and must notice. `scripts/setup-tests.sh` installs
 //! what the tests need; without it they fail, they are never skipped.
@@ -14,7 +15,7 @@ mod source;
 mod tools;
 mod wire;
 
-use checks::{Problems, boxes, bytes, decoded, payload, playlists, timing};
+use checks::{Problems, boxes, bytes, decoded, mpd, payload, playlists, timing};
 use damage::Damage;
 use package::{Package, Videos};
 
@@ -43,6 +44,8 @@ nothing_wrong! {
     receipt: bytes::receipt;
     playlists_by_m3u8_rs: playlists::m3u8_rs;
     playlists_by_hls_parser: playlists::hls_parser;
+    mpd_by_mpd_parser: mpd::mpd_parser;
+    mpd_by_ffmpeg: mpd::ffmpeg;
 }
 
 /// A test for each line: after this damage each of these checks finds something wrong.
@@ -71,11 +74,11 @@ fn by_all_in(package: &Package, damage: Damage, checks: &[(&str, Check)]) {
 
 noticed! {
     segment_missing: boxes::check, timing::check, payload::check, decoded::pictures, playlists::m3u8_rs,
-        playlists::hls_parser, bytes::receipt;
+        playlists::hls_parser, mpd::mpd_parser, bytes::receipt;
     segments_swapped: boxes::check, timing::check, payload::check, decoded::pictures;
     segment_cut_short: boxes::check, timing::check, payload::check, decoded::pictures, decoded::alone,
         bytes::receipt;
-    init_of_another_rendition: boxes::check, decoded::pictures, decoded::alone;
+    init_of_another_rendition: boxes::check, decoded::pictures, decoded::alone, mpd::mpd_parser;
     playlist_missing: playlists::m3u8_rs, playlists::hls_parser;
     init_without_sync_table: boxes::check;
     language_wrong: boxes::check;
@@ -83,7 +86,7 @@ noticed! {
     moof_type_unknown: boxes::check, timing::check, payload::check, decoded::pictures;
     data_offset_late: boxes::check, decoded::pictures;
     tfdt_one_second_late: timing::check, decoded::pictures;
-    tfdt_one_tick_late: timing::check, decoded::pictures;
+    tfdt_one_tick_late: timing::check, decoded::pictures, mpd::mpd_parser;
     audio_tfdt_drifts: timing::check, decoded::sound;
     last_sample_dropped: boxes::check, timing::check, payload::check, decoded::pictures, playlists::m3u8_rs,
         playlists::hls_parser;
@@ -99,6 +102,20 @@ noticed! {
     codec_string_wrong: playlists::m3u8_rs;
     bandwidth_too_low: playlists::m3u8_rs;
     attribute_unquoted: playlists::m3u8_rs;
+    mpd_missing: mpd::mpd_parser, mpd::ffmpeg, bytes::receipt;
+    mpd_cut_short: mpd::ffmpeg;
+    mpd_without_a_representation: mpd::mpd_parser, mpd::ffmpeg;
+    mpd_timeline_longer: mpd::mpd_parser;
+    mpd_first_duration_one_tick_longer: mpd::mpd_parser;
+    mpd_one_segment_less: mpd::mpd_parser;
+    mpd_presentation_longer: mpd::mpd_parser;
+    mpd_names_other_files: mpd::mpd_parser, mpd::ffmpeg;
+    mpd_numbers_from_two: mpd::mpd_parser;
+    mpd_codec_wrong: mpd::mpd_parser;
+    mpd_language_wrong: mpd::mpd_parser;
+    mpd_size_wrong: mpd::mpd_parser;
+    mpd_bandwidth_too_low: mpd::mpd_parser;
+    mpd_is_dynamic: mpd::mpd_parser;
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! hls.js in headless Chromium plays the ladder, and does not play damaged copies of it without a complaint.
+//! Players in headless Chromium play the ladder, and do not play damaged copies of it without a complaint.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -7,51 +7,43 @@ use crate::damage::{self, Damage};
 use crate::package::{FRAMES, Package};
 use crate::tools;
 
-/// What the player found wrong. One browser at a time: each decodes four times as fast as it plays.
-fn play(package: &Package) -> Problems {
+/// What a player found wrong. One browser at a time: each decodes four times as fast as it plays.
+fn play(player: &str, package: &Package) -> Problems {
     static BROWSER: Mutex<()> = Mutex::new(());
     let _alone = BROWSER.lock().unwrap_or_else(PoisonError::into_inner);
-    let frames = FRAMES.to_string();
-    tools::problems(&tools::node("play.mjs", &[&package.root.to_string_lossy(), "--frames", &frames]))
+    let (directory, frames) = (package.root.to_string_lossy(), FRAMES.to_string());
+    tools::problems(&tools::node("play.mjs", &[&directory, "--player", player, "--frames", &frames]))
 }
 
-#[test]
-fn plays_to_the_end_with_switches_seeks_and_every_frame() {
-    assert_eq!(play(Package::good()), Problems::new());
-}
-
-fn is_noticed(damage: Damage) {
+fn is_noticed(player: &str, damage: Damage) {
     let (_directory, package) = Package::good().copy();
     damage(&package);
-    assert_ne!(play(&package), Problems::new(), "the player noticed nothing");
+    assert_ne!(play(player, &package), Problems::new(), "the player noticed nothing");
 }
 
-#[test]
-fn a_missing_segment_is_noticed() {
-    is_noticed(damage::segment_missing);
+/// For each player: it plays the ladder to the end with switches, seeks, every frame and every language, and notices each damage.
+macro_rules! plays_and_notices {
+    ($($player:ident: $($damage:ident),+;)*) => {
+        $(mod $player {
+            use super::*;
+
+            #[test]
+            fn plays_the_ladder() {
+                assert_eq!(play(stringify!($player), Package::good()), Problems::new());
+            }
+
+            mod notices {
+                use super::*;
+                $(#[test] fn $damage() {
+                    is_noticed(stringify!($player), damage::$damage);
+                })+
+            }
+        })*
+    };
 }
 
-#[test]
-fn a_decode_time_one_second_late_is_noticed() {
-    is_noticed(damage::tfdt_one_second_late);
-}
-
-#[test]
-fn garbled_pictures_are_noticed() {
-    is_noticed(damage::picture_garbled);
-}
-
-#[test]
-fn a_dropped_sample_is_noticed() {
-    is_noticed(damage::last_sample_dropped);
-}
-
-#[test]
-fn wrong_segment_durations_are_noticed() {
-    is_noticed(damage::extinf_of_all_longer);
-}
-
-#[test]
-fn swapped_segments_are_noticed() {
-    is_noticed(damage::segments_swapped);
+plays_and_notices! {
+    hls: segment_missing, tfdt_one_second_late, picture_garbled, last_sample_dropped, extinf_of_all_longer, segments_swapped;
+    dash: segment_missing, tfdt_one_second_late, picture_garbled, mpd_timeline_longer;
+    shaka: segment_missing, tfdt_one_second_late, picture_garbled, mpd_timeline_longer;
 }

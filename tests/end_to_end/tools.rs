@@ -35,8 +35,10 @@ pub fn run(command: &mut Command) -> Said {
 pub fn node(script: &str, arguments: &[&str]) -> serde_json::Value {
     let players = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/players");
     assert!(
-        players.join("node_modules/hls.js").is_dir(),
-        "{} has no node_modules; run scripts/setup-tests.sh, which installs what the tests need",
+        ["hls.js", "dashjs", "shaka-player", "mpd-parser"]
+            .iter()
+            .all(|name| players.join("node_modules").join(name).is_dir()),
+        "{} has not all of its node_modules; run scripts/setup-tests.sh, which installs what the tests need",
         players.display()
     );
     let said = run(Command::new("node").arg(players.join(script)).args(arguments));

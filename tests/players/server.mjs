@@ -1,4 +1,4 @@
-// Serves one directory on localhost for one browser run, and remembers every request that went wrong.
+// Serves one directory on localhost for one browser run, and remembers what was asked for and what went wrong.
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -8,19 +8,23 @@ const TYPES = {
   '.m3u8': 'application/vnd.apple.mpegurl',
   '.mp4': 'video/mp4',
   '.m4s': 'video/iso.segment',
+  '.mpd': 'application/dash+xml',
 };
 
 /** Starts a server for `directory` under `/package/`, with an empty page at `/`. */
 export async function serve(directory) {
   const root = path.resolve(directory);
   const failures = [];
+  const requested = new Set();
   const server = createServer(async (request, response) => {
     const name = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
     if (name === '/') {
       response.writeHead(200, { 'content-type': 'text/html' });
       return response.end('<!doctype html><meta charset="utf-8"><title>player</title><body></body>');
     }
-    const file = path.join(root, name.replace(/^\/package\//, ''));
+    const relative = name.replace(/^\/package\//, '');
+    requested.add(relative);
+    const file = path.join(root, relative);
     const size = name.startsWith('/package/') && file.startsWith(root + path.sep) ? await sizeOf(file) : null;
     if (size === null) {
       if (name !== '/favicon.ico') failures.push(`404 ${name}`);
@@ -38,6 +42,7 @@ export async function serve(directory) {
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
     failures,
+    requested,
     close: () => {
       server.close();
       server.closeAllConnections();

@@ -6,6 +6,7 @@
 pub mod boxes;
 pub mod bytes;
 pub mod decoded;
+pub mod mpd;
 pub mod payload;
 pub mod playlists;
 pub mod timing;

@@ -50,12 +50,12 @@ pub fn m3u8_rs(package: &Package) -> Problems {
     problems
 }
 
-fn read_media(path: &Path) -> Result<MediaPlaylist, String> {
+pub(super) fn read_media(path: &Path) -> Result<MediaPlaylist, String> {
     let text = fs::read(path).map_err(|error| error.to_string())?;
     m3u8_rs::parse_media_playlist_res(&text).map_err(|_| "the media playlist does not parse".to_owned())
 }
 
-fn read_master(package: &Package) -> Result<MasterPlaylist, String> {
+pub(super) fn read_master(package: &Package) -> Result<MasterPlaylist, String> {
     let text = fs::read(package.root.join("master.m3u8")).map_err(|error| error.to_string())?;
     m3u8_rs::parse_master_playlist_res(&text).map_err(|_| "the master playlist does not parse".to_owned())
 }

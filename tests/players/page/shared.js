@@ -1,7 +1,21 @@
-// Runs inside the page: plays one master playlist with hls.js and tells what happened. Judges nothing.
+// Runs inside the page: plays one manifest with the player that another script of this directory offers, and tells what
+// happened. Judges nothing.
+//
+// That script sets `window.openPlayer`, a function of `{ video, url, say, nextQuality }`. It opens `url` in `video` and returns
+//   ready()        whether the manifest is read, so that the rest may be asked
+//   qualities()    `{ width, height, codecs }` of each video rendition, the lowest bit rate first
+//   languages()    the names of the sound, that which plays first
+//   change(name)   changes to another of them; returns a function that says whether the player has done it
+//
+// It starts with the lowest quality and calls `nextQuality(end, duration)` whenever a video segment was loaded: where it ends and
+// how long the whole lasts, in seconds. The answer is the quality, by its place in `qualities()`, of all segments behind it.
+// `say.fatal`, `say.error` and `say.note` take what the player complains of.
 'use strict';
 
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** A player that does not move for so long hangs, on a busy machine too. */
+const PATIENCE_MS = 30_000;
 
 const rangesOf = (buffered) =>
   Array.from({ length: buffered.length }, (_, i) => [buffered.start(i), buffered.end(i)]);
@@ -25,68 +39,51 @@ function watchSourceBuffers() {
   return watched;
 }
 
-const RETRY = { maxNumRetry: 1, retryDelayMs: 100, maxRetryDelayMs: 100 };
-
-/** Level for each fragment number: low, high, low, middle, a quarter of the fragments each. */
-function levelPlan(levels) {
-  const steps = levels > 1 ? [0, levels - 1, 0, Math.floor(levels / 2)] : [0];
-  return { steps, at: (index, count) => steps[Math.min(steps.length - 1, Math.floor((index * steps.length) / count))] };
-}
+/** Low, high, low, middle, a quarter of the segments each. */
+const stepsOf = (qualities) => (qualities > 1 ? [0, qualities - 1, 0, Math.floor(qualities / 2)] : [0]);
 
 /** Plays `url` to its end at `rate`, switching as planned; then seeks, and changes to each other language. */
 window.playPackage = async ({ url, rate, seeks, timeoutMs }) => {
   const report = { errors: [], notes: [], seeks: [], languages: [] };
   const sourceBuffers = watchSourceBuffers();
   const sizes = [];
+  let gone = false;
+  const say = {
+    note: (text) => report.notes.push(text),
+    error: (text) => report.errors.push(text),
+    fatal: (text) => {
+      report.errors.push(text);
+      gone = true;
+    },
+  };
   const video = document.createElement('video');
   video.muted = true;
   document.body.append(video);
-  video.addEventListener('error', () => report.errors.push(`video: ${video.error.code} ${video.error.message}`));
+  video.addEventListener('error', () => say.fatal(`video: ${video.error.code} ${video.error.message}`));
   video.addEventListener('resize', () => sizes.push([video.videoWidth, video.videoHeight]));
 
-  const hls = new Hls({
-    startLevel: 0,
-    testBandwidth: false,
-    enableWorker: false,
-    backBufferLength: Infinity,
-    // Everything is buffered ahead, so that a slow machine does not look like a package that stalls.
-    maxBufferLength: 600,
-    maxMaxBufferLength: 600,
-    // A file that is not there will not come: one retry, at once.
-    fragLoadPolicy: { default: { ...Hls.DefaultConfig.fragLoadPolicy.default, errorRetry: RETRY } },
-  });
-  hls.on(Hls.Events.ERROR, (_, { fatal, type, details, frag, error }) => {
-    const text = `hls.js: ${fatal ? 'fatal ' : ''}${type} ${details} ${frag?.relurl ?? ''} ${error?.message ?? ''}`.trim();
-    // A stall that ends by itself comes from a busy machine too; what a bad package causes shows in the buffered ranges,
-    // the number of frames or a nudge over a hole. "aborted" is hls.js cancelling a request of its own, after a seek.
-    const harmless = !fatal && ['bufferStalledError', 'aborted'].includes(details);
-    (harmless ? report.notes : report.errors).push(text);
-  });
-  const gone = () => report.errors.some((text) => /fatal|^video/.test(text));
-
-  const parsed = new Promise((done) => hls.once(Hls.Events.MANIFEST_PARSED, done));
-  hls.loadSource(url);
-  hls.attachMedia(video);
+  const nextQuality = (end, duration) => {
+    const steps = stepsOf(player.qualities().length);
+    // The twentieth makes up for roundings, and for sound that lasts longer than the video.
+    return steps[Math.min(steps.length - 1, Math.floor((end / duration) * steps.length + 0.05))];
+  };
+  const player = window.openPlayer({ video, url, say, nextQuality });
   const deadline = performance.now() + timeoutMs;
   const until = async (condition) => {
-    while (!condition() && !gone() && performance.now() < deadline) await sleep(20);
+    let [time, since] = [video.currentTime, performance.now()];
+    while (!condition() && !gone && performance.now() < Math.min(deadline, since + PATIENCE_MS)) {
+      await sleep(20);
+      if (video.currentTime !== time) [time, since] = [video.currentTime, performance.now()];
+    }
     return condition();
   };
 
-  let ready = false;
-  parsed.then(() => (ready = true));
-  if (await until(() => ready)) {
-    const plan = levelPlan(hls.levels.length);
-    report.levels = hls.levels.map(({ width, height, codecs }) => ({ width, height, codecs }));
-    report.expectedSizes = plan.steps.map((k) => [hls.levels[k].width, hls.levels[k].height]);
-    // As soon as one fragment is there the level of the next can be chosen; earlier, hls.js would abort the request.
-    hls.on(Hls.Events.FRAG_LOADED, (_, { frag }) => {
-      if (frag.type !== 'main' || frag.sn === 'initSegment') return;
-      const { startSN, endSN } = hls.levels[frag.level].details;
-      hls.loadLevel = plan.at(frag.sn - startSN + 1, endSN - startSN + 1);
-    });
+  if (await until(() => player.ready())) {
+    const qualities = player.qualities();
+    report.qualities = qualities;
+    report.expectedSizes = stepsOf(qualities.length).map((k) => [qualities[k].width, qualities[k].height]);
     video.defaultPlaybackRate = video.playbackRate = rate;
-    video.play().catch((error) => report.errors.push(`play(): ${error.message}`));
+    video.play().catch((error) => say.error(`play(): ${error.message}`));
     report.ended = await until(() => video.ended);
   }
 
@@ -111,14 +108,12 @@ window.playPackage = async ({ url, rate, seeks, timeoutMs }) => {
       const arrived = await goTo(target);
       report.seeks.push({ target, arrived, at: video.currentTime });
     }
-    for (let track = 1; track < hls.audioTracks.length; track++) {
-      let switched = false;
-      hls.once(Hls.Events.AUDIO_TRACK_SWITCHED, () => (switched = true));
-      hls.audioTrack = track;
-      const arrived = (await until(() => switched)) && (await goTo(report.duration * 0.4));
+    for (const name of player.languages().slice(1)) {
+      const isChanged = player.change(name);
+      const arrived = (await until(isChanged)) && (await goTo(report.duration * 0.4));
       const before = video.webkitAudioDecodedByteCount;
       const heard = arrived && (await until(() => video.webkitAudioDecodedByteCount > before));
-      report.languages.push({ name: hls.audioTracks[track].name, heard });
+      report.languages.push({ name, heard });
     }
   }
   return report;
