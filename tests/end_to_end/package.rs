@@ -77,6 +77,12 @@ impl Package {
         GOOD.get_or_init(|| Self::make("default", &[]))
     }
 
+    /// The ladder in segments of two seconds, one for each group of pictures, made once.
+    pub fn short() -> &'static Self {
+        static SHORT: OnceLock<Package> = OnceLock::new();
+        SHORT.get_or_init(|| Self::make("two-seconds", &["--segment-duration", "2"]))
+    }
+
     /// The AV1 streams packaged with no options but segments of two seconds, made once.
     pub fn av1() -> &'static Self {
         static AV1: OnceLock<Package> = OnceLock::new();

@@ -29,7 +29,8 @@ macro_rules! plays_and_notices {
 
             #[test]
             fn plays_the_ladder() {
-                assert_eq!(play(stringify!($player), Package::good()), Problems::new());
+                // Of twelve segments: dash.js may change the quality one segment later than it is told to.
+                assert_eq!(play(stringify!($player), Package::short()), Problems::new());
             }
 
             mod notices {
