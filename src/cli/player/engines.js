@@ -228,10 +228,10 @@ export class DashJsEngine extends Engine {
   }
 
   onError(error) {
-    const place = error?.data?.request?.url;
     const status = error?.data?.response?.status;
-    const what = error?.message || `error ${error?.code ?? error}`;
-    const text = `${what.replace(/\.$/, "")}${place ? ` at ${shortPath(place)}` : ""}${status ? `, status ${status}` : ""}`;
+    // It names files by their whole address.
+    const what = (error?.message || `error ${error?.code ?? error}`).replaceAll(`${location.origin}/`, "");
+    const text = `${what.replace(/\.$/, "")}${status ? `, status ${status}` : ""}`;
     // dash.js goes on where it can; before the first picture there is nothing to go on with.
     if (video.readyState === 0 || video.error) {
       this.page.fail(`Playback stopped: ${text}.`, "The list of events below tells what came before.");
