@@ -180,20 +180,11 @@ fn a_missing_frame_rate() {
 }
 
 #[test]
-fn a_pipe() {
+fn a_socket() {
     let scene = Scene::new();
-    let output = scene.path("out");
-    let mut command = scene.command(&[Path::new("/dev/stdin")], &output);
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the command starts");
-    let open = child.stdin.take();
-    check(&child.wait_with_output().expect("it ends while the pipe is open"), 1, &["pipe", "file"]);
-    drop(open);
-    assert!(!output.exists());
+    let socket = scene.path("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("room for a socket");
+    scene.fails(&[&socket], &["socket: ", "a socket", "write it to a file first"]);
 }
 
 #[test]
