@@ -1,4 +1,4 @@
-//! H.264 for [`access_units`](super::access_units): what its NAL units are for (7.4.1.2.3, 7.4.1.2.4). Clauses are those of
+//! H.264 for [`access_units`]: what its NAL units are for (7.4.1.2.3, 7.4.1.2.4). Clauses are those of
 //! the 08/2021 edition.
 
 #[cfg(any(test, fuzzing))]

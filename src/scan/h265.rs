@@ -1,4 +1,4 @@
-//! H.265 for [`access_units`](super::access_units): what its NAL units are for (7.4.2.4.4, 7.4.2.4.5), and which pictures
+//! H.265 for [`access_units`]: what its NAL units are for (7.4.2.4.4, 7.4.2.4.5), and which pictures
 //! decoding may start at.
 //!
 //! Units of higher layers (`nuh_layer_id` above 0) never start an access unit (F.7.4.2.4.4): they stay in that of the base

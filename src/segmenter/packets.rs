@@ -68,10 +68,6 @@ fn empty(content: &str) -> Error {
 
 /// Reads packets of one codec.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "there is one a track; in a box, each packet's clone would be allocated"
-)]
 pub(super) enum Packets {
     Avc(nal::NalPackets<H264>),
     Hevc(nal::NalPackets<H265>),

@@ -72,7 +72,7 @@ impl ParameterSets {
     /// `offset` its place in the source.
     ///
     /// A set that came before under the same id must have the same bytes; another is
-    /// [`ErrorKind::ParameterSetChanged`], but replaces it where sets are kept in band. When it fails, nothing is taken in.
+    /// [`ErrorKind::ParameterSetChanged`](crate::ErrorKind::ParameterSetChanged), but replaces it where sets are kept in band. When it fails, nothing is taken in.
     pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
         let nal = trim_zeros(nal);
         let unit_type = NalHeader::read(nal).map_err(|error| error.shift(offset))?.unit_type;
