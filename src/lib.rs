@@ -1,4 +1,4 @@
-//! fragmint turns encoded elementary streams into CMAF: segments, and the HLS playlists that name them. It encodes
+//! fragmint turns encoded elementary streams into CMAF: segments, and the HLS playlists and DASH manifest that name them. It encodes
 //! nothing: every frame comes out as it went in, with its exact time.
 //!
 //! A whole package, as the command `fragmint package` makes it:
@@ -21,7 +21,7 @@
 //!                                                                    plan: where to cut ◄──┘
 //!                                 fragment: one PieceList a segment ◄──┘
 //!                                 header bytes │ length │ source range │ …
-//! input ──── payload, moved once ──► io::segment_file, io::publish ──► io::check ──► playlists, receipt
+//! input ──── payload, moved once ──► io::segment_file, io::publish ──► io::check ──► manifests, receipt
 //! ```
 //!
 //! An encoder pipeline has no input file: it pushes packets into a [`segmenter::Segmenter`], or writes them into the segment
@@ -37,7 +37,7 @@
 //! |---|---|
 //! | [`package`] | a request over files ► a plan ► a published package, and its report |
 //! | [`segmenter`] | packets of an encoder ► a segment file for each cut ► a finished track |
-//! | [`manifest`] | finished tracks ► HLS playlists |
+//! | [`manifest`] | finished tracks ► HLS playlists, a DASH manifest |
 //! | [`presentation`] | what manifests describe: segments, tracks, bit rates, names; parts of a track ► the whole; whether tracks line up |
 //! | [`plan`] | sync sample times ► where to cut |
 //! | [`fragment`] | samples ► the piece list of a media segment |

@@ -14,7 +14,7 @@ use fragmint::{Error, Result};
 
 use super::input_arg::{InputArg, STANDARD_INPUT};
 
-/// Turns encoded H.264, AV1 and AAC streams into CMAF segments and HLS playlists
+/// Turns encoded H.264, H.265, AV1 and AAC streams into CMAF with HLS playlists and a DASH manifest
 #[derive(Debug, Parser)]
 #[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_NOTES)]
 #[command(
@@ -120,9 +120,9 @@ pub struct PackageArgs {
 
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
 const PACKAGE_NOTES: &str = r"Inputs:
-  H.264 byte streams (Annex B), AV1 (IVF, or OBUs one behind the other) and AAC
-  (ADTS), any number, recognised by what is in them. Video inputs of one codec
-  become renditions that a player switches between; they need key frames at the
+  H.264 and H.265 byte streams (Annex B), AV1 (IVF, or OBUs one behind the
+  other) and AAC (ADTS), any number, recognised by what is in them. Video inputs
+  of one codec become renditions that a player switches between; they need key frames at the
   same times. Audio inputs are choices for the viewer; those of one lang=, name=
   and role= in several codecs are one choice.
 
@@ -152,8 +152,8 @@ Examples:
     fragmint package v.h264 en.aac,lang=en,default=yes de.aac,lang=de \
       --segment-duration 6 -o out
 
-  AV1 for those who can, H.264 for all others:
-    fragmint package 720p.h264 360p.h264 720p.ivf 360p.ivf en.aac -o out
+  H.265 and AV1 for those who can, H.264 for all others:
+    fragmint package 720p.h264 360p.h264 720p.h265 720p.ivf en.aac -o out
 
   A stream that does not tell its frame rate:
     fragmint package v.h264 --fps 30000/1001 -o out

@@ -27,6 +27,7 @@ pub fn tell_dropped(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Res
         ));
     }
     notices.extend(leads.iter().filter_map(Lead::notice));
+    notices.extend(tracks.iter().filter_map(skipped_pictures));
     notices.extend(tracks.iter().filter_map(incomplete_frame));
     for track in tracks.iter().filter(|track| !track.is_video()) {
         if let Some(lead) = leads.iter().find(|lead| lead.pictures > 0) {
@@ -86,6 +87,19 @@ impl std::fmt::Display for Lead<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} from '{}'", self.span(), self.track.input.path.display())
     }
+}
+
+fn skipped_pictures(track: &TimedTrack<'_>) -> Option<Notice> {
+    let skipped = track.source.dropped.skipped_pictures;
+    let seconds = skipped.units as f64 / track.frame_rate?.hertz();
+    (skipped.units > 0).then(|| {
+        let message = format!(
+            "dropped: {} RASL pictures, {} bytes, that no decoder shows where they stand; what follows them is {seconds:.3} s \
+             earlier than if they had been",
+            skipped.units, skipped.bytes
+        );
+        Notice::about(&track.input.path, message)
+    })
 }
 
 fn incomplete_frame(track: &TimedTrack<'_>) -> Option<Notice> {
