@@ -1,5 +1,5 @@
-//! Packages of several codecs through the command: H.264 and AV1 side by side, with audio to choose from; read back from
-//! the report and by `m3u8-rs`.
+//! Packages of several codecs through the command: H.264 beside AV1 and H.265, with audio to choose from; read back from
+//! the report, by `m3u8-rs` and by `roxmltree`.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -235,4 +235,37 @@ fn without_hls_there_are_no_playlists() {
     assert_eq!(report["files"], files + 1);
     let run = scene.run(&[&video, "--force"]);
     assert!(run.status.success() && scene.output().join("master.m3u8").exists());
+}
+
+#[test]
+fn h265_stands_beside_h264_in_both_manifests() {
+    let scene = Scene::new();
+    let ladder = |name: &str| repository("examples/ladder").join(name).display().to_string();
+    let videos = ["720p.h264", "360p.h264", "360p.h265", "234p.h265"].map(ladder);
+    let sound = aac("en.aac", "lang=en");
+    let words: Vec<&str> = videos.iter().chain([&sound]).map(String::as_str).collect();
+    let report = scene.package(&words);
+    assert_eq!(report["switching_sets"], serde_json::json!([[0, 1], [2, 3], [4]]));
+    // 24 s of equal groups: all four cut alike.
+    let first = starts(&report, 0);
+    assert_eq!(first, [0.0, 4.0, 8.0, 12.0, 16.0, 20.0]);
+    (1..4).for_each(|rendition| assert_eq!(starts(&report, rendition), first));
+
+    let master = std::fs::read(scene.output().join("master.m3u8")).expect("a playlist");
+    let (_, master) = m3u8_rs::parse_master_playlist(&master).expect("m3u8-rs reads it");
+    let codecs: Vec<_> = master.variants.iter().map(|variant| variant.codecs.as_deref().unwrap()).collect();
+    assert_eq!(codecs.iter().filter(|codecs| codecs.starts_with("avc1.")).count(), 2, "{codecs:?}");
+    assert_eq!(codecs.iter().filter(|codecs| codecs.starts_with("hvc1.1.6.L")).count(), 2, "{codecs:?}");
+    assert!(codecs.iter().all(|codecs| codecs.ends_with(",mp4a.40.2")), "{codecs:?}");
+
+    let text = std::fs::read_to_string(scene.output().join("manifest.mpd")).expect("a manifest");
+    assert!(!text.contains("adaptation-set-switching"), "nobody switches between codecs");
+    let mpd = roxmltree::Document::parse(&text).expect("roxmltree reads it");
+    let named = |node: roxmltree::Node<'_, '_>, name| node.tag_name().name() == name;
+    let sets: Vec<usize> = mpd
+        .descendants()
+        .filter(|node| named(*node, "AdaptationSet"))
+        .map(|set| set.children().filter(|node| named(*node, "Representation")).count())
+        .collect();
+    assert_eq!(sets, [2, 2, 1]);
 }
