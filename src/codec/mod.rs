@@ -15,6 +15,8 @@ mod video;
 pub use parameter_sets::ParameterSetPlacement;
 pub use video::VideoConfiguration;
 
+use std::fmt;
+
 use crate::time::FrameRate;
 use sei::HdrMetadata;
 
@@ -106,6 +108,18 @@ impl VideoFormat {
         }
     }
 
+    /// How bright the pictures are meant, by `transfer_characteristics`: 16 is PQ, 18 HLG, anything else and the unknown is
+    /// standard. Where SEI messages prefer other ones, the video is encoded with those, and what its parameter sets say is what
+    /// older decoders may take it for (H.265 D.3.38, not opened), so they decide; 2, "unspecified", does not.
+    pub fn video_range(&self) -> VideoRange {
+        let told = self.preferred_transfer.filter(|&transfer| transfer != 2);
+        match told.or(self.colour.map(|colour| colour.transfer)) {
+            Some(16) => VideoRange::Pq,
+            Some(18) => VideoRange::Hlg,
+            _ => VideoRange::Sdr,
+        }
+    }
+
     /// Size of the picture as shown, in square pixels: the width stretched by the sample aspect ratio, to nearest.
     pub fn display_size(&self) -> (u32, u32) {
         let width = u64::from(self.width);
@@ -118,6 +132,27 @@ impl VideoFormat {
         };
         // A 16-bit width times a 16-bit ratio stays within 32 bits.
         (u32::try_from(shown).unwrap_or(u32::MAX), u32::from(self.height))
+    }
+}
+
+/// Dynamic range of pictures. Printed as HLS has it (`VIDEO-RANGE`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VideoRange {
+    /// Standard.
+    Sdr,
+    /// Hybrid log-gamma.
+    Hlg,
+    /// Perceptual quantization.
+    Pq,
+}
+
+impl fmt::Display for VideoRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sdr => "SDR",
+            Self::Hlg => "HLG",
+            Self::Pq => "PQ",
+        })
     }
 }
 

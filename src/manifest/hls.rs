@@ -7,7 +7,6 @@ mod groups;
 use std::fmt::Write;
 
 use self::groups::{Group, Groups};
-use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::presentation::{BitRate, Media, PackagedTrack, Presentation};
 use crate::time::FrameRate;
@@ -195,7 +194,7 @@ impl<'a> Variant<'a> {
             if let Some(rate) = frame_rate.and_then(three_decimals) {
                 attributes += &format!(",FRAME-RATE={rate}");
             }
-            attributes += &format!(",VIDEO-RANGE={}", video_range(format));
+            attributes += &format!(",VIDEO-RANGE={}", format.video_range());
         }
         if let Some(group) = self.group {
             attributes += &format!(",AUDIO=\"{group}\"");
@@ -209,20 +208,6 @@ fn three_decimals(rate: FrameRate) -> Option<String> {
     let (numerator, denominator) = (u64::from(rate.numerator()), u64::from(rate.denominator()));
     let thousandths = (2000 * numerator + denominator) / (2 * denominator);
     (thousandths > 0).then(|| format!("{}.{:03}", thousandths / 1000, thousandths % 1000))
-}
-
-/// VIDEO-RANGE by the TransferCharacteristics code point that the video is encoded with (8216bis 4.4.6.2, read as others
-/// quote it): 16 is PQ, 18 HLG; anything else, and the unknown, is what a playlist without the attribute means too. The
-/// draft does not speak of alternative transfer characteristics. Where there are some, the video is encoded with those, and
-/// the code point in its parameter sets is what older decoders may take it for (H.265 D.3.38, not opened), so they decide;
-/// 2, "unspecified", does not.
-pub(crate) fn video_range(format: &VideoFormat) -> &'static str {
-    let preferred = format.preferred_transfer.filter(|&transfer| transfer != 2);
-    match preferred.or(format.colour.map(|colour| colour.transfer)) {
-        Some(16) => "PQ",
-        Some(18) => "HLG",
-        _ => "SDR",
-    }
 }
 
 #[cfg(test)]

@@ -5,9 +5,8 @@ use std::path::Path;
 
 use super::report::Notice;
 use super::timing::TimedTrack;
-use crate::codec::{Colour, ContentLight, MasteringDisplay, ScanType, VideoFormat};
+use crate::codec::{Colour, ContentLight, MasteringDisplay, ScanType, VideoFormat, VideoRange};
 use crate::error::{Error, Result};
-use crate::manifest::hls::video_range;
 use crate::presentation::{Media, codec_family};
 use crate::time::{FrameRate, Ticks};
 
@@ -133,6 +132,17 @@ impl<'t> Look<'t> {
     fn of(track: &TimedTrack<'t>) -> Self {
         Self { path: &track.input.path, codec: track.codec_string(), media: track.media() }
     }
+
+    fn family(&self) -> &str {
+        codec_family(&self.codec)
+    }
+
+    fn range(&self) -> Option<VideoRange> {
+        match &self.media {
+            Media::Video { format, .. } => Some(format.video_range()),
+            Media::Audio { .. } => None,
+        }
+    }
 }
 
 /// What is told of each rendition against the first that a player may switch from.
@@ -140,8 +150,17 @@ fn conflicts(looks: &[Look<'_>]) -> Vec<Notice> {
     let mut firsts: Vec<&Look<'_>> = Vec::new();
     let mut notices = Vec::new();
     for look in looks {
-        let is_same = |first: &&&Look<'_>| codec_family(&first.codec) == codec_family(&look.codec);
-        let Some(first) = firsts.iter().find(is_same) else {
+        let mut of_codec = firsts.iter().filter(|first| first.family() == look.family());
+        let Some(first) = of_codec.clone().find(|first| first.range() == look.range()) else {
+            let ranges = of_codec.next().and_then(|first| Some((first.path, first.range()?, look.range()?)));
+            notices.extend(ranges.map(|(path, range, other)| {
+                let place = path.display();
+                let message = format!(
+                    "its video range is {other}, but {range} in '{place}': they are two switching sets, and no player changes \
+                     from one to the other"
+                );
+                Notice::about(look.path, message)
+            }));
             firsts.push(look);
             continue;
         };
@@ -193,12 +212,8 @@ fn differences(first: &Media, other: &Media) -> Vec<String> {
     differences
 }
 
-/// The same of what the sample values mean. Where the range differs, all else does too and is not worth a word.
+/// The same of what the sample values mean.
 fn light_differences(first: &VideoFormat, other: &VideoFormat) -> Vec<String> {
-    let (range, other_range) = (video_range(first), video_range(other));
-    if range != other_range {
-        return vec![format!("its video range is {other_range}, but {range}")];
-    }
     let mut differences = Vec::new();
     if let (Some(colour), Some(other)) = (first.colour, other.colour)
         && colour != other
@@ -265,9 +280,12 @@ mod tests {
             .map(|&(path, codec, media)| Look { path: Path::new(path), codec: codec.to_owned(), media })
             .collect();
         let told = conflicts(&looks).into_iter().map(|notice| {
-            let message =
-                notice.message.strip_suffix(", which shows when a player switches between them").unwrap();
-            format!("{}: {message}", notice.about)
+            let ends = [
+                ", which shows when a player switches between them",
+                ": they are two switching sets, and no player changes from one to the other",
+            ];
+            let message = ends.iter().find_map(|end| notice.message.strip_suffix(end));
+            format!("{}: {}", notice.about, message.expect("one of the two ends"))
         });
         told.collect()
     }
@@ -332,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn each_is_compared_with_the_first_of_its_own_codec() {
+    fn each_is_compared_with_the_first_of_its_own_set() {
         let sdr = media(VideoFormat::of_size(1920, 1080));
         let hlg = media(VideoFormat {
             colour: Some(Colour { primaries: 9, transfer: 18, matrix: 9, full_range: false }),

@@ -6,6 +6,7 @@ use super::Request;
 use super::open_gop;
 use super::report::Notice;
 use super::timing::TimedTrack;
+use crate::codec::VideoRange;
 use crate::error::Result;
 use crate::plan::{
     AudioTimes, Cuts, RenditionTimes, SegmentDuration, SelectionCuts, SwitchingSetTimes, plan_audio_cuts,
@@ -28,8 +29,8 @@ pub(super) fn cut(
     tracks
         .iter()
         .map(|track| {
-            let family = track.codec_family();
-            match video.iter().find(|(of_set, _)| track.is_video() && *of_set == family) {
+            let set = track.video_set();
+            match video.iter().find(|(of_set, _)| Some(of_set) == set.as_ref()) {
                 Some((_, cuts)) => Ok(video_starts(track, cuts)),
                 None => {
                     let starts = plan_audio_cuts(&audio_times(track), followed, target)
@@ -43,14 +44,14 @@ pub(super) fn cut(
         .collect()
 }
 
-/// A rendition as cutting names it, its set by codec family.
+/// A rendition as cutting names it.
 struct VideoTimes {
     name: String,
-    family: String,
+    set: String,
     sync_times: Vec<Ticks>,
 }
 
-/// Cuts the switching sets of video, one for each codec family, in the order of their first tracks.
+/// Cuts the switching sets of video in the order of their first tracks.
 fn cut_video(
     tracks: &[TimedTrack<'_>],
     target: SegmentDuration,
@@ -58,26 +59,25 @@ fn cut_video(
 ) -> Result<Vec<(String, Cuts)>> {
     let video: Vec<_> = tracks
         .iter()
-        .filter(|track| track.is_video())
-        .map(|track| {
-            let name = track.input.path.display().to_string();
-            (track, VideoTimes { name, family: track.codec_family(), sync_times: track.sync_times() })
+        .filter_map(|track| {
+            let (set, name) = (track.video_set()?, track.input.path.display().to_string());
+            Some((track, VideoTimes { name, set, sync_times: track.sync_times() }))
         })
         .collect();
     let mut sets: Vec<(&TimedTrack<'_>, &str, Vec<RenditionTimes<'_>>)> = Vec::new();
-    for (track, VideoTimes { name, family, sync_times }) in &video {
+    for (track, VideoTimes { name, set, sync_times }) in &video {
         let times = track.rendition_times(name, sync_times);
-        match sets.iter_mut().find(|(_, of_set, _)| of_set == family) {
+        match sets.iter_mut().find(|(_, of_set, _)| of_set == set) {
             Some((.., renditions)) => renditions.push(times),
-            None => sets.push((track, family, vec![times])),
+            None => sets.push((track, set, vec![times])),
         }
     }
-    let codecs: Vec<_> = sets.iter().map(|(first, ..)| first.codec_string()).collect();
+    let names: Vec<_> = sets.iter().map(|(first, ..)| set_name(first)).collect();
     let times: Vec<_> = sets
         .iter()
-        .zip(&codecs)
-        .map(|((first, _, renditions), codec)| SwitchingSetTimes {
-            name: codec_name(codec),
+        .zip(&names)
+        .map(|((first, _, renditions), name)| SwitchingSetTimes {
+            name,
             timescale: first.timescale,
             renditions,
         })
@@ -88,7 +88,16 @@ fn cut_video(
         notices.extend(cuts.notices.drain(..).map(|message| Notice { about: about.clone(), message }));
     }
     notices.extend(of_all.into_iter().map(|message| Notice { about: "video".to_owned(), message }));
-    Ok(sets.iter().map(|&(_, family, _)| family.to_owned()).zip(cuts).collect())
+    Ok(sets.iter().map(|&(_, set, _)| set.to_owned()).zip(cuts).collect())
+}
+
+/// `H.265`, or `H.265 PQ` where the range is not standard.
+fn set_name(track: &TimedTrack<'_>) -> String {
+    let codec = codec_name(&track.codec_string()).to_owned();
+    match track.source.kind.video().map(|configuration| configuration.video_format().video_range()) {
+        None | Some(VideoRange::Sdr) => codec,
+        Some(range) => format!("{codec} {range}"),
+    }
 }
 
 /// Which samples of a video track stand at the cuts. A cut is the decode time of a sync sample, which is the earliest

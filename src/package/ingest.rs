@@ -20,7 +20,7 @@ use crate::codec::aac::AacConfig;
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows;
-use crate::presentation::codec_family;
+use crate::presentation::video_set;
 use crate::scan::h264::H264;
 use crate::scan::h265::H265;
 use crate::scan::{Count, Dropped, ElementaryFormat};
@@ -71,9 +71,10 @@ impl SourceKind {
         }
     }
 
-    /// The family of the codec, see [`PackagedTrack::codec_family`](crate::presentation::PackagedTrack::codec_family).
-    pub(super) fn codec_family(&self) -> String {
-        codec_family(&self.codec_string()).to_owned()
+    /// What video has in common with that of its switching set; `None` for audio.
+    pub(super) fn video_set(&self) -> Option<String> {
+        self.video()
+            .map(|configuration| video_set(&configuration.codec_string(), &configuration.video_format()))
     }
 
     /// What the bitstream says of each picture.

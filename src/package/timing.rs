@@ -86,12 +86,11 @@ pub fn time_tracks<'a>(
     Ok(tracks)
 }
 
-/// The timescale of each video input: that of its switching set, which the video of its codec family is.
+/// The timescale of each video input: that of its switching set.
 fn timescales(video: &[(&InputRequest, SourceTrack, FrameRate)]) -> Result<Vec<Timescale>> {
-    let families: Vec<_> = video.iter().map(|(_, source, _)| source.kind.codec_family()).collect();
-    let of_family = |family: &String| {
-        let set =
-            || video.iter().zip(&families).filter(|(_, other)| *other == family).map(|(track, _)| track);
+    let sets: Vec<_> = video.iter().map(|(_, source, _)| source.kind.video_set()).collect();
+    let of_set = |name: &Option<String>| {
+        let set = || video.iter().zip(&sets).filter(|(_, other)| *other == name).map(|(track, _)| track);
         // A field without the other one lasts half a frame.
         let ticking = set().map(|(input, source, rate)| {
             let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
@@ -108,7 +107,7 @@ fn timescales(video: &[(&InputRequest, SourceTrack, FrameRate)]) -> Result<Vec<T
             }
         })
     };
-    families.iter().map(of_family).collect()
+    sets.iter().map(of_set).collect()
 }
 
 /// Gives pictures their durations and composition offsets.
@@ -222,9 +221,9 @@ impl TimedTrack<'_> {
         self.source.kind.codec_string()
     }
 
-    /// The family of its codec, see [`PackagedTrack::codec_family`](crate::presentation::PackagedTrack::codec_family).
-    pub fn codec_family(&self) -> String {
-        self.source.kind.codec_family()
+    /// What video has in common with that of its switching set; `None` for audio.
+    pub fn video_set(&self) -> Option<String> {
+        self.source.kind.video_set()
     }
 
     /// What playlists say of it.

@@ -19,7 +19,7 @@ pub(crate) use choices::encoding;
 pub use merge::{Promise, merge};
 pub use segment::Segment;
 pub use track::{Media, PackagedTrack};
-pub(crate) use track::{check_path, codec_family};
+pub(crate) use track::{check_path, codec_family, video_set};
 
 use crate::error::{Error, Result};
 
@@ -84,7 +84,8 @@ impl Presentation {
             && others.iter().all(|other| is_same_sound(first, other))
     }
 
-    /// Tracks that a player may switch between, in sets. Video by codec family, for a decoder is made for one. Audio that is
+    /// Tracks that a player may switch between, in sets. Video by codec family and dynamic range, for a decoder
+    /// and a display are set up for one (CMAF asks one colour of a set: ISO/IEC 23000-19 B.2.4, not opened). Audio that is
     /// one sound at several bit rates: somebody gave all of them the same language, name and role and made none the default,
     /// they have one codec family, sample rate and count of channels, and line up as the tracks of a switching set must
     /// (ISO/IEC 23000-19 7.3.4, not opened: as digests of it say). Unlabelled audio is that where there is nothing else
@@ -94,7 +95,7 @@ impl Presentation {
     pub fn switching_sets(&self) -> Vec<Vec<&PackagedTrack>> {
         let mut sets: Vec<Vec<&PackagedTrack>> = Vec::new();
         for track in &self.video {
-            let is_same = |set: &&mut Vec<&PackagedTrack>| set[0].codec_family() == track.codec_family();
+            let is_same = |set: &&mut Vec<&PackagedTrack>| set[0].video_set() == track.video_set();
             match sets.iter_mut().find(is_same) {
                 Some(set) => set.push(track),
                 None => sets.push(vec![track]),

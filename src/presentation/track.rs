@@ -216,6 +216,14 @@ impl PackagedTrack {
         codec_family(&self.codec)
     }
 
+    /// What it has in common with the video that a player may switch to; `None` for audio.
+    pub(crate) fn video_set(&self) -> Option<String> {
+        match &self.media {
+            Media::Video { format, .. } => Some(video_set(&self.codec, format)),
+            Media::Audio { .. } => None,
+        }
+    }
+
     /// What it shows or sounds like.
     pub fn media(&self) -> &Media {
         &self.media
@@ -279,6 +287,11 @@ impl PackagedTrack {
     pub fn peak_bit_rate(&self, target_duration: u64) -> BitRate {
         bit_rate::peak(&self.segments, target_duration, self.timescale)
     }
+}
+
+/// What the video of a switching set has in common: family of the codec, and dynamic range.
+pub(crate) fn video_set(codec: &str, format: &VideoFormat) -> String {
+    format!("{} {}", codec_family(codec), format.video_range())
 }
 
 /// [`PackagedTrack::codec_family`] of a codec string.

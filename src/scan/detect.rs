@@ -102,7 +102,7 @@ fn annexb_codec(bytes: &[u8]) -> Result<ElementaryFormat> {
         Some(0xb0..) => Err(not_taken("MPEG video that is not H.264", ENCODE)),
         _ if h264_slices => Ok(ElementaryFormat::H264AnnexB),
         _ => Err(not_taken(
-            "a byte stream with start codes, but without any H.264 parameter set or slice",
+            "a byte stream with start codes, but without any parameter set of H.264 or H.265, or slice of H.264",
             ENCODE,
         )),
     }
@@ -156,7 +156,7 @@ fn is_length_delimited_av1(bytes: &[u8]) -> bool {
     read().unwrap_or(false)
 }
 
-const ENCODE: &str = "give H.264 as Annex B, AV1 as IVF or OBUs, or AAC as ADTS";
+const ENCODE: &str = "give H.264 or H.265 as Annex B, AV1 as IVF or OBUs, or AAC as ADTS";
 const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1, ffmpeg -i FILE -an -c copy \
                      -bsf:v h264_mp4toannexb v.h264 for H.264 (hevc_mp4toannexb v.h265 for H.265), and ffmpeg -i FILE -vn -c copy a.aac";
 

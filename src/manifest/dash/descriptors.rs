@@ -102,7 +102,8 @@ pub(super) fn colour((colour, preferred_transfer): ColourOf) -> Vec<Element> {
     if colour.is_some_and(|colour| colour.full_range) {
         properties.push(property("SupplementalProperty", "VideoFullRangeFlag", 1));
     }
-    if let Some(preferred) = preferred_transfer.filter(|value| specified(*value)) {
+    let told = preferred_transfer.filter(|&value| colour.is_none_or(|colour| colour.transfer != value));
+    if let Some(preferred) = told.filter(|value| specified(*value)) {
         properties.push(property("SupplementalProperty", "TransferCharacteristics", preferred));
     }
     properties

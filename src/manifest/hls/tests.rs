@@ -289,7 +289,7 @@ fn variants_of_one_bandwidth_stand_by_name() {
 fn video_range_follows_the_transfer_characteristics() {
     let colour = |transfer| Some(Colour { primaries: 9, transfer, matrix: 9, full_range: false });
     let of = |colour, preferred_transfer| {
-        video_range(&VideoFormat { colour, preferred_transfer, ..VideoFormat::of_size(16, 16) })
+        VideoFormat { colour, preferred_transfer, ..VideoFormat::of_size(16, 16) }.video_range().to_string()
     };
     let ranges =
         [None, colour(1), colour(2), colour(14), colour(16), colour(18)].map(|colour| of(colour, None));
