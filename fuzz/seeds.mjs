@@ -1,6 +1,6 @@
 // Writes small seeds for each target from the example ladder and the streams of the tests: node fuzz/seeds.mjs
 // They go to fuzz/corpus, which is not committed; fuzzing also works without, only more slowly at first.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -37,6 +37,27 @@ for (const name of videos) {
   const body = (type) => units.find((unit) => (unit[0] & 31) === type).subarray(1);
   const [sps, pps, slice] = [body(7), body(8), body(5)].map((unit) => unit.subarray(0, 200));
   write('parameter_sets', name, [sps.length, pps.length], sps, pps, slice.subarray(0, 40));
+}
+const h265 = readdirSync(path.join(here, '../tests/streams')).filter((name) => name.endsWith('.h265'));
+for (const name of h265) {
+  const units = nalUnits(readFileSync(path.join(here, '../tests/streams', name)).subarray(0, 100_000));
+  const type = (unit) => (unit[0] >> 1) & 63;
+  // Parameter sets are whole, all other units cut to their headers; x265's settings in an SEI message tell nothing.
+  const short = units.slice(0, 60).flatMap((unit) => [[0, 0, 0, 1], unit.subarray(0, type(unit) >= 32 && type(unit) <= 34 ? 200 : 16)]);
+  write('h265_access_units', name, ...short);
+  // Part size and head size, then the stream.
+  write('scan', name, [255, 40], ...short);
+
+  // Header length less one, then the unit.
+  for (const [at, unit] of units.filter((unit) => type(unit) === 39).slice(0, 4).entries()) {
+    write('sei', `${at}-${name}`, [1], unit.subarray(0, 400));
+  }
+
+  // Lengths of the three sets, then these and a slice segment without their headers.
+  const body = (number) => units.find((unit) => type(unit) === number).subarray(2, 202);
+  const [vps, sps, pps] = [32, 33, 34].map(body);
+  const slice = units.find((unit) => type(unit) < 32).subarray(2, 42);
+  write('h265_parameter_sets', name, [vps.length, sps.length, pps.length], vps, sps, pps, slice);
 }
 for (const name of ['en.aac', 'de.aac']) {
   const stream = ladder(name);
