@@ -18,8 +18,10 @@ mod codec;
 #[cfg(any(test, fuzzing))]
 pub(in crate::scan) mod fuzz;
 mod in_band;
+mod picture;
 
 pub use codec::{NalCodec, ParameterSetStore, Role, Rules, Slice};
+use picture::{Given, Held, Picture, SliceCounts};
 
 use std::sync::Arc;
 
@@ -88,10 +90,9 @@ pub struct AccessUnitBuilder<C: NalCodec> {
     /// Sets that held when `picture` was opened with all of them, and when the one last given out was.
     opened_with: Option<Arc<C::Sets>>,
     done_with: Option<Arc<C::Sets>>,
-    /// Units that join the access unit last given out; where that was asked for, first slice of its last field or frame, and
-    /// whether a field could join it.
+    /// Units that join the access unit last given out, and where that was asked for, what has to be known of it.
     joined: Vec<SourceRange>,
-    given: Option<(C::Slice, bool)>,
+    given: Option<Given<C::Slice>>,
     /// Where the first unit that waits for a picture stood, be it held or dropped.
     waiting: Option<u64>,
     /// A unit that stands in front of a picture has come since the last slice.
@@ -105,60 +106,6 @@ pub struct AccessUnitBuilder<C: NalCodec> {
     /// A field has come.
     has_fields: bool,
     finished: bool,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Held {
-    range: SourceRange,
-    role: Role,
-}
-
-impl Held {
-    fn is_parameter_set(&self) -> bool {
-        matches!(self.role, Role::ParameterSet | Role::PictureParameterSet)
-    }
-}
-
-/// A picture, or field pair, whose slices are coming.
-#[derive(Clone, Copy, Debug)]
-struct Picture<S> {
-    /// Its first slice, …
-    first: S,
-    /// … and that of its second field, where that has begun.
-    second: Option<S>,
-    offset: u64,
-    random_access: RandomAccess,
-    intra: bool,
-    reference: bool,
-    slices: u64,
-    fields: u8,
-    /// `None` for one that is dropped.
-    order: Option<PictureOrder>,
-}
-
-impl<S: Copy> Picture<S> {
-    /// The first slice of the field, or frame, that slices are coming of.
-    fn current(&self) -> S {
-        self.second.unwrap_or(self.first)
-    }
-}
-
-/// How many slices pictures have.
-#[derive(Clone, Copy, Debug, Default)]
-struct SliceCounts {
-    /// Of every picture but the last, as long as they are equal.
-    before: Option<u64>,
-    differ: bool,
-    last: Option<u64>,
-}
-
-impl SliceCounts {
-    fn add(&mut self, slices: u64) {
-        if let Some(last) = self.last.replace(slices) {
-            self.differ |= self.before.is_some_and(|before| before != last);
-            self.before = Some(last);
-        }
-    }
 }
 
 impl<C: NalCodec> AccessUnitBuilder<C> {
@@ -225,7 +172,9 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
                     _ => self.dropped.ends_of_stream.add(bytes),
                 }
                 C::end_of_sequence(&mut self.counter);
-                (self.in_front, self.boundary, self.ended) = (true, true, true);
+                // Behind one that stays an end of the stream may stand, or that of a higher layer, in the same access unit.
+                self.in_front |= !stays;
+                (self.boundary, self.ended) = (true, true);
             }
             Role::Filler => self.dropped.filler.add(bytes),
             Role::Sei | Role::Front => {
@@ -248,7 +197,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// out last, though they come in a later packet: see [`Self::joined`].
     pub fn end_packet(&mut self) -> Option<AccessUnit<'_>> {
         if let Some(picture) = &self.picture {
-            self.given = Some((picture.current(), picture.second.is_none()));
+            self.given = Some(picture.given());
         }
         let (picture, order) = self.take_picture()?;
         Some(self.access_unit(picture, order))
@@ -290,6 +239,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     pub fn discard_waiting(&mut self) {
         self.waiting = None;
         self.held.clear();
+        self.picture_timing = None;
     }
 
     /// From now on a parameter set that has not come yet is an error: the sample entry is written.
@@ -369,8 +319,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// has fewer. Nothing in the data proves that a slice is missing, but an encoder that divides every picture alike
     /// does not stop with the last.
     pub fn short_last_picture(&self) -> Option<(u64, u64)> {
-        let SliceCounts { before, differ, last } = self.slices;
-        last.zip(before).filter(|(last, before)| !differ && last < before)
+        self.slices.short_last()
     }
 
     fn slice(&mut self, nal: NalUnit<'_>) -> Result<Option<AccessUnit<'_>>> {
@@ -384,9 +333,13 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             && !self.boundary
             && !slice.starts_new_picture(&picture.current())
         {
-            if let Some((what, clause)) = slice.contradiction(&picture.current()) {
+            // Of one that is dropped it may not be known what its slices say, and does not matter.
+            if picture.order.is_some()
+                && let Some((what, clause)) = slice.contradiction(&picture.current(), &picture.last)
+            {
                 return Err(Error::malformed(what, clause, "the stream is damaged here").at(nal.offset));
             }
+            picture.last = slice;
             picture.intra &= slice.is_intra().unwrap_or(true);
             picture.slices += 1;
             self.join(nal, "a slice")?;
@@ -443,12 +396,10 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// say, so one that cannot be read is nobody's error.
     fn read_sei(&mut self, nal: NalUnit<'_>) {
         for message in sei::messages(nal.head, C::HEADER_LEN).map_while(Result::ok) {
+            let mut said = HdrMetadata::default();
             if message.payload_type == sei::PICTURE_TIMING {
                 self.picture_timing = Some(message.payload.to_vec());
-                continue;
-            }
-            let mut said = HdrMetadata::default();
-            if matches!(said.read(&message), Ok(true)) && !self.hdr.take_in(&said) {
+            } else if matches!(said.read(&message), Ok(true)) && !self.hdr.take_in(&said) {
                 self.hdr_changes.get_or_insert(nal.offset);
             }
         }
@@ -458,7 +409,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// For a slice of a picture, or of the other field of a frame, that an earlier packet began.
     fn check_given(&self, slice: &C::Slice, offset: u64) -> Result<()> {
         let given = self.given.filter(|_| self.picture.is_none() && !self.ended);
-        let Some((given, lacks_field)) = given else { return Ok(()) };
+        let Some(Given { slice: given, lacks_field, .. }) = given else { return Ok(()) };
         let what = if !self.boundary && !slice.starts_new_picture(&given) {
             let kind = if given.is_random_access() { C::RULES.start } else { "a picture" };
             format!("a slice of {kind} that an earlier packet began")
@@ -494,6 +445,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         let mut picture = Picture {
             first: *slice,
             second: None,
+            last: *slice,
             offset,
             random_access: RandomAccess::No,
             intra: slice.is_intra().unwrap_or(true),
@@ -524,7 +476,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             let starts_sequence = picture.random_access == RandomAccess::Sync;
             Arc::make_mut(&mut self.sets).activate(slice.pps_id(), starts_sequence, offset)?;
         }
-        picture.fields = self.take_fields(slice);
+        picture.fields = self.fields(slice);
         picture.order = Some(order);
         self.counter = counter;
         Ok(picture)
@@ -544,10 +496,10 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
                 Arc::make_mut(&mut self.sets).activate(slice.pps_id(), false, nal.offset)?;
             }
             picture.order = Some(PictureOrder::of_pair(first, order));
-            picture.fields = picture.fields.saturating_add(self.take_fields(slice));
+            picture.fields = picture.fields.saturating_add(self.fields(slice));
             self.counter = counter;
         }
-        picture.second = Some(*slice);
+        (picture.second, picture.last) = (Some(*slice), *slice);
         picture.intra &= slice.is_intra().unwrap_or(true);
         picture.reference |= C::is_reference(slice, &self.sets);
         picture.slices += 1;
@@ -557,9 +509,8 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     }
 
     /// For how many fields the picture, or field, that starts with `slice` is shown.
-    fn take_fields(&mut self, slice: &C::Slice) -> u8 {
-        let timing = self.picture_timing.take();
-        C::field_count(slice, timing.as_deref(), &self.sets)
+    fn fields(&self, slice: &C::Slice) -> u8 {
+        C::field_count(slice, self.picture_timing.as_deref(), &self.sets)
     }
 
     /// Adds a slice to the picture that is open; without one it is an error, which says `what` came.
@@ -581,11 +532,16 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         Err(Error::malformed(what, C::RULES.first_slice, "the stream lacks data here").at(nal.offset))
     }
 
-    /// Appends a slice, and what was held for it, to the open picture.
+    /// Appends a slice, and what was held for it, to the open picture. Parameter sets that came with a RASL picture that is
+    /// dropped go on waiting: they hold for the pictures behind it too.
     fn add(&mut self, nal: NalUnit<'_>) {
-        self.units.extend(self.held.drain(..).map(|unit| unit.range));
+        let keeps_sets = self.picture.is_some_and(|picture| picture.order.is_none() && picture.is_skipped());
+        let goes = |unit: &mut Held| !(keeps_sets && unit.is_parameter_set());
+        self.units.extend(self.held.extract_if(.., goes).map(|unit| unit.range));
         self.units.push(nal.range());
-        (self.waiting, self.in_front, self.boundary, self.ended) = (None, false, false, false);
+        self.waiting = self.held.first().map(|unit| unit.range.offset);
+        self.picture_timing = None;
+        (self.in_front, self.boundary, self.ended) = (false, false, false);
     }
 
     /// Appends a unit that stands behind a slice to the picture that is open, or was given out; where units stand between that
@@ -593,8 +549,11 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     fn add_behind(&mut self, nal: NalUnit<'_>, role: Role) {
         if self.picture.is_some() && !self.in_front {
             self.units.push(nal.range());
-        } else if self.given.is_some() && !self.in_front {
-            self.joined.push(nal.range());
+        } else if let Some(given) = self.given.filter(|_| !self.in_front) {
+            match given.dropped {
+                Some(skipped) => self.dropped_count(skipped).bytes += u64::from(nal.len),
+                None => self.joined.push(nal.range()),
+            }
         } else {
             self.waiting.get_or_insert(nal.offset);
             self.hold(nal, role);
@@ -616,12 +575,14 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             self.slices.add(picture.slices);
         } else {
             let bytes = self.done.iter().map(|unit| u64::from(unit.len)).sum();
-            let skipped = picture.random_access == RandomAccess::Rasl;
-            let dropped = &mut self.dropped;
-            let count = if skipped { &mut dropped.skipped_pictures } else { &mut dropped.leading_pictures };
-            count.add(bytes);
+            self.dropped_count(picture.is_skipped()).add(bytes);
         }
         picture.order.map(|order| (picture, order))
+    }
+
+    /// Pictures that were dropped because decoders skip them, or because decoding cannot start with them.
+    fn dropped_count(&mut self, skipped: bool) -> &mut Count {
+        if skipped { &mut self.dropped.skipped_pictures } else { &mut self.dropped.leading_pictures }
     }
 
     fn access_unit(&self, picture: Picture<C::Slice>, order: PictureOrder) -> AccessUnit<'_> {

@@ -140,7 +140,7 @@ impl access_units::Slice for SliceHeader {
         self.idr
     }
 
-    fn contradiction(&self, first: &Self) -> Option<(&'static str, &'static str)> {
+    fn contradiction(&self, first: &Self, _: &Self) -> Option<(&'static str, &'static str)> {
         (self.resets_order != first.resets_order).then_some((
             "slices of one picture disagree on memory_management_control_operation 5",
             "H.264 7.4.3.3",

@@ -159,13 +159,23 @@ impl access_units::Slice for SliceHeader {
         self.unit_type.is_irap()
     }
 
-    fn contradiction(&self, first: &Self) -> Option<(&'static str, &'static str)> {
+    fn contradiction(&self, first: &Self, before: &Self) -> Option<(&'static str, &'static str)> {
         const LOST: &str = "slice segments that follow each other are of two pictures, and the first one of the second is missing";
         if self.unit_type != first.unit_type || self.temporal_id != first.temporal_id {
             return Some((LOST, "H.265 7.4.2.2"));
         }
         let same_count = self.dependent || self.pic_order_cnt_lsb == first.pic_order_cnt_lsb;
-        (self.pps_id != first.pps_id || !same_count).then_some((LOST, "H.265 7.4.7.1"))
+        if self.pps_id != first.pps_id || !same_count {
+            return Some((LOST, "H.265 7.4.7.1"));
+        }
+        // Slice segments come in the order of decoding, which tiles alone make another than that of addresses.
+        let goes_on = if self.tiles {
+            self.segment_address != before.segment_address
+        } else {
+            self.segment_address > before.segment_address
+        };
+        let same_plane = self.colour_plane_id == before.colour_plane_id;
+        (same_plane && !goes_on).then_some((LOST, "H.265 7.4.2.4.5"))
     }
 }
 

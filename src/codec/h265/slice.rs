@@ -37,6 +37,9 @@ pub struct SliceHeader {
     pub dependent: bool,
     /// `slice_segment_address`: its first coding tree block; 0 in the first slice segment alone.
     pub segment_address: u32,
+    /// `tiles_enabled_flag`: addresses need not grow from one slice segment to the next. False where it was read without
+    /// parameter sets.
+    pub tiles: bool,
     /// `None` of a dependent slice segment, and where it was read without parameter sets.
     pub slice_type: Option<SliceType>,
     /// `colour_plane_id`, 0..=2; 0 where planes are not coded separately.
@@ -100,6 +103,7 @@ impl SliceHeader {
             pps_id,
             dependent: false,
             segment_address: 0,
+            tiles: false,
             slice_type: None,
             colour_plane_id: 0,
             pic_order_cnt_lsb: 0,
@@ -113,6 +117,7 @@ impl SliceHeader {
         pps: &PictureParameterSet,
         sps: &SequenceParameterSet,
     ) -> Result<()> {
+        self.tiles = pps.parallelism.tiles;
         if !self.first_slice_segment_in_pic {
             self.dependent =
                 pps.dependent_slice_segments_enabled && r.flag("dependent_slice_segment_flag")?;
@@ -195,6 +200,7 @@ mod tests {
             pps_id: 0,
             dependent: false,
             segment_address: 0,
+            tiles: false,
             slice_type: Some(SliceType::I),
             colour_plane_id: 0,
             pic_order_cnt_lsb: 0,

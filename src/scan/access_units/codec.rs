@@ -154,8 +154,9 @@ pub trait Slice: Copy + Debug {
     /// Whether decoding may start at its picture, as far as the slice tells: RASL pictures behind it are another matter.
     fn is_random_access(&self) -> bool;
 
-    /// What the slice says otherwise than `first`, of whose picture it is: the rule's words and clause.
-    fn contradiction(&self, first: &Self) -> Option<(&'static str, &'static str)>;
+    /// What the slice says otherwise than `first`, of whose picture it is, or than `before`, the slice in front of it: the
+    /// rule's words and clause.
+    fn contradiction(&self, first: &Self, before: &Self) -> Option<(&'static str, &'static str)>;
 }
 
 /// The parameter sets of a stream.

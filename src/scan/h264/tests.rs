@@ -1,5 +1,6 @@
 //! Access units of hand-made streams.
 
+mod fields;
 mod in_band;
 
 use super::*;
