@@ -97,3 +97,5 @@ write('manifests', 'pair', [
   0x2c, ...size, 9, 14, 9, ...number(4, 30_000), ...number(4, 1001), ...times(30_000, 120_120), 224, 224, 224,
   0x81, ...number(2, 2), ...number(4, 48_000), ...times(48_000, 192_512), ...word('en'), ...word('A & <B>'), ...word('dub'),
 ]);
+// Two tracks of sound with one name, which two groups have.
+write('manifests', 'groups', Buffer.from('AdUs6QAAdTAAAAAAAQBhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWEAAAAAA3Vi', 'base64'));

@@ -140,8 +140,10 @@ fn check_master_playlist(text: &str, presentation: &Presentation) {
             assert_eq!(attributes.get("LANGUAGE").map(String::as_str), track.language());
             let name = &attributes["NAME"];
             assert!(track.name().is_none_or(|given| name.starts_with(given)), "{name}");
-            assert!(!names.contains(name), "{name}");
-            names.push(name.clone());
+            // A choice has the same name in every group (8216bis 4.4.6.1.1).
+            let member = (attributes["GROUP-ID"].clone(), name.clone());
+            assert!(!names.contains(&member), "{name}");
+            names.push(member);
         } else if let Some(list) = line.strip_prefix("#EXT-X-STREAM-INF:") {
             let attributes = attribute_list(list);
             let track = find(lines.next().expect("the URI behind it"));

@@ -38,3 +38,46 @@ impl<T> RandomAccessWatch<T> {
         self.open.as_mut()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use RandomAccess::{No, Rasl, Sync, UnlessRaslFollows};
+
+    /// What each picture of these shows, by index.
+    fn noted(accesses: &[RandomAccess]) -> Vec<Option<usize>> {
+        let mut watch = RandomAccessWatch::default();
+        accesses.iter().enumerate().map(|(index, &access)| watch.note(access, index)).collect()
+    }
+
+    #[test]
+    fn first_rasl_picture_opens_its_cra_picture_once() {
+        let accesses =
+            [Sync, No, UnlessRaslFollows, Rasl, No, Rasl, UnlessRaslFollows, No, UnlessRaslFollows, No, Rasl];
+        let mut expected = [None; 11];
+        (expected[3], expected[10]) = (Some(2), Some(8));
+        assert_eq!(noted(&accesses), expected);
+    }
+
+    #[test]
+    fn rasl_picture_behind_a_later_start_opens_nothing() {
+        assert_eq!(noted(&[UnlessRaslFollows, Sync, Rasl]), [None; 3]);
+        assert_eq!(noted(&[Rasl, UnlessRaslFollows]), [None; 2]);
+    }
+
+    #[test]
+    fn cra_picture_is_open_until_a_rasl_picture_or_another_start_comes() {
+        let mut watch = RandomAccessWatch::default();
+        assert_eq!(watch.open(), None);
+        watch.note(UnlessRaslFollows, 7);
+        watch.note(No, 8);
+        assert_eq!(watch.open(), Some(&7));
+        assert_eq!(watch.open_mut(), Some(&mut 7));
+        let mut other = watch;
+        assert_eq!(watch.note(Rasl, 9), Some(7));
+        assert_eq!(watch.open(), None);
+        assert_eq!(watch.note(Rasl, 10), None);
+        other.note(Sync, 9);
+        assert_eq!(other.open(), None);
+    }
+}

@@ -111,11 +111,11 @@ pub fn check_epochs(
         let counts = || epoch.clone().map(|index| (orders[index].count, index));
         let goes_on = starts.next_if_eq(&epoch.start).is_some();
         if let (true, Some((before, earlier)), Some((count, index))) = (goes_on, highest, counts().min())
-            && count < before
+            && count <= before
         {
             let what = format!(
-                "a picture behind the CRA picture at {:#x} has picture order count {count}, before {before} of the picture in \
-                 front of it at {:#x}",
+                "a picture from the CRA picture at {:#x} on has picture order count {count}, not behind {before} of the picture \
+                 in front of it at {:#x}",
                 offset_of(epoch.start),
                 offset_of(earlier)
             );
@@ -144,7 +144,7 @@ fn offset(frames: usize, ticks: i128) -> Result<CompositionOffset> {
 fn same_count(count: i32, first: u64, second: u64) -> Error {
     Error::malformed(
         format!("two pictures, here and at {first:#x}, have the same picture order count {count}"),
-        "H.264 8.2.1",
+        "H.264 8.2.1, H.265 8.3.1",
         "the stream is damaged, or parts of two streams were joined without an IDR picture between them",
     )
     .at(second)
@@ -227,7 +227,89 @@ mod tests {
         proptest::collection::vec(shuffled, 0..6)
     }
 
+    #[test]
+    fn samples_last_as_long_as_the_picture_presented_in_their_turn() {
+        // I0 P3 B1 B2, shown for 3, 2, 1 and 4: presented I B B P at 0, 3, 4 and 8. The sample decoded second lasts as long as
+        // the picture presented second.
+        let orders = orders(&[(0, true), (6, false), (2, false), (4, false), (0, true), (1, false)]);
+        let shown = [3, 2, 1, 4, 5, 6];
+        let durations = decode_durations(&orders, |index| shown[index]);
+        assert_eq!(durations, [3, 1, 4, 2, 5, 6]);
+        // Decoded at 0, 3, 4, 8, 10, 15; presented at 0, 8, 3, 4, 10, 15.
+        let offsets = composition_offsets_at(&orders, &[0, 3, 4, 8, 10, 15], |_| 0).unwrap();
+        assert_eq!(offsets, [0, 5, -1, -4, 0, 0].map(CompositionOffset));
+        assert!(decode_durations(&[], |_| 1).is_empty());
+    }
+
+    /// CRA pictures of H.265 that start an epoch whose counts go on.
+    fn checked(counts: &[(i32, bool)], starts: &[usize]) -> Result<()> {
+        check_epochs(&orders(counts), starts, |index| 0x100 * index as u64)
+    }
+
+    #[test]
+    fn pictures_from_a_cra_picture_on_are_presented_behind_all_before() {
+        // One that can be decoded leads the CRA picture, but stands behind those before.
+        let counts = [(0, true), (8, false), (4, false), (16, true), (12, false), (20, false), (24, true)];
+        checked(&counts, &[3, 6]).unwrap();
+        // An IDR picture starts counts anew, and CRA pictures behind it go on from there.
+        checked(&[(0, true), (8, false), (0, true), (4, false), (6, true)], &[4]).unwrap();
+        checked(&[], &[]).unwrap();
+        checked(&[(4, true)], &[0]).unwrap();
+    }
+
+    #[test]
+    fn picture_that_goes_back_across_a_cra_picture_is_named_with_what_it_goes_back_behind() {
+        let counts = [(0, true), (8, false), (4, false), (16, true), (7, false), (6, false)];
+        let error = checked(&counts, &[3]).unwrap_err();
+        assert_eq!(error.offset(), Some(0x500));
+        let message = "from the CRA picture at 0x300 on has picture order count 6, not behind 8 of the picture in front of it at 0x100";
+        assert!(error.to_string().contains(message), "{error}");
+        // Where counts do not go on it is another sequence.
+        checked(&counts, &[]).unwrap();
+        // The same count is not behind either.
+        assert!(checked(&[(0, true), (8, false), (8, true)], &[2]).is_err());
+        // Only the epoch before counts.
+        assert!(checked(&[(0, true), (40, false), (0, true), (8, true), (7, false)], &[3]).is_ok());
+        assert!(
+            checked(&[(0, true), (40, false), (0, true), (8, true), (9, true), (7, false)], &[3, 4]).is_err()
+        );
+    }
+
     proptest! {
+        #[test]
+        fn pictures_tile_the_time_line_in_the_order_of_presentation(
+            groups in groups(), shown in proptest::collection::vec(1u32..7, 72),
+        ) {
+            let counts: Vec<(i32, bool)> = groups
+                .iter()
+                .flat_map(|group| group.iter().enumerate().map(|(i, &count)| (count, i == 0)))
+                .collect();
+            let orders = orders(&counts);
+            let durations = decode_durations(&orders, |index| shown[index]);
+            let decode_times: Vec<u64> = durations
+                .iter()
+                .scan(0, |time, &duration| Some(std::mem::replace(time, *time + u64::from(duration))))
+                .collect();
+            let end: u64 = durations.iter().map(|&duration| u64::from(duration)).sum();
+            prop_assert_eq!(end, shown[..orders.len()].iter().map(|&shown| u64::from(shown)).sum::<u64>());
+
+            let offsets = composition_offsets_at(&orders, &decode_times, |_| 0).unwrap();
+            let presented = |index: usize| decode_times[index] as i64 + i64::from(offsets[index].0);
+            // The slow twin of the order: by group, then by count.
+            let mut turns: Vec<(usize, i32, usize)> = Vec::new();
+            for (group, members) in groups.iter().enumerate() {
+                turns.extend(members.iter().map(|&count| (group, count, 0)));
+            }
+            turns.iter_mut().enumerate().for_each(|(index, turn)| turn.2 = index);
+            turns.sort_unstable();
+            let mut time = 0;
+            for (_, _, index) in turns {
+                prop_assert_eq!(presented(index), time);
+                time += i64::from(shown[index]);
+            }
+            prop_assert_eq!(time, end as i64);
+        }
+
         #[test]
         fn presentation_is_a_permutation_that_sorts_counts_and_starts_every_group_at_its_decode_time(
             groups in groups(),

@@ -56,3 +56,37 @@ impl Pictures {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_fields(fields: &[u8]) -> Pictures {
+        let mut pictures = Pictures::default();
+        fields.iter().enumerate().for_each(|(index, &fields)| pictures.note_fields(index, fields));
+        pictures
+    }
+
+    #[test]
+    fn fields_are_kept_from_the_first_picture_that_differs() {
+        assert!(of_fields(&[2, 2, 2]).fields.is_empty());
+        assert_eq!(of_fields(&[2, 2, 3, 2, 1]).fields, [2, 2, 3, 2, 1]);
+        assert_eq!(of_fields(&[3, 2]).fields, [3, 2]);
+    }
+
+    #[test]
+    fn forgotten_pulldown_leaves_frames_that_last_as_long_and_fields_without_the_other() {
+        let mut film = of_fields(&[3, 2, 3, 2]);
+        let told = film.forget_pulldown().unwrap();
+        assert!(told.starts_with("2 frames are to be shown longer"), "{told}");
+        assert!(film.fields.is_empty());
+        assert_eq!(film.forget_pulldown(), None);
+
+        let mut mixed = of_fields(&[2, 4, 1, 6]);
+        assert!(mixed.forget_pulldown().unwrap().starts_with("2 frames"));
+        assert_eq!(mixed.fields, [2, 2, 1, 2]);
+        // A field alone changes nothing for others, and nobody has to know.
+        assert_eq!(mixed.forget_pulldown(), None);
+        assert_eq!(mixed.fields, [2, 2, 1, 2]);
+    }
+}
