@@ -3,6 +3,7 @@
 //! (ISO/IEC 14496-15).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 
@@ -50,8 +51,8 @@ pub(crate) struct Stored<T> {
 /// A set as it came.
 #[derive(Clone, Debug)]
 pub(crate) struct Version<T> {
-    /// The NAL unit, trailing zeros trimmed.
-    pub(crate) bytes: Vec<u8>,
+    /// The NAL unit, trailing zeros trimmed; shared with the access units that are given it.
+    pub(crate) bytes: Arc<[u8]>,
     /// Where it stood in the source.
     pub(crate) offset: u64,
     pub(crate) value: T,
@@ -69,7 +70,7 @@ impl<T> Stored<T> {
 }
 
 /// The bytes of the set that holds now and was last sent at `offset`.
-pub(crate) fn sent_at<T>(sets: &SetMap<T>, offset: u64) -> Option<&[u8]> {
+pub(crate) fn sent_at<T>(sets: &SetMap<T>, offset: u64) -> Option<&Arc<[u8]>> {
     let stored = sets.values().find(|stored| stored.last == offset)?;
     Some(&stored.current().bytes)
 }
@@ -141,7 +142,7 @@ pub(crate) fn store<T>(
     value: T,
 ) -> Result<()> {
     let Came { nal, offset, placement, closed } = came;
-    let version = || Version { bytes: nal.to_vec(), offset, value };
+    let version = || Version { bytes: nal.into(), offset, value };
     let Some(stored) = sets.get_mut(&id) else {
         if closed {
             return Err(Error::conflict(
@@ -153,7 +154,7 @@ pub(crate) fn store<T>(
         sets.insert(id, Stored { first: version(), replaced_by: None, last: offset });
         return Ok(());
     };
-    if stored.current().bytes != nal {
+    if *stored.current().bytes != *nal {
         if placement == ParameterSetPlacement::SampleEntry {
             let first = stored.first.offset;
             return Err(

@@ -87,9 +87,9 @@ pub struct AccessUnitBuilder<C: NalCodec> {
     held: Vec<Held>,
     /// … and those of the access unit last given out.
     done: Vec<SourceRange>,
-    /// Sets that held when `picture` was opened with all of them, and when the one last given out was.
-    opened_with: Option<Arc<C::Sets>>,
-    done_with: Option<Arc<C::Sets>>,
+    /// Sets that `picture` was given, and those that the one last given out was, behind where they were sent.
+    opened_with: Vec<(u64, Arc<[u8]>)>,
+    done_with: Vec<(u64, Arc<[u8]>)>,
     /// Units that join the access unit last given out, and where that was asked for, what has to be known of it.
     joined: Vec<SourceRange>,
     given: Option<Given<C::Slice>>,
@@ -131,8 +131,8 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             units: Vec::new(),
             held: Vec::new(),
             done: Vec::new(),
-            opened_with: None,
-            done_with: None,
+            opened_with: Vec::new(),
+            done_with: Vec::new(),
             joined: Vec::new(),
             given: None,
             waiting: None,
@@ -206,7 +206,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// Starts a packet: forgets what was given out before.
     pub fn start_packet(&mut self) {
         self.done.clear();
-        self.done_with = None;
+        self.done_with.clear();
         self.joined.clear();
     }
 
@@ -217,7 +217,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
 
     /// A set that the access unit last given out was given, as it held then: it was last sent at `offset`.
     pub(crate) fn given_set(&self, offset: u64) -> Option<&[u8]> {
-        self.done_with.as_ref()?.sent_at(offset)
+        self.done_with.iter().find(|(sent_at, _)| *sent_at == offset).map(|(_, set)| &set[..])
     }
 
     /// Units of this packet that belong to the access unit given out last before it.
@@ -532,12 +532,13 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         Err(Error::malformed(what, C::RULES.first_slice, "the stream lacks data here").at(nal.offset))
     }
 
-    /// Appends a slice, and what was held for it, to the open picture. Parameter sets that came with a RASL picture that is
-    /// dropped go on waiting: they hold for the pictures behind it too.
+    /// Appends a slice, and what was held for it, to the open picture.
     fn add(&mut self, nal: NalUnit<'_>) {
-        let keeps_sets = self.picture.is_some_and(|picture| picture.order.is_none() && picture.is_skipped());
-        let goes = |unit: &mut Held| !(keeps_sets && unit.is_parameter_set());
-        self.units.extend(self.held.extract_if(.., goes).map(|unit| unit.range));
+        if self.picture.is_some_and(|picture| picture.order.is_none() && picture.is_skipped()) {
+            self.skip_held();
+        } else {
+            self.units.extend(self.held.drain(..).map(|unit| unit.range));
+        }
         self.units.push(nal.range());
         self.waiting = self.held.first().map(|unit| unit.range.offset);
         self.picture_timing = None;
@@ -568,7 +569,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// Closes the open picture, and moves its units to `done`. A picture that cannot be decoded is dropped and counted.
     fn take_picture(&mut self) -> Option<(Picture<C::Slice>, PictureOrder)> {
         let picture = self.picture.take()?;
-        self.done_with = self.opened_with.take();
+        self.done_with = std::mem::take(&mut self.opened_with);
         std::mem::swap(&mut self.units, &mut self.done);
         self.units.clear();
         if picture.order.is_some() {

@@ -10,6 +10,8 @@ mod tests;
 #[doc(hidden)]
 pub use fuzz::fuzz_access_units;
 
+use std::sync::Arc;
+
 use super::access_units::{self, NalCodec, ParameterSetStore, Role, Rules};
 use crate::codec::h264::{
     AvcConfiguration, NalHeader, NalUnitType, OrderCounter, ParameterSets, SliceHeader, read_pic_struct,
@@ -195,7 +197,7 @@ impl ParameterSetStore for ParameterSets {
         self.in_force()
     }
 
-    fn sent_at(&self, offset: u64) -> Option<&[u8]> {
+    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
         self.sent_at(offset)
     }
 }

@@ -14,6 +14,8 @@ mod tests;
 #[doc(hidden)]
 pub use fuzz::fuzz_access_units;
 
+use std::sync::Arc;
+
 use super::access_units::{self, NalCodec, ParameterSetStore, Role, Rules};
 use crate::codec::h265::{
     HevcConfiguration, NalHeader, NalUnitType, OrderCounter, ParameterSets, SequenceParameterSet,
@@ -222,7 +224,7 @@ impl ParameterSetStore for ParameterSets {
         self.in_force()
     }
 
-    fn sent_at(&self, offset: u64) -> Option<&[u8]> {
+    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
         self.sent_at(offset)
     }
 }

@@ -77,9 +77,9 @@ impl AvcConfiguration {
                 .unwrap_or(0),
             scan: scan_type(sets),
             chroma,
-            sps: sets.first_sps().map(|set| set.bytes.clone()).collect(),
-            pps: sets.first_pps().map(|set| set.bytes.clone()).collect(),
-            sps_extensions: sets.first_sps_extensions().map(|set| set.bytes.clone()).collect(),
+            sps: sets.first_sps().map(|set| set.bytes.to_vec()).collect(),
+            pps: sets.first_pps().map(|set| set.bytes.to_vec()).collect(),
+            sps_extensions: sets.first_sps_extensions().map(|set| set.bytes.to_vec()).collect(),
             format: first.video_format(),
             timings: sets.timings().iter().copied().collect(),
         };

@@ -6,6 +6,7 @@
 //! format either way.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::bits::BitReader;
 use crate::codec::parameter_sets::{
@@ -121,7 +122,7 @@ impl ParameterSets {
     }
 
     /// The bytes of the set that holds now and was last sent at `offset`.
-    pub(crate) fn sent_at(&self, offset: u64) -> Option<&[u8]> {
+    pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
         sent_at(&self.sps, offset)
             .or_else(|| sent_at(&self.pps, offset))
             .or_else(|| sent_at(&self.sps_extensions, offset))
@@ -134,9 +135,9 @@ impl ParameterSets {
 
     /// Every set as it first came.
     fn versions(&self) -> impl Iterator<Item = &[u8]> {
-        let sps = self.first_sps().map(|set| set.bytes.as_slice());
-        let extensions = self.first_sps_extensions().map(|set| set.bytes.as_slice());
-        sps.chain(self.first_pps().map(|set| set.bytes.as_slice())).chain(extensions)
+        let sps = self.first_sps().map(|set| &*set.bytes);
+        let extensions = self.first_sps_extensions().map(|set| &*set.bytes);
+        sps.chain(self.first_pps().map(|set| &*set.bytes)).chain(extensions)
     }
 
     /// Whether pictures use the sets of this `pic_parameter_set_id` already, so that [`Self::activate`] changes nothing.

@@ -6,6 +6,7 @@
 //! format either way.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::codec::ScanType;
 use crate::codec::parameter_sets::{
@@ -143,7 +144,7 @@ impl ParameterSets {
 
     /// The bytes of the set that holds now and was last sent at `offset`.
     #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
-    pub(crate) fn sent_at(&self, offset: u64) -> Option<&[u8]> {
+    pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
         sent_at(&self.vps, offset)
             .or_else(|| sent_at(&self.sps, offset))
             .or_else(|| sent_at(&self.pps, offset))
@@ -156,9 +157,9 @@ impl ParameterSets {
 
     /// Every set as it first came.
     fn versions(&self) -> impl Iterator<Item = &[u8]> {
-        let vps = self.first_vps().map(|set| set.bytes.as_slice());
-        let sps = self.first_sps().map(|set| set.bytes.as_slice());
-        vps.chain(sps).chain(self.first_pps().map(|set| set.bytes.as_slice()))
+        let vps = self.first_vps().map(|set| &*set.bytes);
+        let sps = self.first_sps().map(|set| &*set.bytes);
+        vps.chain(sps).chain(self.first_pps().map(|set| &*set.bytes))
     }
 
     /// Whether pictures use the sets of this `slice_pic_parameter_set_id` already, so that [`Self::activate`] changes
@@ -350,7 +351,7 @@ mod tests {
         assert!(sets.is_repetition(&nal) && !sets.is_repetition(&Pps::default().nal()));
         sets.insert(&nal, 400).unwrap();
         assert_eq!(bytes(&sets), [(nal.len() - 3, 4)]);
-        assert_eq!(sets.sent_at(400), Some(&nal[..nal.len() - 3]));
+        assert_eq!(sets.sent_at(400).map(|set| &set[..]), Some(&nal[..nal.len() - 3]));
         assert_eq!(sets.sent_at(4), None);
     }
 

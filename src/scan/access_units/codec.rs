@@ -1,6 +1,7 @@
 //! What grouping NAL units into access units needs to know of a codec.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use crate::codec::parameter_sets::SetInForce;
 use crate::codec::sei::HdrMetadata;
@@ -205,5 +206,5 @@ pub trait ParameterSetStore: Clone + Debug + Default {
     fn in_force(&self) -> impl Iterator<Item = SetInForce>;
 
     /// The bytes of the set that holds now and was last sent at `offset`.
-    fn sent_at(&self, offset: u64) -> Option<&[u8]>;
+    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>>;
 }

@@ -37,15 +37,50 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             }
         }
 
+        self.opened_with.clear();
         for set in front.iter().chain(&behind) {
             self.repeated.add(u64::from(set.len));
-        }
-        if front.len() + behind.len() > 0 {
-            self.opened_with = Some(Arc::clone(&self.sets));
+            let bytes = self.sets.sent_at(set.offset).expect("a set in force was sent there");
+            self.opened_with.push((set.offset, Arc::clone(bytes)));
         }
         let range = |set: SetPlace| SourceRange { offset: set.offset, len: set.len };
         self.units.extend(front.into_iter().map(range));
         self.units.extend(self.held.drain(..sps_end).map(|unit| unit.range));
         self.units.extend(behind.into_iter().map(range));
+    }
+    /// Drops what was held for a RASL picture with it, but for the sets that hold from there on: pictures behind it may need
+    /// them, so they go on waiting.
+    pub(super) fn skip_held(&mut self) {
+        if self.in_front {
+            let goes =
+                |unit: &mut Held| !unit.is_parameter_set() || self.sets.sent_at(unit.range.offset).is_none();
+            self.units.extend(self.held.extract_if(.., goes).map(|unit| unit.range));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::ParameterSetPlacement;
+    use crate::codec::h265::testing::{Pps, Slice, Sps, Vps};
+    use crate::scan::NalUnit;
+    use crate::scan::access_units::AccessUnitOptions;
+    use crate::scan::h265::H265;
+
+    #[test]
+    fn giving_sets_shares_their_bytes_and_not_the_store() {
+        // A store that is shared is copied whole when the next set comes, which made streams of sets and IDR pictures quadratic.
+        let parameter_sets = ParameterSetPlacement::InBand;
+        let options = AccessUnitOptions { parameter_sets, ..AccessUnitOptions::default() };
+        let mut builder = AccessUnitBuilder::<H265>::new(options);
+        let nals = [Vps::default().nal(), Sps::default().nal(), Pps::default().nal()];
+        let idr = Slice::idr().nal();
+        for (nal, offset) in nals.iter().chain([&idr, &idr, &idr]).zip((0..).step_by(100)) {
+            builder.push(NalUnit { offset, len: nal.len() as u32, head: nal }).unwrap();
+            assert!(Arc::get_mut(&mut builder.sets).is_some());
+        }
+        assert_eq!(builder.repeated().units, 6);
+        assert_eq!(builder.given_set(100), Some(&nals[1][..]));
     }
 }

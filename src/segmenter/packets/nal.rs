@@ -122,8 +122,7 @@ where
                 parsed.list.push_source(range);
             }
             _ => {
-                let held =
-                    self.held.iter().find(|(range, _)| *range == unit).map(|(_, bytes)| bytes.as_slice());
+                let held = find(&self.held, unit);
                 let bytes = held.or_else(|| self.builder.given_set(unit.offset));
                 parsed
                     .list
@@ -137,10 +136,7 @@ where
         let before = std::mem::take(&mut self.held);
         let bytes_of = |range: SourceRange| match range.offset.checked_sub(self.position) {
             Some(start) => packet[start as usize..][..range.len as usize].to_vec(),
-            None => {
-                let kept = before.iter().find(|(kept, _)| *kept == range);
-                kept.expect("what waits came with this packet or was kept").1.clone()
-            }
+            None => find(&before, range).expect("what waits came with this packet or was kept").to_vec(),
         };
         self.held = self.builder.held().map(|range| (range, bytes_of(range))).collect();
     }
@@ -181,6 +177,12 @@ where
     pub(super) fn picture_size(&self) -> Option<(u16, u16)> {
         self.builder.parameter_sets().picture_size()
     }
+}
+
+/// The bytes of `unit` among those that were kept, which are in the order of the stream.
+fn find(kept: &[(SourceRange, Vec<u8>)], unit: SourceRange) -> Option<&[u8]> {
+    let at = kept.binary_search_by_key(&unit.offset, |(range, _)| range.offset).ok()?;
+    Some(&kept[at].1)
 }
 
 /// What an access unit says of its sample.

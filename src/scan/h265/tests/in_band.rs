@@ -150,3 +150,18 @@ fn sets_of_higher_layers_are_no_sets_of_the_base_layer() {
     let nals: [&[u8]; 6] = [&vps, &sps, &pps, &Slice::idr().nal(), &layer_sps, &Slice::cra(4).nal()];
     assert_eq!(in_band(nals).0, [vec![0, 1, 2, 3, 4], vec![0, 1, 2, 5]]);
 }
+
+#[test]
+fn sets_that_dropped_rasl_pictures_replaced_are_dropped_with_them() {
+    let [vps, sps, pps] = default_sets();
+    let rasl = Slice::b(8, 5).nal();
+    let [first, second] = [1, 2].map(|qp| Pps { qp, ..Default::default() }.nal());
+    let nals: [&[u8]; 10] =
+        [&vps, &sps, &pps, &Slice::cra(8).nal(), &first, &rasl, &second, &rasl, &rasl, &Slice::p(12).nal()];
+    let stream = Stream::new(nals);
+    let mut builder = AccessUnitBuilder::new(options(true));
+    let seen = stream.run_builder(&mut builder).unwrap();
+    assert_eq!(seen[1].units, [6, 9]);
+    let skipped = builder.dropped().skipped_pictures;
+    assert_eq!((skipped.units, skipped.bytes), (3, stream.bytes(&[4, 5, 7, 8])));
+}

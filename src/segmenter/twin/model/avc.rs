@@ -41,6 +41,8 @@ pub(super) struct Avc {
     boundary: bool,
     /// First slice of the last picture, for slices that come in a later packet than it.
     given: Option<SliceHeader>,
+    /// That one was dropped, and so is what stands behind it.
+    given_was_dropped: bool,
     /// Sets that hold now, each as it came.
     current: Vec<Vec<u8>>,
     /// Sets in the published sample entry.
@@ -177,6 +179,9 @@ impl Avc {
                 }
                 NalUnitType::Trailing(_) => match &mut open {
                     Some(picture) if !self.in_front => picture.units.push(nal),
+                    None if !self.in_front && self.given.is_some() && self.given_was_dropped => {
+                        dropped.leading_pictures.bytes += bytes;
+                    }
                     None if !self.in_front && self.given.is_some() => joined.push(nal),
                     _ => self.held.push(nal),
                 },
@@ -187,6 +192,7 @@ impl Avc {
         }
         if let Some(picture) = open {
             self.given = Some(picture.first);
+            self.given_was_dropped = picture.order.is_none();
             pictures.extend(close(picture, dropped));
         }
         Ok((joined, pictures))
