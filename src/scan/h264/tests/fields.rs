@@ -4,6 +4,9 @@ use super::*;
 use crate::codec::h264::field_streams::{FieldStream, streams};
 use crate::codec::h264::testing::{BitWriter, pic_struct_sei};
 
+/// What it is, units behind the opening pair, and how many of them each frame has.
+type PairCase = (&'static str, Vec<Vec<u8>>, &'static [usize]);
+
 /// Pictures as [`Stream::run`] gives them, with how many fields each is shown for and whether it is a reference.
 fn with_fields(stream: &Stream, drop_leading: bool) -> Result<Vec<(Vec<usize>, u8, bool)>> {
     let mut builder =
@@ -117,7 +120,7 @@ fn what_stands_between_two_fields_stays_in_order() {
 
 #[test]
 fn field_pairs_only_with_the_other_field_of_its_frame() {
-    let cases: [(&str, Vec<Vec<u8>>, &[usize]); 5] = [
+    let cases: [PairCase; 5] = [
         ("same parity", vec![top(Slice::p(1, 4)).nal(), top(Slice::p(1, 6)).nal()], &[1, 1]),
         ("another frame", vec![top(Slice::p(1, 4)).nal(), bottom(Slice::p(2, 5)).nal()], &[1, 1]),
         (
