@@ -1,0 +1,534 @@
+//! H.265 through a segmenter: the bytes of the packager however the pictures come, CRA pictures with and without RASL
+//! pictures, and what is refused.
+
+use std::path::Path;
+
+use fragmint::codec::ParameterSetPlacement::{self, InBand, SampleEntry};
+use fragmint::presentation::{PackagedTrack, Promise, merge};
+use fragmint::segmenter::{Composition, SampleTiming, Segmenter, SegmenterConfig};
+use fragmint::time::CompositionOffset;
+
+#[allow(dead_code, reason = "other tests need the rest of it")]
+mod packaged;
+
+use packaged::{
+    Packaged, assert_same_files, byte_stream, files_below, hevc, plain_config, segment, stream, units,
+    with_manifests,
+};
+
+const RADL: [u8; 2] = [6, 7];
+const RASL: [u8; 2] = [8, 9];
+const IDR: [u8; 2] = [19, 20];
+const CRA: u8 = 21;
+/// NAL units that are nothing but a header (7.3.1.2): end of sequence, end of bitstream.
+const END_OF_SEQUENCE: [u8; 2] = [36 << 1, 1];
+const END_OF_BITSTREAM: [u8; 2] = [37 << 1, 1];
+
+fn unit_type(unit: &[u8]) -> u8 {
+    unit[0] >> 1 & 0x3f
+}
+
+fn is_slice(unit: &[u8]) -> bool {
+    unit_type(unit) < 32
+}
+
+fn is_parameter_set(unit: &[u8]) -> bool {
+    (32..=34).contains(&unit_type(unit))
+}
+
+/// `first_slice_segment_in_pic_flag`
+fn starts_picture(unit: &[u8]) -> bool {
+    is_slice(unit) && unit[2] & 0x80 != 0
+}
+
+/// The units of each access unit (7.4.2.4.4) of the streams here.
+fn access_units(stream: &[u8]) -> Vec<Vec<&[u8]>> {
+    let mut pictures: Vec<Vec<&[u8]>> = Vec::new();
+    let mut has_slice = true;
+    for unit in units(stream) {
+        let in_front = matches!(unit_type(unit), 32..=35 | 39);
+        if has_slice && (in_front || starts_picture(unit)) {
+            pictures.push(Vec::new());
+            has_slice = false;
+        }
+        has_slice |= is_slice(unit);
+        pictures.last_mut().unwrap().push(unit);
+    }
+    pictures
+}
+
+fn packets(pictures: &[Vec<&[u8]>]) -> Vec<Vec<u8>> {
+    pictures.iter().map(|picture| byte_stream(picture.iter().copied())).collect()
+}
+
+fn type_of(picture: &[&[u8]]) -> u8 {
+    unit_type(picture.iter().find(|unit| is_slice(unit)).unwrap())
+}
+
+/// The stream without the pictures of these types.
+fn without(stream: &[u8], types: &[u8]) -> Vec<u8> {
+    byte_stream(
+        access_units(stream).into_iter().filter(|picture| !types.contains(&type_of(picture))).flatten(),
+    )
+}
+
+/// Two streams of one size with other parameter sets of the same ids.
+fn changing() -> Vec<u8> {
+    [stream("h265-closed.h265"), stream("h265-slices.h265")].concat()
+}
+
+/// A stream whose CRA pictures no RASL picture follows.
+fn closed_cras() -> Vec<u8> {
+    without(&stream("h265-open.h265"), &RASL)
+}
+
+fn placement(packaged: &Packaged) -> ParameterSetPlacement {
+    if packaged.track().codec().starts_with("hev1") { InBand } else { SampleEntry }
+}
+
+/// All units of a stream put together in packets in some way, segment by segment.
+type Layout = fn(&[Vec<&[u8]>], &[usize]) -> Vec<Vec<Vec<u8>>>;
+
+/// One picture a packet.
+fn single(pictures: &[Vec<&[u8]>], cuts: &[usize]) -> Vec<Vec<Vec<u8>>> {
+    runs(pictures.len(), cuts).map(|run| packets(&pictures[run])).collect()
+}
+
+/// Pictures of one segment, three a packet.
+fn threes(pictures: &[Vec<&[u8]>], cuts: &[usize]) -> Vec<Vec<Vec<u8>>> {
+    let join = |some: &[Vec<&[u8]>]| byte_stream(some.iter().flatten().copied());
+    runs(pictures.len(), cuts).map(|run| pictures[run].chunks(3).map(join).collect()).collect()
+}
+
+/// What stands in front of a picture's slices in a packet of its own, unit by unit; start codes of three bytes.
+fn apart(pictures: &[Vec<&[u8]>], cuts: &[usize]) -> Vec<Vec<Vec<u8>>> {
+    let short = |unit: &[u8]| [&[0, 0, 1], unit].concat();
+    let split = |picture: &Vec<&[u8]>| {
+        let first = picture.iter().position(|unit| is_slice(unit)).unwrap();
+        let mut packets: Vec<_> = picture[..first].iter().map(|unit| short(unit)).collect();
+        packets.push(picture[first..].iter().flat_map(|unit| short(unit)).collect());
+        packets
+    };
+    runs(pictures.len(), cuts).map(|run| pictures[run].iter().flat_map(split).collect()).collect()
+}
+
+/// Units in front of a picture at the end of the packet before, with zeros behind them; across cuts too.
+fn early(pictures: &[Vec<&[u8]>], cuts: &[usize]) -> Vec<Vec<Vec<u8>>> {
+    let first_slice = |picture: &[&[u8]]| picture.iter().position(|unit| is_slice(unit)).unwrap();
+    let packet = |index: usize| {
+        let own = &pictures[index];
+        let own = &own[if index == 0 { 0 } else { first_slice(own) }..];
+        let next = pictures.get(index + 1).map_or(&[][..], |next| &next[..first_slice(next)]);
+        [byte_stream(own.iter().chain(next).copied()), vec![0, 0]].concat()
+    };
+    runs(pictures.len(), cuts).map(|run| run.map(packet).collect()).collect()
+}
+
+fn runs(len: usize, cuts: &[usize]) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let starts: Vec<_> = std::iter::once(0).chain(cuts.iter().copied()).collect();
+    let ends = cuts.iter().copied().chain([len]);
+    starts.into_iter().zip(ends.collect::<Vec<_>>()).map(|(start, end)| start..end)
+}
+
+/// Segments handed over by pushing, or by reserving with so many bytes to spare; the track.
+fn hand_over(
+    config: SegmenterConfig,
+    segments: &[Vec<Vec<u8>>],
+    timing: SampleTiming,
+    spare: Option<usize>,
+) -> PackagedTrack {
+    let mut segmenter = Segmenter::new(config).unwrap();
+    for packets in segments {
+        for packet in packets {
+            match spare {
+                None => segmenter.push(packet, timing).unwrap(),
+                Some(spare) => {
+                    let mut room = segmenter.reserve(packet.len() + spare).unwrap();
+                    room[..packet.len()].copy_from_slice(packet);
+                    room.commit(packet.len(), timing).unwrap()
+                }
+            };
+        }
+        segmenter.cut().unwrap().unwrap();
+    }
+    segmenter.finish().unwrap()
+}
+
+#[test]
+fn any_packets_give_the_files_of_the_packager() {
+    let streams = [
+        ("closed", stream("h265-closed.h265"), 1, 3),
+        ("slices", stream("h265-slices.h265"), 1, 3),
+        ("delimiters", stream("h265-aud.h265"), 1, 3),
+        ("HDR", stream("h265-hdr10.h265"), 1, 3),
+        ("fields", stream("h265-fields.h265"), 1, 3),
+        ("open", stream("h265-open.h265"), 3, 1),
+        ("mixed", stream("h265-mixed.h265"), 2, 2),
+        ("closed CRA pictures", closed_cras(), 1, 3),
+        ("changing sets", changing(), 1, 6),
+    ];
+    for (name, stream, seconds, segments) in streams {
+        let packaged = Packaged::new(&stream, seconds);
+        assert_eq!(packaged.track().segments().len(), segments, "{name}");
+        assert_eq!(placement(&packaged) == InBand, name == "changing sets");
+        let pictures = access_units(&stream);
+        assert_eq!(pictures.len(), packaged.samples().len(), "{name}");
+        let layouts: [(Layout, Option<usize>, bool); 6] = [
+            (single, None, false),
+            (single, Some(5000), false),
+            (single, Some(0), true),
+            (threes, None, true),
+            (apart, Some(1), false),
+            (early, None, false),
+        ];
+        for (layout, spare, buffered) in layouts {
+            let keep = tempfile::tempdir().unwrap();
+            let config = packaged.config(keep.path(), hevc(placement(&packaged)));
+            let config = SegmenterConfig { buffered, ..config };
+            let track = hand_over(config, &layout(&pictures, &packaged.cuts()), packaged.timing(0), spare);
+            assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
+        }
+    }
+}
+
+/// Where pictures of one of these types are.
+fn places(pictures: &[Vec<&[u8]>], types: &[u8]) -> Vec<usize> {
+    (0..pictures.len()).filter(|&index| types.contains(&type_of(&pictures[index]))).collect()
+}
+
+#[test]
+fn workers_on_any_ranges_write_what_one_writes() {
+    let streams = [
+        ("closed", stream("h265-closed.h265"), 1, true),
+        ("mixed", stream("h265-mixed.h265"), 2, true),
+        ("closed CRA pictures", closed_cras(), 1, true),
+        ("changing sets", changing(), 1, false),
+    ];
+    for (name, stream, seconds, one_set) in streams {
+        let packaged = Packaged::new(&stream, seconds);
+        let (pictures, cuts) = (access_units(&stream), packaged.cuts());
+        assert!(!cuts.is_empty(), "{name}");
+        let sets: Vec<_> = pictures[0].iter().copied().filter(|unit| is_parameter_set(unit)).collect();
+        for split in 0..1_u32 << cuts.len() {
+            let inner = (0..cuts.len()).filter(|bound| split >> bound & 1 == 1).map(|bound| cuts[bound]);
+            let bounds: Vec<_> = [0].into_iter().chain(inner).chain([pictures.len()]).collect();
+            let keep = tempfile::tempdir().unwrap();
+            let worker = |range: &[usize]| {
+                let (first, end) = (range[0], range[1]);
+                let config = packaged.config_from(keep.path(), hevc(placement(&packaged)), first);
+                let mut packets = packets(&pictures[first..end]);
+                if one_set && !pictures[first].iter().any(|unit| is_parameter_set(unit)) {
+                    packets[0].splice(..0, byte_stream(sets.iter().copied()));
+                }
+                let cuts: Vec<_> = cuts.iter().filter(|&&cut| cut > first).map(|cut| cut - first).collect();
+                segment(config, &packets, &cuts, |_| packaged.timing(0))
+            };
+            let parts = bounds.windows(2).map(worker).collect();
+            let promise = Promise { segments: Some(cuts.len() as u64 + 1), ..Promise::default() };
+            let track = merge(parts, &promise).unwrap();
+            assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
+        }
+    }
+}
+
+/// Flags of the samples of a segment that `trun` gives flags each.
+fn sample_flags(segment: &[u8]) -> Vec<u32> {
+    let at = segment.windows(4).position(|name| name == b"trun").unwrap();
+    let word = |index: usize| u32::from_be_bytes(segment[at + 4 + 4 * index..][..4].try_into().unwrap());
+    let (flags, count) = (word(0) & 0xff_ffff, word(1) as usize);
+    // 14496-12 8.8.8: data offset, first sample flags; duration, size, flags, composition offset of each sample.
+    let bit = |bit: u32| usize::from(flags & bit != 0);
+    assert_eq!(bit(0x400), 1, "flags of each sample");
+    let (start, row) = (2 + bit(1) + bit(4), bit(0x100) + bit(0x200) + bit(0x400) + bit(0x800));
+    let column = bit(0x100) + bit(0x200);
+    (0..count).map(|sample| word(start + row * sample + column)).collect()
+}
+
+#[test]
+fn a_cra_picture_is_a_sync_sample_unless_rasl_pictures_follow() {
+    const SYNC: u32 = 0x0200_0000;
+    const INTRA_BUT_NOT_SYNC: u32 = 0x0201_0000;
+    for (stream, expected) in [(stream("h265-open.h265"), INTRA_BUT_NOT_SYNC), (closed_cras(), SYNC)] {
+        let keep = tempfile::tempdir().unwrap();
+        let pictures = access_units(&stream);
+        let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
+        for packet in packets(&pictures) {
+            segmenter.push(&packet, SampleTiming::new(1000)).unwrap();
+        }
+        let segment = segmenter.cut().unwrap().unwrap();
+        let flags = sample_flags(&std::fs::read(segment.path).unwrap());
+        let cras = places(&pictures, &[CRA]);
+        assert_eq!((flags.len(), flags[0], cras.len()), (pictures.len(), SYNC, 2));
+        for (index, &flags) in flags.iter().enumerate().skip(1) {
+            let expected = if cras.contains(&index) { expected } else { flags & !SYNC | 0x0001_0000 };
+            assert_eq!(flags, expected, "{index}: {flags:#x}");
+        }
+    }
+}
+
+/// The files below a directory, and what a segmenter says of itself.
+fn state(segmenter: &Segmenter, output: &Path) -> (usize, u64, usize, bool) {
+    let pending = segmenter.pending_duration().0;
+    (segmenter.segments().len(), pending, files_below(output).len(), segmenter.starts_with_sync())
+}
+
+/// Refused with these words, and nothing has changed.
+#[track_caller]
+fn refused(segmenter: &mut Segmenter, output: &Path, packet: &[u8], timing: SampleTiming, said: &[&str]) {
+    let before = state(segmenter, output);
+    let error = segmenter.push(packet, timing).unwrap_err();
+    let text = error.to_string();
+    assert!(said.iter().all(|part| text.contains(part)) && !text.contains('\n'), "{text}");
+    assert!(error.offset().is_some(), "{text}");
+    assert_eq!(state(segmenter, output), before);
+}
+
+/// A segmenter with the pictures up to a CRA picture which RASL pictures follow, the first cut in front of it; the packets, and
+/// where that is.
+fn up_to_open_cra(output: &Path) -> (Segmenter, Vec<Vec<u8>>, usize) {
+    let stream = stream("h265-open.h265");
+    let pictures = access_units(&stream);
+    let cra = places(&pictures, &[CRA])[0];
+    assert!(RASL.contains(&type_of(&pictures[cra + 1])));
+    let packets = packets(&pictures);
+    let mut segmenter = Segmenter::new(plain_config(output, hevc(SampleEntry))).unwrap();
+    for packet in &packets[..cra] {
+        segmenter.push(packet, SampleTiming::new(1000)).unwrap();
+    }
+    segmenter.cut().unwrap().unwrap();
+    (segmenter, packets, cra)
+}
+
+#[test]
+fn a_segment_cannot_start_with_a_cra_picture_that_rasl_pictures_follow() {
+    let keep = tempfile::tempdir().unwrap();
+    let (mut segmenter, packets, cra) = up_to_open_cra(keep.path());
+    segmenter.push(&packets[cra], SampleTiming::new(1000)).unwrap();
+    assert!(segmenter.starts_with_sync());
+    segmenter.push(&packets[cra + 1], SampleTiming::new(1000)).unwrap();
+    assert!(!segmenter.starts_with_sync());
+    let before = state(&segmenter, keep.path());
+    for _ in 0..2 {
+        let error = segmenter.cut().unwrap_err().to_string();
+        assert!(error.contains("sync sample"), "{error}");
+        assert_eq!(state(&segmenter, keep.path()), before);
+    }
+    // Discarded, it is none that waits for anything.
+    assert_eq!(segmenter.discard_pending(), 2);
+    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
+    assert!(segmenter.starts_with_sync());
+    segmenter.finish().unwrap();
+}
+
+#[test]
+fn rasl_pictures_come_too_late_for_a_cra_picture_that_is_cut_as_a_sync_sample() {
+    let keep = tempfile::tempdir().unwrap();
+    let (mut segmenter, packets, cra) = up_to_open_cra(keep.path());
+    segmenter.push(&packets[cra], SampleTiming::new(1000)).unwrap();
+    segmenter.cut().unwrap().unwrap();
+    let rasl = &packets[cra + 1];
+    let said = ["RASL picture of the CRA picture at", "cut as a sync sample", "7.4.2.2"];
+    refused(&mut segmenter, keep.path(), rasl, SampleTiming::new(1000), &said);
+    let both = [&rasl[..], &packets[cra + 2]].concat();
+    refused(&mut segmenter, keep.path(), &both, SampleTiming::new(1000), &said);
+    // What is discarded takes nothing back of what is published.
+    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
+    segmenter.discard_pending();
+    refused(&mut segmenter, keep.path(), rasl, SampleTiming::new(1000), &said);
+    // Behind the next IDR picture there is nothing to be late for, though this one's reference pictures are others.
+    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
+    assert!(segmenter.starts_with_sync());
+    segmenter.finish().unwrap();
+}
+
+#[test]
+fn rasl_pictures_of_a_cra_picture_that_starts_the_stream_are_refused_or_dropped() {
+    let stream = stream("h265-open.h265");
+    let pictures = access_units(&stream);
+    let cra = places(&pictures, &[CRA])[0];
+    let rasl = pictures[cra..].iter().skip(1).take_while(|picture| RASL.contains(&type_of(picture))).count();
+    let packets = packets(&pictures[cra..]);
+    assert!(rasl >= 2);
+
+    let keep = tempfile::tempdir().unwrap();
+    let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
+    segmenter.push(&packets[0], SampleTiming::new(1000).sync(true)).unwrap();
+    let said = ["a RASL picture whose CRA or BLA picture starts", "8.1.3"];
+    refused(&mut segmenter, keep.path(), &packets[1], SampleTiming::new(1000), &said);
+    let both = [&packets[rasl][..], &packets[rasl + 1]].concat();
+    refused(&mut segmenter, keep.path(), &both, SampleTiming::new(1000), &said);
+    segmenter.push(&packets[rasl + 1], SampleTiming::new(1000)).unwrap();
+
+    let keep = tempfile::tempdir().unwrap();
+    let config = SegmenterConfig { drop_leading: true, ..plain_config(keep.path(), hevc(SampleEntry)) };
+    let mut segmenter = Segmenter::new(config).unwrap();
+    // A picture that nothing starts with, in front.
+    assert_eq!(
+        segmenter.push(&byte_stream(pictures[cra - 1].iter().copied()), SampleTiming::new(1000)).unwrap(),
+        0
+    );
+    assert_eq!(segmenter.push(&packets[0], SampleTiming::new(1000).sync(true)).unwrap(), 1);
+    for packet in &packets[1..=rasl] {
+        assert_eq!(segmenter.push(packet, SampleTiming::new(1000)).unwrap(), 0);
+    }
+    let dropped = segmenter.dropped();
+    assert_eq!((dropped.skipped_pictures.units, dropped.leading_pictures.units), (rasl as u64, 1));
+    assert_eq!(segmenter.push(&packets[rasl + 1], SampleTiming::new(1000)).unwrap(), 1);
+    assert!(segmenter.starts_with_sync(), "what is dropped does not make it another sample");
+    assert_eq!(segmenter.finish().unwrap().duration().0, 2000);
+}
+
+#[test]
+fn a_published_init_segment_must_have_the_sets_of_hvc1_and_the_format_of_hev1() {
+    let (closed, slices) = (stream("h265-closed.h265"), stream("h265-slices.h265"));
+    for placement in [SampleEntry, InBand] {
+        let keep = tempfile::tempdir().unwrap();
+        let one = packets(&access_units(&closed));
+        let track = segment(plain_config(&keep.path().join("one"), hevc(placement)), &one[..9], &[], |_| {
+            SampleTiming::new(1000)
+        });
+        let init = std::fs::read(track.init_path()).unwrap();
+        let entry_type = if placement == InBand { b"hev1" } else { b"hvc1" };
+        assert!(init.windows(4).any(|name| name == entry_type));
+        let worker = |name: &str, placement, published: &[u8]| {
+            Segmenter::new(SegmenterConfig {
+                write_init: false,
+                published_init: Some(published.to_vec()),
+                ..plain_config(&keep.path().join(name), hevc(placement))
+            })
+        };
+        // The same sets, which need not come again where the init segment has them.
+        let mut same = worker("same", placement, &init).unwrap();
+        let pictures = access_units(&closed);
+        let idr = places(&pictures, &IDR)[1];
+        let bare = byte_stream(pictures[idr].iter().copied().filter(|unit| !is_parameter_set(unit)));
+        let packet = if placement == InBand { &one[idr] } else { &bare };
+        assert_eq!(same.push(packet, SampleTiming::new(1000)).unwrap(), 1);
+        assert!(same.cut().unwrap().is_some());
+        // Others.
+        let others = packets(&access_units(&slices));
+        let mut other = worker("other", placement, &init).unwrap();
+        match placement {
+            InBand => {
+                other.push(&others[0], SampleTiming::new(1000)).unwrap();
+                assert!(other.cut().unwrap().is_some());
+            }
+            SampleEntry => {
+                let error = other.push(&others[0], SampleTiming::new(1000)).unwrap_err().to_string();
+                assert!(error.contains("parameter set"), "{error}");
+                assert!(other.cut().unwrap().is_none());
+            }
+        }
+        let ten_bits = packets(&access_units(&stream("h265-main10.h265")));
+        let mut other = worker("depth", placement, &init).unwrap();
+        let refused =
+            other.push(&ten_bits[0], SampleTiming::new(1000)).map(drop).and_then(|()| other.cut().map(drop));
+        let error = refused.unwrap_err().to_string();
+        assert!(!error.contains('\n'), "{error}");
+        assert!(files_below(&keep.path().join("depth")).is_empty());
+        let turned = if placement == InBand { SampleEntry } else { InBand };
+        let error = worker("turned", turned, &init).unwrap_err().to_string();
+        assert!(error.contains("hev1") && error.contains("hvc1"), "{error}");
+    }
+}
+
+#[test]
+fn what_waits_for_a_picture_stops_the_end_and_goes_when_discarded() {
+    let stream = stream("h265-closed.h265");
+    let pictures = access_units(&stream);
+    let packets = packets(&pictures);
+    let sei = [0, 0, 0, 1, 39 << 1, 1, 5, 1, 0, 0x80];
+    let keep = tempfile::tempdir().unwrap();
+    let start = |name: &str| {
+        let mut segmenter = Segmenter::new(plain_config(&keep.path().join(name), hevc(SampleEntry))).unwrap();
+        segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
+        assert_eq!(segmenter.push(&sei, SampleTiming::new(0)).unwrap(), 0);
+        segmenter
+    };
+    let error = start("waiting").finish().unwrap_err();
+    assert!(error.to_string().contains("belong to a picture that has not come"), "{error}");
+    assert_eq!(error.offset(), Some(packets[0].len() as u64 + 4));
+    let mut segmenter = start("discarded");
+    segmenter.cut().unwrap().unwrap();
+    assert_eq!(segmenter.discard_pending(), 0);
+    assert_eq!(segmenter.finish().unwrap().segments().len(), 1);
+}
+
+#[test]
+fn times_that_the_caller_tells_give_the_bytes_of_the_bitstreams_order() {
+    // Both have pictures that are decoded behind their IRAP picture and shown before it.
+    for (name, leading) in [("h265-closed.h265", RADL), ("h265-mixed.h265", RASL)] {
+        let stream = stream(name);
+        let packaged = Packaged::new(&stream, 2);
+        let (pictures, cuts) = (access_units(&stream), packaged.cuts());
+        assert!(places(&pictures, &leading).len() > 1, "{name}");
+        let offset = |index: usize| packaged.samples()[index].composition_offset.0;
+        assert!((0..pictures.len()).any(|index| offset(index) < 0), "{name}");
+        let ticks = packaged.samples()[0].duration;
+        let pts = |index: usize| 7777 + index as i64 * i64::from(ticks) + i64::from(offset(index));
+        for told in [Composition::PresentationTime(0), Composition::Offset(CompositionOffset(0))] {
+            let timing = |index: usize| match told {
+                Composition::Offset(_) => SampleTiming::new(ticks).offset(offset(index)),
+                _ => SampleTiming::new(ticks).at(pts(index)),
+            };
+            let keep = tempfile::tempdir().unwrap();
+            let config = packaged.config(keep.path(), hevc(SampleEntry));
+            let track = segment(config, &packets(&pictures), &cuts, timing);
+            assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
+        }
+        // A leading picture shown behind its IRAP picture.
+        let keep = tempfile::tempdir().unwrap();
+        let mut segmenter = Segmenter::new(packaged.config(keep.path(), hevc(SampleEntry))).unwrap();
+        let moved = places(&pictures, &leading)[0];
+        for (index, packet) in packets(&pictures).iter().enumerate().take(moved + 2) {
+            let late = if index == moved { 50 * i64::from(ticks) } else { 0 };
+            segmenter.push(packet, SampleTiming::new(ticks).at(pts(index) + late)).unwrap();
+            if cuts.contains(&(index + 1)) {
+                segmenter.cut().unwrap().unwrap();
+            }
+        }
+        assert!(segmenter.cut().unwrap_err().to_string().contains("which the bitstream puts before it"));
+    }
+}
+
+/// The stream with these units behind the last picture in front of each IDR picture and at its end.
+fn with_ends(stream: &[u8], ends: &[&[u8]]) -> Vec<u8> {
+    let pictures = access_units(stream);
+    let mut units = Vec::new();
+    for (index, picture) in pictures.iter().enumerate() {
+        units.extend(picture);
+        let next = pictures.get(index + 1);
+        if next.is_none_or(|next| IDR.contains(&type_of(next))) {
+            units.extend(ends);
+        }
+    }
+    byte_stream(units)
+}
+
+#[test]
+fn a_cra_picture_behind_an_end_of_sequence_is_a_sync_sample_whatever_follows() {
+    let stream = stream("h265-open.h265");
+    let pictures = access_units(&stream);
+    let cra = places(&pictures, &[CRA])[0];
+    let packets = packets(&pictures);
+    let keep = tempfile::tempdir().unwrap();
+    let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
+    for packet in &packets[..cra] {
+        segmenter.push(packet, SampleTiming::new(1000)).unwrap();
+    }
+    segmenter.push(&byte_stream([&END_OF_SEQUENCE[..]]), SampleTiming::new(1000)).unwrap();
+    segmenter.cut().unwrap().unwrap();
+    segmenter.push(&packets[cra], SampleTiming::new(1000).sync(true)).unwrap();
+    refused(&mut segmenter, keep.path(), &packets[cra + 1], SampleTiming::new(1000), &["8.1.3"]);
+    segmenter.cut().unwrap().unwrap();
+    // Dropped with what was cut, the end has not come.
+    let mut segmenter = Segmenter::new(plain_config(&keep.path().join("again"), hevc(SampleEntry))).unwrap();
+    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
+    segmenter.cut().unwrap().unwrap();
+    segmenter.push(&packets[1], SampleTiming::new(1000)).unwrap();
+    segmenter.push(&byte_stream([&END_OF_SEQUENCE[..]]), SampleTiming::new(1000)).unwrap();
+    segmenter.discard_pending();
+    segmenter.push(&packets[cra], SampleTiming::new(1000)).unwrap();
+    segmenter.push(&packets[cra + 1], SampleTiming::new(1000)).unwrap();
+    assert!(!segmenter.starts_with_sync());
+}
