@@ -506,6 +506,47 @@ fn with_ends(stream: &[u8], ends: &[&[u8]]) -> Vec<u8> {
 }
 
 #[test]
+fn ends_of_sequence_and_bitstream_join_the_picture_in_front_also_in_packets_of_their_own() {
+    let plain = stream("h265-closed.h265");
+    let ends: [&[&[u8]]; 3] =
+        [&[&END_OF_SEQUENCE], &[&END_OF_BITSTREAM], &[&END_OF_SEQUENCE, &END_OF_BITSTREAM]];
+    for ends in ends {
+        let stream = with_ends(&plain, ends);
+        let packaged = Packaged::new(&stream, 1);
+        let (pictures, cuts) = (access_units(&stream), packaged.cuts());
+        // Each is at the end of the sample, with its length in front.
+        let last = &packaged.files[&format!("{}/seg-00001.m4s", packaged.track().directory())];
+        let tail: Vec<u8> = ends.iter().flat_map(|end| [&[0, 0, 0, 2], *end].concat()).collect();
+        assert!(last.ends_with(&tail), "{ends:x?}");
+
+        for together in [true, false] {
+            let keep = tempfile::tempdir().unwrap();
+            let mut segmenter = Segmenter::new(packaged.config(keep.path(), hevc(SampleEntry))).unwrap();
+            for (index, picture) in pictures.iter().enumerate() {
+                if cuts.contains(&index) {
+                    segmenter.cut().unwrap().unwrap();
+                }
+                let is_end =
+                    |unit: &&&[u8]| [&END_OF_SEQUENCE, &END_OF_BITSTREAM].iter().any(|end| *end == **unit);
+                let own = picture.iter().filter(|unit| !is_end(unit)).copied();
+                assert_eq!(segmenter.push(&byte_stream(own), packaged.timing(0)).unwrap(), 1);
+                let ends: Vec<_> = picture.iter().filter(is_end).copied().collect();
+                let packets = if together {
+                    vec![byte_stream(ends)]
+                } else {
+                    ends.into_iter().map(|end| byte_stream([end])).collect()
+                };
+                for packet in packets.iter().filter(|packet| !packet.is_empty()) {
+                    assert_eq!(segmenter.push(packet, SampleTiming::new(0)).unwrap(), 0);
+                }
+            }
+            let track = segmenter.finish().unwrap();
+            assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
+        }
+    }
+}
+
+#[test]
 fn a_cra_picture_behind_an_end_of_sequence_is_a_sync_sample_whatever_follows() {
     let stream = stream("h265-open.h265");
     let pictures = access_units(&stream);
