@@ -547,6 +547,20 @@ fn ends_of_sequence_and_bitstream_join_the_picture_in_front_also_in_packets_of_t
 }
 
 #[test]
+fn an_end_of_sequence_behind_a_cut_is_refused_with_its_place() {
+    let stream = stream("h265-closed.h265");
+    let packets = packets(&access_units(&stream));
+    let keep = tempfile::tempdir().unwrap();
+    let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
+    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
+    segmenter.cut().unwrap().unwrap();
+    let end = byte_stream([&END_OF_SEQUENCE[..]]);
+    let said = ["belong to a picture of a segment that is cut", "H.265 7.4.2.4.4", "packet 2"];
+    refused(&mut segmenter, keep.path(), &end, SampleTiming::new(1000), &said);
+    segmenter.push(&packets[0], SampleTiming::new(1000).sync(true)).unwrap();
+}
+
+#[test]
 fn a_cra_picture_behind_an_end_of_sequence_is_a_sync_sample_whatever_follows() {
     let stream = stream("h265-open.h265");
     let pictures = access_units(&stream);

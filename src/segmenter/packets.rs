@@ -21,6 +21,8 @@ pub(super) struct Parsed {
     pub(super) list: PieceList,
     /// Bytes at the front of the list that join the last sample of an earlier packet.
     pub(super) joined: u64,
+    /// Where the first of them stood in the stream of all packets, and the clause that says what they belong to.
+    pub(super) joined_from: Option<(u64, &'static str)>,
     /// In decode order.
     pub(super) samples: Vec<ParsedSample>,
     /// End of the last source in the list.
@@ -44,6 +46,7 @@ impl Parsed {
     fn clear(&mut self) {
         self.list.clear();
         self.joined = 0;
+        self.joined_from = None;
         self.samples.clear();
         self.source_end = 0;
     }

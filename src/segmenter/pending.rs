@@ -88,7 +88,7 @@ impl Pending {
     /// # Errors
     /// Where it cannot; nothing is changed either way.
     pub(super) fn check(&self, parsed: &Parsed, timing: SampleTiming) -> Result<()> {
-        self.check_joined(parsed.joined)?;
+        self.check_joined(parsed)?;
         let [first, others @ ..] = parsed.samples.as_slice() else { return Ok(()) };
         if timing.duration == 0 {
             return Err(Error::conflict("the sample lasts 0 ticks", "give it a duration").at(first.place));
@@ -146,19 +146,18 @@ impl Pending {
         Err(Error::malformed(what, "H.265 7.4.2.2", remedy).at(rasl.place))
     }
 
-    fn check_joined(&self, joined: u64) -> Result<()> {
-        if joined == 0 {
-            return Ok(());
-        }
+    fn check_joined(&self, parsed: &Parsed) -> Result<()> {
+        let Some((place, clause)) = parsed.joined_from.filter(|_| parsed.joined > 0) else { return Ok(()) };
         let last = self.samples.last().ok_or_else(|| {
             Error::malformed(
                 "the packet begins with units that belong to a picture of a segment that is cut, or discarded",
-                "H.264 7.4.1.2.3",
+                clause,
                 "push them with their picture, or before the cut",
             )
+            .at(place)
         })?;
-        match u64::from(last.size) + joined {
-            size if size > u64::from(u32::MAX) => Err(sample_too_large(size)),
+        match u64::from(last.size) + parsed.joined {
+            size if size > u64::from(u32::MAX) => Err(sample_too_large(size).at(place)),
             _ => Ok(()),
         }
     }

@@ -108,6 +108,7 @@ where
                 self.write_unit(unit, parsed);
             }
             parsed.joined = parsed.list.len();
+            parsed.joined_from = self.builder.joined().first().map(|unit| (unit.offset, C::RULES.unit_order));
         }
     }
 
