@@ -342,6 +342,27 @@ fn rasl_pictures_come_too_late_for_a_cra_picture_that_is_cut_as_a_sync_sample() 
 }
 
 #[test]
+fn hints_are_checked_as_soon_as_the_bitstream_tells() {
+    let wrong = ["the caller called a sync sample", "correct the hint"];
+    let keep = tempfile::tempdir().unwrap();
+    let (mut segmenter, packets, cra) = up_to_open_cra(keep.path());
+    let hinted = |sync| SampleTiming::new(1000).sync(sync);
+    refused(&mut segmenter, keep.path(), &packets[0], hinted(false), &["the bitstream says a sync sample"]);
+    // In one packet it shows at once.
+    let both = [&packets[cra][..], &packets[cra + 1]].concat();
+    refused(&mut segmenter, keep.path(), &both, hinted(true), &wrong);
+    assert_eq!(segmenter.push(&both, hinted(false)).unwrap(), 2);
+    segmenter.discard_pending();
+    // In several, at the RASL picture, each time that it comes.
+    segmenter.push(&packets[cra], hinted(true)).unwrap();
+    refused(&mut segmenter, keep.path(), &packets[cra + 1], SampleTiming::new(1000), &wrong);
+    segmenter.discard_pending();
+    segmenter.push(&packets[cra], hinted(false)).unwrap();
+    segmenter.push(&packets[cra + 1], hinted(false)).unwrap();
+    assert!(!segmenter.starts_with_sync());
+}
+
+#[test]
 fn rasl_pictures_of_a_cra_picture_that_starts_the_stream_are_refused_or_dropped() {
     let stream = stream("h265-open.h265");
     let pictures = access_units(&stream);

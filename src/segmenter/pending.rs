@@ -108,7 +108,7 @@ impl Pending {
             .at(first.place));
         }
         self.check_told(first, timing.composition)?;
-        self.check_rasl(parsed)?;
+        self.check_rasl(first, others, timing.sync == Some(true))?;
         // Whether a CRA picture is one shows later.
         let known = first.random_access != RandomAccess::UnlessRaslFollows;
         if let Some(sync) = timing.sync.filter(|&sync| sync != first.flags.is_sync() && (sync || known)) {
@@ -125,11 +125,15 @@ impl Pending {
         }
     }
 
-    /// Whether a RASL picture in `parsed` comes too late to say that its CRA picture is no sync sample.
-    fn check_rasl(&self, parsed: &Parsed) -> Result<()> {
-        let first = parsed.samples.iter().find(|sample| sample.random_access != RandomAccess::No);
-        let rasl = first.filter(|sample| sample.random_access == RandomAccess::Rasl);
-        let (Some(rasl), Some(cra)) = (rasl, self.watch.open()) else { return Ok(()) };
+    /// Whether a RASL picture in a packet comes too late to say that its CRA picture is no sync sample, or says so of one that
+    /// the caller called one (`hinted`, of the first).
+    fn check_rasl(&self, first: &ParsedSample, others: &[ParsedSample], hinted: bool) -> Result<()> {
+        let own = self.cra_of(first, hinted);
+        let cra = own.or(self.watch.open().copied());
+        let mut behind = own.is_none().then_some(first).into_iter().chain(others);
+        let next = behind.find(|sample| sample.random_access != RandomAccess::No);
+        let rasl = next.filter(|sample| sample.random_access == RandomAccess::Rasl);
+        let (Some(rasl), Some(cra)) = (rasl, cra) else { return Ok(()) };
         let (what, remedy) = match cra {
             OpenCra { index: None, place, .. } => (
                 format!("a RASL picture of the CRA picture at {place:#x}, which is cut as a sync sample"),
@@ -144,6 +148,12 @@ impl Pending {
             _ => return Ok(()),
         };
         Err(Error::malformed(what, "H.265 7.4.2.2", remedy).at(rasl.place))
+    }
+
+    /// The next sample, if it is a CRA picture that RASL pictures may follow.
+    fn cra_of(&self, sample: &ParsedSample, hinted: bool) -> Option<OpenCra> {
+        let is_open = sample.random_access == RandomAccess::UnlessRaslFollows;
+        is_open.then_some(OpenCra { index: Some(self.samples.len()), place: sample.place, hinted })
     }
 
     fn check_joined(&self, parsed: &Parsed) -> Result<()> {
