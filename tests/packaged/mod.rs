@@ -33,16 +33,20 @@ pub fn stream(name: &str) -> Vec<u8> {
 impl Packaged {
     /// Of a stream that tells its frame rate, in segments of about so many seconds.
     pub fn new(stream: &[u8], seconds: u64) -> Self {
-        Self::try_new(stream, seconds, None).unwrap()
+        Self::try_new(stream, SegmentDuration::new(seconds, 1).unwrap(), None).unwrap()
     }
 
-    /// The same with the frame rate given.
-    pub fn try_new(stream: &[u8], seconds: u64, rate: Option<FrameRate>) -> fragmint::Result<Self> {
+    /// The same with the frame rate given, where it is, and segments of this duration.
+    pub fn try_new(
+        stream: &[u8],
+        segments: SegmentDuration,
+        rate: Option<FrameRate>,
+    ) -> fragmint::Result<Self> {
         let root = tempfile::tempdir().unwrap();
         let input = root.path().join("stream");
         std::fs::write(&input, stream).unwrap();
         let mut request = Request::new(vec![InputRequest::new(input)], root.path().join("out"));
-        request.segment_duration = SegmentDuration::new(seconds, 1).unwrap();
+        request.segment_duration = segments;
         request.frame_rate = rate;
         let plan = run::plan(&request, &|_| {})?;
         run::write(&request, &plan, &|_| {})?;
