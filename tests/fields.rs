@@ -339,3 +339,25 @@ fn fields_in_the_second_group() -> Expected {
     stream.pictures.insert(0, frames.pictures[0].clone());
     Expected::of(&stream)
 }
+
+#[test]
+fn fields_that_come_behind_the_init_segment_make_the_track_interlaced_too() {
+    let expected = fields_in_the_second_group();
+    let packaged = Packaged::try_new(&expected.bytes, SegmentDuration::new(1, 25).unwrap(), None).unwrap();
+    assert_eq!(packaged.cuts(), [1]);
+    assert!(String::from_utf8_lossy(&packaged.files["manifest.mpd"]).contains("interlaced"));
+    let keep = tempfile::tempdir().unwrap();
+    let config = packaged.config(keep.path(), avc(SampleEntry));
+    let track = segment(config, &expected.packets(), &[1], |index| packaged.timing(index));
+    assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
+
+    // What is discarded was never there.
+    let keep = tempfile::tempdir().unwrap();
+    let mut segmenter = Segmenter::new(packaged.config(keep.path(), avc(SampleEntry))).unwrap();
+    segmenter.push(&expected.packets()[0], packaged.timing(0)).unwrap();
+    segmenter.cut().unwrap().unwrap();
+    segmenter.push(&expected.packets()[1..].concat(), packaged.timing(1)).unwrap();
+    segmenter.discard_pending();
+    let files = with_manifests(keep.path(), segmenter.finish().unwrap());
+    assert!(!String::from_utf8_lossy(&files["manifest.mpd"]).contains("interlaced"));
+}

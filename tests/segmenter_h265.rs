@@ -608,3 +608,41 @@ fn a_cra_picture_behind_an_end_of_sequence_is_a_sync_sample_whatever_follows() {
     segmenter.push(&packets[cra + 1], SampleTiming::new(1000)).unwrap();
     assert!(!segmenter.starts_with_sync());
 }
+
+/// Sets of another level: the byte behind the profile, whose constraint flags are zeros with emulation prevention.
+fn at_level(stream: &[u8], level_idc: u8) -> Vec<u8> {
+    let mut stream = stream.to_vec();
+    let ends: Vec<_> =
+        (8..stream.len()).filter(|&at| stream[..at].ends_with(&[0x90, 0, 0, 3, 0, 0, 3, 0])).collect();
+    assert_eq!(ends.len(), 2 * 3, "a VPS and an SPS in front of each IDR picture");
+    ends.into_iter().for_each(|at| stream[at] = level_idc);
+    stream
+}
+
+#[test]
+fn the_codec_string_covers_sets_that_come_behind_the_init_segment() {
+    let plain = stream("h265-closed.h265");
+    let stream = [&plain[..], &at_level(&plain, 153)].concat();
+    let packaged = Packaged::new(&stream, 1);
+    let (pictures, cuts) = (access_units(&stream), packaged.cuts());
+    assert_eq!(packaged.track().codec(), "hev1.1.6.L153.90");
+    let keep = tempfile::tempdir().unwrap();
+    let packets = packets(&pictures);
+    let one = segment(packaged.config(keep.path(), hevc(InBand)), &packets, &cuts, |_| packaged.timing(0));
+    assert_eq!(one.codec(), packaged.track().codec());
+    // Of the parts of two workers, too, the last of which meets both levels.
+    let keep = tempfile::tempdir().unwrap();
+    let part = |range: std::ops::Range<usize>| {
+        let inner: Vec<_> = cuts
+            .iter()
+            .filter(|cut| range.contains(cut) && **cut > range.start)
+            .map(|cut| cut - range.start)
+            .collect();
+        let config = packaged.config_from(keep.path(), hevc(InBand), range.start);
+        segment(config, &packets[range], &inner, |_| packaged.timing(0))
+    };
+    let parts = vec![part(0..cuts[0]), part(cuts[0]..packets.len())];
+    assert_eq!(parts[0].codec(), "hev1.1.6.L60.90");
+    let merged = merge(parts, &Promise::default()).unwrap();
+    assert_eq!(merged.codec(), packaged.track().codec());
+}

@@ -2,7 +2,7 @@
 
 use super::config::{CodecConfig, SegmenterConfig, VideoConfig};
 use super::packets::Packets;
-use crate::codec::{BitstreamRate, VideoFormat};
+use crate::codec::{BitstreamRate, ParameterSetPlacement, VideoFormat};
 use crate::error::{Error, Result};
 use crate::presentation::Media;
 use crate::time::FrameRate;
@@ -37,6 +37,24 @@ impl Description {
                 Ok(Self { entry, codec: configuration.codec_string() })
             }
         }
+    }
+
+    /// What the init segment says, but for what shows behind it and changes nothing in it: that pictures are fields, and
+    /// parameter sets in band, which the codec string covers.
+    pub(super) fn brought_up_to(mut self, now: Self) -> Self {
+        if let (
+            SampleEntry::Avc { parameter_sets, scan, configuration_record: record, .. }
+            | SampleEntry::Hevc { parameter_sets, scan, configuration_record: record, .. },
+            SampleEntry::Avc { scan: scan_now, configuration_record: record_now, .. }
+            | SampleEntry::Hevc { scan: scan_now, configuration_record: record_now, .. },
+        ) = (&mut self.entry, now.entry)
+        {
+            *scan = scan_now;
+            if *parameter_sets == ParameterSetPlacement::InBand {
+                (*record, self.codec) = (record_now, now.codec);
+            }
+        }
+        self
     }
 
     /// For the init segment.

@@ -411,11 +411,13 @@ impl Segmenter {
         Expectation { header: self.header.len() as u64, payload: older.max(last) }
     }
 
-    /// The track as far as it is known; what the first cut settled.
+    /// The track as far as it is known: what the first cut settled, and what may still show behind it.
     fn describe(&self) -> Result<Description> {
-        match &self.description {
-            Some(settled) => Ok(settled.clone()),
-            None => Description::new(&self.config, &self.packets),
+        let now = Description::new(&self.config, &self.packets);
+        match (&self.description, now) {
+            (Some(settled), Ok(now)) => Ok(settled.clone().brought_up_to(now)),
+            (Some(settled), Err(_)) => Ok(settled.clone()),
+            (None, now) => now,
         }
     }
 
