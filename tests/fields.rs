@@ -361,3 +361,23 @@ fn fields_that_come_behind_the_init_segment_make_the_track_interlaced_too() {
     let files = with_manifests(keep.path(), segmenter.finish().unwrap());
     assert!(!String::from_utf8_lossy(&files["manifest.mpd"]).contains("interlaced"));
 }
+
+#[test]
+fn a_worker_that_meets_no_fields_works_on_the_same_track() {
+    let expected = fields_in_the_second_group();
+    let packaged = Packaged::try_new(&expected.bytes, SegmentDuration::new(1, 25).unwrap(), None).unwrap();
+    let (packets, sets) = (expected.packets(), units(&expected.bytes)[..2].to_vec());
+    let second = [byte_stream(sets), packets[1].clone()].concat();
+    let rest = [&[second][..], &packets[2..]].concat();
+    for fields_write_init in [false, true] {
+        let keep = tempfile::tempdir().unwrap();
+        let config = |first| SegmenterConfig {
+            write_init: (first == 1) == fields_write_init,
+            ..packaged.config_from(keep.path(), avc(SampleEntry), first)
+        };
+        let frames = segment(config(0), &packets[..1], &[], |index| packaged.timing(index));
+        let fields = segment(config(1), &rest, &[], |index| packaged.timing(index + 1));
+        let track = merge(vec![frames, fields], &Promise::default()).unwrap();
+        assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
+    }
+}

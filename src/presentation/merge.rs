@@ -128,29 +128,34 @@ fn check_place(part: &PackagedTrack, published: &PackagedTrack) -> Result<()> {
     Ok(())
 }
 
-/// What the parts show or sound like. A frame rate is known where all parts know it.
+/// What the parts show or sound like. A frame rate is known where all parts know it. A field in one part makes the whole
+/// interlaced, where no other part is proven to be progressive: those that have met none prove nothing.
 fn common_media(tracks: &[PackagedTrack], published: &PackagedTrack) -> Result<Media> {
     let parts = || tracks.iter().filter(|part| !part.segments.is_empty() || part.wrote_init);
-    let rate = |part: &PackagedTrack| match part.media {
-        Media::Video { frame_rate, .. } => frame_rate,
-        Media::Audio { .. } => None,
+    let known = |part: &PackagedTrack| match part.media {
+        Media::Video { frame_rate, scan, .. } => (frame_rate, scan),
+        Media::Audio { .. } => (None, None),
     };
+    let rate = |part: &PackagedTrack| known(part).0;
+    let scan = |part: &PackagedTrack| known(part).1;
     let common = parts().find_map(rate);
+    let fields = parts().map(scan).find(|scan| *scan == Some(ScanType::Interlaced)).flatten();
     for part in parts() {
-        let (own, expected) =
-            (with_rate(part.media, rate(part).or(common)), with_rate(published.media, common));
+        let own = told(part.media, rate(part).or(common), scan(part).or(fields));
+        let expected = told(published.media, common, scan(published).or(fields));
         if own != expected {
             let what = format!("{} is {}, others are {}", name_of(part), describe(own), describe(expected));
             return Err(broken(published, what, "encode every part of a rendition with the same settings"));
         }
     }
-    let known = parts().all(|part| rate(part).is_some());
-    Ok(with_rate(published.media, common.filter(|_| known)))
+    let all_know = parts().all(|part| rate(part).is_some());
+    Ok(told(published.media, common.filter(|_| all_know), scan(published).or(fields)))
 }
 
-fn with_rate(media: Media, frame_rate: Option<FrameRate>) -> Media {
+/// The same at another frame rate, in another scan.
+fn told(media: Media, frame_rate: Option<FrameRate>, scan: Option<ScanType>) -> Media {
     match media {
-        Media::Video { format, scan, .. } => Media::Video { format, frame_rate, scan },
+        Media::Video { format, .. } => Media::Video { format, frame_rate, scan },
         audio @ Media::Audio { .. } => audio,
     }
 }

@@ -155,6 +155,28 @@ fn a_frame_rate_is_known_where_all_know_it_in_any_order() {
 }
 
 #[test]
+fn a_field_in_one_part_makes_the_whole_interlaced_unless_another_is_proven_progressive() {
+    let in_scan = |part: PackagedTrack, scan| {
+        let Media::Video { format, frame_rate, .. } = part.media else { unreachable!("pictures") };
+        PackagedTrack { media: Media::Video { format, frame_rate, scan }, ..part }
+    };
+    let (fields, frames) = (Some(ScanType::Interlaced), Some(ScanType::Progressive));
+    for scans in [[fields, None, None], [None, fields, None], [None, None, fields], [fields, fields, None]] {
+        let [a, b, c] = parts();
+        let parts = vec![in_scan(a, scans[0]), in_scan(b, scans[1]), in_scan(c, scans[2])];
+        let Media::Video { scan, .. } = *merge(parts, &Promise::default()).unwrap().media() else { panic!() };
+        assert_eq!(scan, fields);
+    }
+    for scans in
+        [[fields, frames, None], [frames, None, fields], [None, frames, None], [frames, None, frames]]
+    {
+        let [a, b, c] = parts();
+        let parts = vec![in_scan(a, scans[0]), in_scan(b, scans[1]), in_scan(c, scans[2])];
+        refused(parts, &Promise::default(), &["320x180"]);
+    }
+}
+
+#[test]
 fn without_a_sample_entry_the_codec_string_decides() {
     refused_with(
         |b| (b.codec, b.sample_entry) = ("avc1.64001F".into(), None),
