@@ -218,6 +218,60 @@ fn in_band_sets_may_differ_and_the_codec_string_covers_them() {
     refused(vec![a, b, c], &Promise::default(), &["avc1 (320x180)", "avc3 (320x180)"]);
 }
 
+/// Sample entry of pictures of 320x180 in H.265, Main profile, with the sets of this id at this level.
+fn hevc(parameter_sets: ParameterSetPlacement, id: u32, level_idc: u32) -> SampleEntry {
+    use crate::codec::h265::testing::{Pps, Profile, Sps, Vps};
+    let profile = Profile { level_idc, ..Default::default() };
+    let mut sets = h265::ParameterSets::new(parameter_sets);
+    let nals = [
+        Vps { id, profile, ..Default::default() }.nal(),
+        Sps { id, vps_id: id, profile, ..Default::default() }.nal(),
+        Pps { id, sps_id: id, ..Default::default() }.nal(),
+    ];
+    nals.iter().zip(0..).for_each(|(nal, place)| sets.insert(nal, place).unwrap());
+    sets.activate(id as u8, true, 3).unwrap();
+    SampleEntry::Hevc {
+        parameter_sets,
+        format: VideoFormat::of_size(320, 180),
+        frame_rate: FrameRate::new(25, 1),
+        scan: Some(ScanType::Progressive),
+        configuration_record: sets.configuration().unwrap().record(),
+    }
+}
+
+#[test]
+fn the_same_holds_for_h265() {
+    let of = |part: PackagedTrack, codec: &str, entry: SampleEntry| {
+        PackagedTrack { codec: codec.into(), ..part }.with_sample_entry(entry)
+    };
+    let (in_band, out_of_band) = (ParameterSetPlacement::InBand, ParameterSetPlacement::SampleEntry);
+    let [a, b, c] = parts();
+    let hev1 = [
+        of(a, "hev1.1.6.L90.90", hevc(in_band, 0, 90)),
+        of(b, "hev1.1.6.L120.90", hevc(in_band, 3, 120)),
+        of(c, "hev1.1.6.L90.90", hevc(in_band, 0, 90)),
+    ];
+    for order in [[0, 1, 2], [1, 2, 0]] {
+        let merged = merge(order.map(|part| hev1[part].clone()).into(), &Promise::default()).unwrap();
+        assert_eq!(merged.codec(), "hev1.1.6.L120.90");
+    }
+    let [a, b, c] = parts();
+    let hvc1 = |part, id, level| of(part, "hvc1.1.6.L90.90", hevc(out_of_band, id, level));
+    let (a, c) = (hvc1(a, 0, 90), hvc1(c, 0, 90));
+    let all = vec![a.clone(), hvc1(b.clone(), 0, 90), c.clone()];
+    assert_eq!(merge(all, &Promise::default()).unwrap().codec(), "hvc1.1.6.L90.90");
+    let [first, _, last] = hev1.clone();
+    for (part, said) in [
+        (hvc1(b.clone(), 3, 90), ["video parameter set 3 of", "none like it among its 1"]),
+        (hvc1(b.clone(), 0, 120), ["general_level_idc 120", "general_level_idc 90"]),
+        (of(b.clone(), "hev1.1.6.L90.90", hevc(in_band, 0, 90)), ["hev1 (320x180)", "hvc1 (320x180)"]),
+    ] {
+        refused(vec![a.clone(), part, c.clone()], &Promise::default(), &said);
+    }
+    let avc3 = of(b, "avc3.4D001E", entry(in_band, 30, &[sets(0)]));
+    refused(vec![first, avc3, last], &Promise::default(), &["avc3 (320x180)", "hev1 (320x180)"]);
+}
+
 #[test]
 fn numbers_have_neither_gap_nor_duplicate() {
     let [a, b, c] = parts();

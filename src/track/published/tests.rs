@@ -1,13 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::ParameterSetPlacement;
-use crate::codec::{ScanType, VideoFormat};
+use crate::codec::{ParameterSetPlacement, ScanType, VideoFormat};
 use crate::track::header::{TrackHeader, write_init_segment};
 
 // FFmpeg 5.1.9, `-movflags +frag_keyframe+empty_moov+default_base_moof`: `ftyp` and `moov` (its `udta` taken out) of 64x48
 // `testsrc` pictures at 25 a second by libx264 core 164, of a sine by FFmpeg's own AAC encoder at 48 kHz, and of the same
-// pictures by libaom 3.6.0 (`+delay_moov`, without which its `av1C` is empty).
+// pictures by libaom 3.6.0 (`+delay_moov`, without which its `av1C` is empty) and by libx265 3.5 (`-tag:v hvc1`, `info=0`).
 
 const FFMPEG_AVC: &str = "\
     0000001c6674797069736f350000020069736f3569736f366d7034310000028c6d6f6f760000006c6d76686400000000000000000000\
@@ -23,6 +22,22 @@ const FFMPEG_AVC: &str = "\
     22596001000668ebe3cb22c0fdf8f8000000001070617370000000010000000100000010737474730000000000000000000000107374\
     73630000000000000000000000147374737a000000000000000000000000000000107374636f0000000000000000000000286d766578\
     0000002074726578000000000000000100000001000000000000000000000000";
+
+const FFMPEG_HEVC: &str = "\
+    0000001c6674797069736f350000020069736f3569736f366d703431000002d66d6f6f760000006c6d76686400000000000000000000\
+    0000000003e8000000000001000001000000000000000000000000010000000000000000000000000000000100000000000000000000\
+    0000000040000000000000000000000000000000000000000000000000000000000000020000023a7472616b0000005c746b68640000\
+    000300000000000000000000000100000000000000000000000000000000000000000000000000010000000000000000000000000000\
+    00010000000000000000000000000000400000000040000000300000000001d66d646961000000206d64686400000000000000000000\
+    0000000032000000000055c400000000002d68646c72000000000000000076696465000000000000000000000000566964656f48616e\
+    646c657200000001816d696e6600000014766d68640000000100000000000000000000002464696e660000001c647265660000000000\
+    0000010000000c75726c2000000001000001417374626c000000f5737473640000000000000001000000e56876633100000000000000\
+    0100000000000000000000000000000000004000300048000000480000000000000001154c61766335392e33372e313030206c696278\
+    323635000000000000000000000018ffff00000075687663430101600000009000000000001ef000fcfdf8f800000f03a00001001840\
+    010c01ffff01600000030090000003000003001e959809a10001002942010101600000030090000003000003001ea02083165959ae4c\
+    af016808000003000800000300c840a2000100064401c173d0890000000a6669656c0100000000107061737000000001000000010000\
+    001073747473000000000000000000000010737473630000000000000000000000147374737a00000000000000000000000000000010\
+    7374636f0000000000000000000000286d7665780000002074726578000000000000000100000001000000000000000000000000";
 
 const FFMPEG_AAC: &str = "\
     0000001c6674797069736f350000020069736f3569736f366d7034310000025b6d6f6f760000006c6d76686400000000000000000000\
@@ -66,15 +81,19 @@ fn avc(parameter_sets: ParameterSetPlacement) -> SampleEntry {
     let init = PublishedInit::read(&bytes(FFMPEG_AVC)).unwrap();
     SampleEntry::Avc {
         parameter_sets,
-        format: VideoFormat {
-            width: 64,
-            height: 48,
-            sample_aspect_ratio: None,
-            colour: None,
-            mastering_display: None,
-            content_light: None,
-            preferred_transfer: None,
-        },
+        format: VideoFormat::of_size(64, 48),
+        frame_rate: None,
+        scan: Some(ScanType::Progressive),
+        configuration_record: init.configuration().to_vec(),
+    }
+}
+
+/// The same of H.265.
+fn hevc(parameter_sets: ParameterSetPlacement) -> SampleEntry {
+    let init = PublishedInit::read(&bytes(FFMPEG_HEVC)).unwrap();
+    SampleEntry::Hevc {
+        parameter_sets,
+        format: VideoFormat::of_size(64, 48),
         frame_rate: None,
         scan: Some(ScanType::Progressive),
         configuration_record: init.configuration().to_vec(),
@@ -117,6 +136,68 @@ fn pictures_of_ffmpeg_are_read() {
     let sets = init.parameter_sets().unwrap();
     assert_eq!(sets.iter().map(|set| set[0]).collect::<Vec<_>>(), [0x67, 0x68]);
     init.check(&avc(ParameterSetPlacement::SampleEntry), timescale(12_800)).unwrap();
+}
+
+#[test]
+fn pictures_of_h265_are_read() {
+    let init = PublishedInit::read(&bytes(FFMPEG_HEVC)).unwrap();
+    assert_eq!((init.timescale(), init.entry_type()), (timescale(12_800), FourCc(*b"hvc1")));
+    assert_eq!((init.size(), init.channels(), init.sample_rate()), (Some((64, 48)), None, None));
+    // 7.3.1.2: VPS, SPS, PPS of layer 0.
+    let sets = init.parameter_sets().unwrap();
+    assert_eq!(sets.iter().map(|set| &set[..2]).collect::<Vec<_>>(), [[0x40, 1], [0x42, 1], [0x44, 1]]);
+    init.check(&hevc(ParameterSetPlacement::SampleEntry), timescale(12_800)).unwrap();
+    let (sets_in_band, codec) =
+        (hevc(ParameterSetPlacement::InBand), avc(ParameterSetPlacement::SampleEntry));
+    refused(&init, &sets_in_band, 12_800, &["hev1 (64x48)", "hvc1 (64x48)"]);
+    refused(&init, &codec, 12_800, &["avc1 (64x48)", "hvc1 (64x48)"]);
+}
+
+#[test]
+fn other_pictures_of_h265_are_refused_by_what_differs() {
+    let published = |placement| PublishedInit::read(&ours(hevc(placement), 25_000)).unwrap();
+    let (hvc1, hev1) =
+        (published(ParameterSetPlacement::SampleEntry), published(ParameterSetPlacement::InBand));
+    let (out_of_band, in_band) =
+        (hevc(ParameterSetPlacement::SampleEntry), hevc(ParameterSetPlacement::InBand));
+    hvc1.check(&out_of_band, timescale(25_000)).unwrap();
+    hev1.check(&in_band, timescale(25_000)).unwrap();
+    refused(&hev1, &out_of_band, 25_000, &["hvc1 (64x48)", "hev1 (64x48)"]);
+    // 14496-15 8.3.3.1.2: the tier is a bit of the second byte, the level the thirteenth.
+    let level = |level| with_record(&out_of_band, |record| record[12] = level);
+    refused(&hvc1, &level(60), 25_000, &["general_level_idc 60", "general_level_idc 30"]);
+    PublishedInit::read(&ours(level(60), 25_000)).unwrap().check(&out_of_band, timescale(25_000)).unwrap();
+    refused(
+        &hvc1,
+        &with_record(&out_of_band, |record| record[1] |= 0x20),
+        25_000,
+        &["high tier", "main tier"],
+    );
+    hev1.check(&with_record(&in_band, |record| record[12] = 60), timescale(25_000)).unwrap();
+    // The last byte of each set.
+    for (kind, last) in [("video", [0x98, 0x09]), ("sequence", [0xd0, 0x89]), ("picture", [0xd0, 0x89])] {
+        let at = |record: &[u8]| match kind {
+            "sequence" => record.windows(6).position(|w| w == [0xc8, 0x40, 0xa2, 0, 1, 0]).unwrap(),
+            _ => record.windows(2).rposition(|w| w == last).unwrap() + 1,
+        };
+        let other = |record: &mut Vec<u8>| {
+            let at = at(record);
+            record[at] ^= 0x20;
+        };
+        refused(
+            &hvc1,
+            &with_record(&out_of_band, other),
+            25_000,
+            &[kind, "parameter set", "the init segment"],
+        );
+        hev1.check(&with_record(&in_band, other), timescale(25_000)).unwrap();
+    }
+    let lengths = with_record(&in_band, |record| record[21] = record[21] & !3 | 1);
+    refused(&hev1, &lengths, 25_000, &["lengths of 2 bytes", "lengths of 4 bytes"]);
+    let depth = with_record(&in_band, |record| record[17] |= 2);
+    refused(&hev1, &depth, 25_000, &["in 10 and 8 bits", "in 8 and 8 bits"]);
+    let cut = with_record(&in_band, |record| record.truncate(30));
+    assert!(hev1.check(&cut, timescale(25_000)).is_err());
 }
 
 #[test]
@@ -171,7 +252,9 @@ fn what_we_write_is_what_we_read() {
 /// The entry with another record.
 fn with_record(entry: &SampleEntry, change: impl FnOnce(&mut Vec<u8>)) -> SampleEntry {
     let mut entry = entry.clone();
-    if let SampleEntry::Avc { configuration_record, .. } = &mut entry {
+    if let SampleEntry::Avc { configuration_record, .. } | SampleEntry::Hevc { configuration_record, .. } =
+        &mut entry
+    {
         change(configuration_record);
     }
     entry
@@ -274,7 +357,7 @@ fn what_is_no_init_segment_of_one_track_is_refused() {
 
 #[test]
 fn neither_cuts_nor_single_changes_panic() {
-    for init in [FFMPEG_AVC, FFMPEG_AAC, FFMPEG_AV1].map(bytes) {
+    for init in [FFMPEG_AVC, FFMPEG_HEVC, FFMPEG_AAC, FFMPEG_AV1].map(bytes) {
         let whole = PublishedInit::read(&init).unwrap();
         for len in 0..init.len() {
             assert!(PublishedInit::read(&init[..len]).is_err(), "{len}");
