@@ -243,7 +243,7 @@ fn film_lasts_as_its_pic_struct_says_unless_the_frame_rate_is_given() {
     let given = Packaged::try_new(&unpaired.bytes, four, FrameRate::new(30, 1)).unwrap();
     let fields: u32 = unpaired.frames.iter().map(|frame| frame.fields).sum();
     assert_eq!(seconds(&given), f64::from(fields) / 60.0);
-    assert!(fields % 2 == 0 && fields < 2 * unpaired.frames.len() as u32);
+    assert!(fields.is_multiple_of(2) && fields < 2 * unpaired.frames.len() as u32);
 }
 
 #[test]

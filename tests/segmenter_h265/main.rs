@@ -1,90 +1,23 @@
 //! H.265 through a segmenter: the bytes of the packager however the pictures come, CRA pictures with and without RASL
 //! pictures, and what is refused.
 
-use std::path::Path;
-
-use fragmint::codec::ParameterSetPlacement::{self, InBand, SampleEntry};
+use fragmint::codec::ParameterSetPlacement::{InBand, SampleEntry};
 use fragmint::presentation::{PackagedTrack, Promise, merge};
 use fragmint::segmenter::{Composition, SampleTiming, Segmenter, SegmenterConfig};
 use fragmint::time::CompositionOffset;
 
+mod drawn;
+mod open_groups;
 #[allow(dead_code, reason = "other tests need the rest of it")]
+#[path = "../packaged/mod.rs"]
 mod packaged;
+mod units;
 
 use packaged::{
-    Packaged, assert_same_files, byte_stream, files_below, hevc, plain_config, segment, stream, units,
+    Packaged, assert_same_files, byte_stream, files_below, hevc, plain_config, segment, stream,
     with_manifests,
 };
-
-const RADL: [u8; 2] = [6, 7];
-const RASL: [u8; 2] = [8, 9];
-const IDR: [u8; 2] = [19, 20];
-const CRA: u8 = 21;
-/// NAL units that are nothing but a header (7.3.1.2): end of sequence, end of bitstream.
-const END_OF_SEQUENCE: [u8; 2] = [36 << 1, 1];
-const END_OF_BITSTREAM: [u8; 2] = [37 << 1, 1];
-
-fn unit_type(unit: &[u8]) -> u8 {
-    unit[0] >> 1 & 0x3f
-}
-
-fn is_slice(unit: &[u8]) -> bool {
-    unit_type(unit) < 32
-}
-
-fn is_parameter_set(unit: &[u8]) -> bool {
-    (32..=34).contains(&unit_type(unit))
-}
-
-/// `first_slice_segment_in_pic_flag`
-fn starts_picture(unit: &[u8]) -> bool {
-    is_slice(unit) && unit[2] & 0x80 != 0
-}
-
-/// The units of each access unit (7.4.2.4.4) of the streams here.
-fn access_units(stream: &[u8]) -> Vec<Vec<&[u8]>> {
-    let mut pictures: Vec<Vec<&[u8]>> = Vec::new();
-    let mut has_slice = true;
-    for unit in units(stream) {
-        let in_front = matches!(unit_type(unit), 32..=35 | 39);
-        if has_slice && (in_front || starts_picture(unit)) {
-            pictures.push(Vec::new());
-            has_slice = false;
-        }
-        has_slice |= is_slice(unit);
-        pictures.last_mut().unwrap().push(unit);
-    }
-    pictures
-}
-
-fn packets(pictures: &[Vec<&[u8]>]) -> Vec<Vec<u8>> {
-    pictures.iter().map(|picture| byte_stream(picture.iter().copied())).collect()
-}
-
-fn type_of(picture: &[&[u8]]) -> u8 {
-    unit_type(picture.iter().find(|unit| is_slice(unit)).unwrap())
-}
-
-/// The stream without the pictures of these types.
-fn without(stream: &[u8], types: &[u8]) -> Vec<u8> {
-    byte_stream(
-        access_units(stream).into_iter().filter(|picture| !types.contains(&type_of(picture))).flatten(),
-    )
-}
-
-/// Two streams of one size with other parameter sets of the same ids.
-fn changing() -> Vec<u8> {
-    [stream("h265-closed.h265"), stream("h265-slices.h265")].concat()
-}
-
-/// A stream whose CRA pictures no RASL picture follows.
-fn closed_cras() -> Vec<u8> {
-    without(&stream("h265-open.h265"), &RASL)
-}
-
-fn placement(packaged: &Packaged) -> ParameterSetPlacement {
-    if packaged.track().codec().starts_with("hev1") { InBand } else { SampleEntry }
-}
+use units::*;
 
 /// All units of a stream put together in packets in some way, segment by segment.
 type Layout = fn(&[Vec<&[u8]>], &[usize]) -> Vec<Vec<Vec<u8>>>;
@@ -191,11 +124,6 @@ fn any_packets_give_the_files_of_the_packager() {
     }
 }
 
-/// Where pictures of one of these types are.
-fn places(pictures: &[Vec<&[u8]>], types: &[u8]) -> Vec<usize> {
-    (0..pictures.len()).filter(|&index| types.contains(&type_of(&pictures[index]))).collect()
-}
-
 #[test]
 fn workers_on_any_ranges_write_what_one_writes() {
     let streams = [
@@ -229,174 +157,6 @@ fn workers_on_any_ranges_write_what_one_writes() {
             assert_same_files(&with_manifests(keep.path(), track), &packaged.files);
         }
     }
-}
-
-/// Flags of the samples of a segment that `trun` gives flags each.
-fn sample_flags(segment: &[u8]) -> Vec<u32> {
-    let at = segment.windows(4).position(|name| name == b"trun").unwrap();
-    let word = |index: usize| u32::from_be_bytes(segment[at + 4 + 4 * index..][..4].try_into().unwrap());
-    let (flags, count) = (word(0) & 0xff_ffff, word(1) as usize);
-    // 14496-12 8.8.8: data offset, first sample flags; duration, size, flags, composition offset of each sample.
-    let bit = |bit: u32| usize::from(flags & bit != 0);
-    assert_eq!(bit(0x400), 1, "flags of each sample");
-    let (start, row) = (2 + bit(1) + bit(4), bit(0x100) + bit(0x200) + bit(0x400) + bit(0x800));
-    let column = bit(0x100) + bit(0x200);
-    (0..count).map(|sample| word(start + row * sample + column)).collect()
-}
-
-#[test]
-fn a_cra_picture_is_a_sync_sample_unless_rasl_pictures_follow() {
-    const SYNC: u32 = 0x0200_0000;
-    const INTRA_BUT_NOT_SYNC: u32 = 0x0201_0000;
-    for (stream, expected) in [(stream("h265-open.h265"), INTRA_BUT_NOT_SYNC), (closed_cras(), SYNC)] {
-        let keep = tempfile::tempdir().unwrap();
-        let pictures = access_units(&stream);
-        let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
-        for packet in packets(&pictures) {
-            segmenter.push(&packet, SampleTiming::new(1000)).unwrap();
-        }
-        let segment = segmenter.cut().unwrap().unwrap();
-        let flags = sample_flags(&std::fs::read(segment.path).unwrap());
-        let cras = places(&pictures, &[CRA]);
-        assert_eq!((flags.len(), flags[0], cras.len()), (pictures.len(), SYNC, 2));
-        for (index, &flags) in flags.iter().enumerate().skip(1) {
-            let expected = if cras.contains(&index) { expected } else { flags & !SYNC | 0x0001_0000 };
-            assert_eq!(flags, expected, "{index}: {flags:#x}");
-        }
-    }
-}
-
-/// The files below a directory, and what a segmenter says of itself.
-fn state(segmenter: &Segmenter, output: &Path) -> (usize, u64, usize, bool) {
-    let pending = segmenter.pending_duration().0;
-    (segmenter.segments().len(), pending, files_below(output).len(), segmenter.starts_with_sync())
-}
-
-/// Refused with these words, and nothing has changed.
-#[track_caller]
-fn refused(segmenter: &mut Segmenter, output: &Path, packet: &[u8], timing: SampleTiming, said: &[&str]) {
-    let before = state(segmenter, output);
-    let error = segmenter.push(packet, timing).unwrap_err();
-    let text = error.to_string();
-    assert!(said.iter().all(|part| text.contains(part)) && !text.contains('\n'), "{text}");
-    assert!(error.offset().is_some(), "{text}");
-    assert_eq!(state(segmenter, output), before);
-}
-
-/// A segmenter with the pictures up to a CRA picture which RASL pictures follow, the first cut in front of it; the packets, and
-/// where that is.
-fn up_to_open_cra(output: &Path) -> (Segmenter, Vec<Vec<u8>>, usize) {
-    let stream = stream("h265-open.h265");
-    let pictures = access_units(&stream);
-    let cra = places(&pictures, &[CRA])[0];
-    assert!(RASL.contains(&type_of(&pictures[cra + 1])));
-    let packets = packets(&pictures);
-    let mut segmenter = Segmenter::new(plain_config(output, hevc(SampleEntry))).unwrap();
-    for packet in &packets[..cra] {
-        segmenter.push(packet, SampleTiming::new(1000)).unwrap();
-    }
-    segmenter.cut().unwrap().unwrap();
-    (segmenter, packets, cra)
-}
-
-#[test]
-fn a_segment_cannot_start_with_a_cra_picture_that_rasl_pictures_follow() {
-    let keep = tempfile::tempdir().unwrap();
-    let (mut segmenter, packets, cra) = up_to_open_cra(keep.path());
-    segmenter.push(&packets[cra], SampleTiming::new(1000)).unwrap();
-    assert!(segmenter.starts_with_sync());
-    segmenter.push(&packets[cra + 1], SampleTiming::new(1000)).unwrap();
-    assert!(!segmenter.starts_with_sync());
-    let before = state(&segmenter, keep.path());
-    for _ in 0..2 {
-        let error = segmenter.cut().unwrap_err().to_string();
-        assert!(error.contains("sync sample"), "{error}");
-        assert_eq!(state(&segmenter, keep.path()), before);
-    }
-    // Discarded, it is none that waits for anything.
-    assert_eq!(segmenter.discard_pending(), 2);
-    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
-    assert!(segmenter.starts_with_sync());
-    segmenter.finish().unwrap();
-}
-
-#[test]
-fn rasl_pictures_come_too_late_for_a_cra_picture_that_is_cut_as_a_sync_sample() {
-    let keep = tempfile::tempdir().unwrap();
-    let (mut segmenter, packets, cra) = up_to_open_cra(keep.path());
-    segmenter.push(&packets[cra], SampleTiming::new(1000)).unwrap();
-    segmenter.cut().unwrap().unwrap();
-    let rasl = &packets[cra + 1];
-    let said = ["RASL picture of the CRA picture at", "cut as a sync sample", "7.4.2.2"];
-    refused(&mut segmenter, keep.path(), rasl, SampleTiming::new(1000), &said);
-    let both = [&rasl[..], &packets[cra + 2]].concat();
-    refused(&mut segmenter, keep.path(), &both, SampleTiming::new(1000), &said);
-    // What is discarded takes nothing back of what is published.
-    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
-    segmenter.discard_pending();
-    refused(&mut segmenter, keep.path(), rasl, SampleTiming::new(1000), &said);
-    // Behind the next IDR picture there is nothing to be late for, though this one's reference pictures are others.
-    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
-    assert!(segmenter.starts_with_sync());
-    segmenter.finish().unwrap();
-}
-
-#[test]
-fn hints_are_checked_as_soon_as_the_bitstream_tells() {
-    let wrong = ["the caller called a sync sample", "correct the hint"];
-    let keep = tempfile::tempdir().unwrap();
-    let (mut segmenter, packets, cra) = up_to_open_cra(keep.path());
-    let hinted = |sync| SampleTiming::new(1000).sync(sync);
-    refused(&mut segmenter, keep.path(), &packets[0], hinted(false), &["the bitstream says a sync sample"]);
-    // In one packet it shows at once.
-    let both = [&packets[cra][..], &packets[cra + 1]].concat();
-    refused(&mut segmenter, keep.path(), &both, hinted(true), &wrong);
-    assert_eq!(segmenter.push(&both, hinted(false)).unwrap(), 2);
-    segmenter.discard_pending();
-    // In several, at the RASL picture, each time that it comes.
-    segmenter.push(&packets[cra], hinted(true)).unwrap();
-    refused(&mut segmenter, keep.path(), &packets[cra + 1], SampleTiming::new(1000), &wrong);
-    segmenter.discard_pending();
-    segmenter.push(&packets[cra], hinted(false)).unwrap();
-    segmenter.push(&packets[cra + 1], hinted(false)).unwrap();
-    assert!(!segmenter.starts_with_sync());
-}
-
-#[test]
-fn rasl_pictures_of_a_cra_picture_that_starts_the_stream_are_refused_or_dropped() {
-    let stream = stream("h265-open.h265");
-    let pictures = access_units(&stream);
-    let cra = places(&pictures, &[CRA])[0];
-    let rasl = pictures[cra..].iter().skip(1).take_while(|picture| RASL.contains(&type_of(picture))).count();
-    let packets = packets(&pictures[cra..]);
-    assert!(rasl >= 2);
-
-    let keep = tempfile::tempdir().unwrap();
-    let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
-    segmenter.push(&packets[0], SampleTiming::new(1000).sync(true)).unwrap();
-    let said = ["a RASL picture whose CRA or BLA picture starts", "8.1.3"];
-    refused(&mut segmenter, keep.path(), &packets[1], SampleTiming::new(1000), &said);
-    let both = [&packets[rasl][..], &packets[rasl + 1]].concat();
-    refused(&mut segmenter, keep.path(), &both, SampleTiming::new(1000), &said);
-    segmenter.push(&packets[rasl + 1], SampleTiming::new(1000)).unwrap();
-
-    let keep = tempfile::tempdir().unwrap();
-    let config = SegmenterConfig { drop_leading: true, ..plain_config(keep.path(), hevc(SampleEntry)) };
-    let mut segmenter = Segmenter::new(config).unwrap();
-    // A picture that nothing starts with, in front.
-    assert_eq!(
-        segmenter.push(&byte_stream(pictures[cra - 1].iter().copied()), SampleTiming::new(1000)).unwrap(),
-        0
-    );
-    assert_eq!(segmenter.push(&packets[0], SampleTiming::new(1000).sync(true)).unwrap(), 1);
-    for packet in &packets[1..=rasl] {
-        assert_eq!(segmenter.push(packet, SampleTiming::new(1000)).unwrap(), 0);
-    }
-    let dropped = segmenter.dropped();
-    assert_eq!((dropped.skipped_pictures.units, dropped.leading_pictures.units), (rasl as u64, 1));
-    assert_eq!(segmenter.push(&packets[rasl + 1], SampleTiming::new(1000)).unwrap(), 1);
-    assert!(segmenter.starts_with_sync(), "what is dropped does not make it another sample");
-    assert_eq!(segmenter.finish().unwrap().duration().0, 2000);
 }
 
 #[test]
@@ -512,20 +272,6 @@ fn times_that_the_caller_tells_give_the_bytes_of_the_bitstreams_order() {
     }
 }
 
-/// The stream with these units behind the last picture in front of each IDR picture and at its end.
-fn with_ends(stream: &[u8], ends: &[&[u8]]) -> Vec<u8> {
-    let pictures = access_units(stream);
-    let mut units = Vec::new();
-    for (index, picture) in pictures.iter().enumerate() {
-        units.extend(picture);
-        let next = pictures.get(index + 1);
-        if next.is_none_or(|next| IDR.contains(&type_of(next))) {
-            units.extend(ends);
-        }
-    }
-    byte_stream(units)
-}
-
 #[test]
 fn ends_of_sequence_and_bitstream_join_the_picture_in_front_also_in_packets_of_their_own() {
     let plain = stream("h265-closed.h265");
@@ -579,34 +325,6 @@ fn an_end_of_sequence_behind_a_cut_is_refused_with_its_place() {
     let said = ["belong to a picture of a segment that is cut", "H.265 7.4.2.4.4", "packet 2"];
     refused(&mut segmenter, keep.path(), &end, SampleTiming::new(1000), &said);
     segmenter.push(&packets[0], SampleTiming::new(1000).sync(true)).unwrap();
-}
-
-#[test]
-fn a_cra_picture_behind_an_end_of_sequence_is_a_sync_sample_whatever_follows() {
-    let stream = stream("h265-open.h265");
-    let pictures = access_units(&stream);
-    let cra = places(&pictures, &[CRA])[0];
-    let packets = packets(&pictures);
-    let keep = tempfile::tempdir().unwrap();
-    let mut segmenter = Segmenter::new(plain_config(keep.path(), hevc(SampleEntry))).unwrap();
-    for packet in &packets[..cra] {
-        segmenter.push(packet, SampleTiming::new(1000)).unwrap();
-    }
-    segmenter.push(&byte_stream([&END_OF_SEQUENCE[..]]), SampleTiming::new(1000)).unwrap();
-    segmenter.cut().unwrap().unwrap();
-    segmenter.push(&packets[cra], SampleTiming::new(1000).sync(true)).unwrap();
-    refused(&mut segmenter, keep.path(), &packets[cra + 1], SampleTiming::new(1000), &["8.1.3"]);
-    segmenter.cut().unwrap().unwrap();
-    // Dropped with what was cut, the end has not come.
-    let mut segmenter = Segmenter::new(plain_config(&keep.path().join("again"), hevc(SampleEntry))).unwrap();
-    segmenter.push(&packets[0], SampleTiming::new(1000)).unwrap();
-    segmenter.cut().unwrap().unwrap();
-    segmenter.push(&packets[1], SampleTiming::new(1000)).unwrap();
-    segmenter.push(&byte_stream([&END_OF_SEQUENCE[..]]), SampleTiming::new(1000)).unwrap();
-    segmenter.discard_pending();
-    segmenter.push(&packets[cra], SampleTiming::new(1000)).unwrap();
-    segmenter.push(&packets[cra + 1], SampleTiming::new(1000)).unwrap();
-    assert!(!segmenter.starts_with_sync());
 }
 
 /// Sets of another level: the byte behind the profile, whose constraint flags are zeros with emulation prevention.
