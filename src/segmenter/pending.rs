@@ -43,6 +43,8 @@ pub(super) struct Pending {
     places: Vec<u64>,
     /// Of each sample, where samples are not presented in decode order.
     orders: Vec<PictureOrder>,
+    /// CRA pictures that no RASL picture has followed, by index.
+    closed_cras: Vec<usize>,
     /// Of each sample where the caller tells the time.
     presentation_times: Vec<i64>,
     duration: u64,
@@ -229,7 +231,9 @@ impl Pending {
     /// Notes how decoding may start at the next sample; what that tells of one before it is mended there.
     fn note_random_access(&mut self, sample: &ParsedSample, hinted: bool) {
         let cra = OpenCra { index: Some(self.samples.len()), place: sample.place, hinted };
+        self.closed_cras.extend(self.cra_of(sample, hinted).and_then(|cra| cra.index));
         if let Some(OpenCra { index: Some(index), .. }) = self.watch.note(sample.random_access, cra) {
+            self.closed_cras.pop();
             self.samples[index].flags = self.samples[index].flags.without_sync();
             self.orders[index].epoch_start = false;
         }
@@ -241,6 +245,7 @@ impl Pending {
     /// # Errors
     /// Where order or times contradict themselves.
     pub(super) fn settle(&mut self, base: DecodeTime) -> Result<Option<i128>> {
+        timeline::check_epochs(&self.orders, &self.closed_cras, |index| self.places[index])?;
         match self.told {
             Some(Told::Order) if !self.orders.is_empty() => self.settle_by_order().map(|()| None),
             Some(Told::Time) => {
@@ -369,6 +374,7 @@ impl Pending {
         self.samples.clear();
         self.places.clear();
         self.orders.clear();
+        self.closed_cras.clear();
         self.presentation_times.clear();
         self.duration = 0;
     }
@@ -383,3 +389,6 @@ fn decode_times(samples: &[Sample]) -> Vec<u64> {
     };
     samples.iter().scan(0, next).collect()
 }
+
+#[cfg(test)]
+mod tests;
