@@ -101,6 +101,11 @@ impl FrameRate {
         Self::new(2 * u64::from(self.numerator()), u64::from(self.denominator()))
     }
 
+    /// Half the rate: that of frames of which each field is counted. `None` where that does not fit.
+    pub fn halved(self) -> Option<Self> {
+        Self::new(u64::from(self.numerator()), 2 * u64::from(self.denominator()))
+    }
+
     /// `numerator / denominator`, reduced. `None` when it is zero, above [`FrameRate::MAX`], or does not fit.
     pub fn new(numerator: u64, denominator: u64) -> Option<Self> {
         let divisor = gcd(numerator, denominator.max(1));

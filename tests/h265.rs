@@ -333,3 +333,18 @@ fn each_check_notices_what_it_is_there_for() {
     fs::write(&segments[1], &bytes[..bytes.len() / 2]).expect("it can be written");
     assert_ne!(description(&packaged, "avc1"), Problems::new(), "half a segment");
 }
+
+#[test]
+fn a_frame_rate_counts_frames_where_each_field_is_a_picture() {
+    for options in [&["--segment-duration", "1"][..], &["--segment-duration", "1", "--fps", "25"]] {
+        let (said, output) = run(&[Stream::new("tests/streams/h265-fields.h265", 150, 50)], options);
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        assert!(!said.stderr.contains("is used; the stream says"), "{}", said.stderr);
+        let mpd = std::fs::read_to_string(output.path().join("out/manifest.mpd")).expect("a manifest");
+        assert!(mpd.contains("frameRate=\"25\"") && mpd.contains("scanType=\"interlaced\""), "{mpd}");
+        // 150 fields, 50 a second.
+        assert!(mpd.contains("mediaPresentationDuration=\"PT3S\""), "{mpd}");
+        let master = std::fs::read_to_string(output.path().join("out/master.m3u8")).expect("a playlist");
+        assert!(master.contains("FRAME-RATE=25.000"), "{master}");
+    }
+}

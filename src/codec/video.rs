@@ -75,17 +75,22 @@ impl VideoConfiguration {
         }
     }
 
-    /// Pictures per second by the bitstream's timing fields, each of two fields but where [`Self::is_field_coded`]; `None` where
-    /// it has none.
+    /// Frames per second by the bitstream's timing fields; `None` where it has none. Where [`Self::is_field_coded`] there are twice
+    /// as many pictures.
     ///
     /// # Errors
     /// Where they contradict each other, or make no sense.
     pub fn bitstream_rate(&self) -> Result<Option<BitstreamRate>> {
-        match self {
+        let pictures = match self {
             Self::Avc(configuration) => configuration.bitstream_rate(),
             Self::Hevc(configuration) => configuration.bitstream_rate(),
             Self::Av1(configuration) => configuration.bitstream_rate(),
-        }
+        };
+        let frames = |told: BitstreamRate| match self.is_field_coded() {
+            true => told.rate.halved().map(|rate| BitstreamRate { rate, ..told }),
+            false => Some(told),
+        };
+        Ok(pictures?.and_then(frames))
     }
 
     /// Whether each field is a picture and a sample of its own (H.265 `field_seq_flag`), so that there are two a frame.

@@ -50,7 +50,7 @@ struct Lead<'t> {
 impl<'t> Lead<'t> {
     fn of(track: &'t TimedTrack<'t>) -> Option<Self> {
         let pictures = track.source.dropped.leading_pictures.units;
-        track.frame_rate.map(|rate| Self { track, pictures, rate })
+        track.picture_rate.map(|rate| Self { track, pictures, rate })
     }
 
     /// Without rounding: pictures fit 63 bits, being bytes of a file at least, and rates 32 bits each.
@@ -90,7 +90,7 @@ impl std::fmt::Display for Lead<'_> {
 
 fn skipped_pictures(track: &TimedTrack<'_>) -> Option<Notice> {
     let skipped = track.source.dropped.skipped_pictures;
-    let seconds = skipped.units as f64 / track.frame_rate?.hertz();
+    let seconds = skipped.units as f64 / track.picture_rate?.hertz();
     (skipped.units > 0).then(|| {
         let message = format!(
             "dropped: {} RASL pictures, {} bytes, that no decoder shows where they stand; what follows them is {seconds:.3} s \

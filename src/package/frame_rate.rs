@@ -37,8 +37,6 @@ pub(super) struct Stated {
     pub place: &'static str,
     /// The file's timestamps, where it has some.
     pub timestamps: Option<Timestamps>,
-    /// Whether each field is a picture: there are two in each of the frames that a caller gives the rate of.
-    pub is_field_coded: bool,
 }
 
 impl Stated {
@@ -53,8 +51,7 @@ impl Stated {
                 ("equal_picture_interval", "no equal_picture_interval in its sequence header")
             }
         };
-        let (bitstream, is_field_coded) = (configuration.bitstream_rate(), configuration.is_field_coded());
-        Self { bitstream, promise, place, timestamps, is_field_coded }
+        Self { bitstream: configuration.bitstream_rate(), promise, place, timestamps }
     }
 }
 
@@ -65,13 +62,9 @@ pub(super) fn frame_rate(
     stated: Stated,
     notices: &mut Vec<Notice>,
 ) -> Result<FrameRate> {
-    let Stated { bitstream, promise, place, timestamps, is_field_coded } = stated;
+    let Stated { bitstream, promise, place, timestamps } = stated;
     let mut tell = |message: String| notices.push(Notice::about(&input.path, message));
     let given = input.frame_rate.or(request.frame_rate);
-    let given = match given.filter(|_| is_field_coded) {
-        Some(frames) => Some(field_rate(frames).map_err(|error| error.in_file(&input.path))?),
-        None => given,
-    };
     let told = match bitstream {
         // Timing fields that make no sense do no harm to a caller who knows better.
         Err(_) if given.is_some() => None,
@@ -170,13 +163,7 @@ mod tests {
         let mut notices = Vec::new();
         let request = Request::new(Vec::new(), "out");
         let input = InputRequest { frame_rate: given, ..InputRequest::new("v.ivf") };
-        let stated = Stated {
-            bitstream: Ok(told),
-            promise: "flag",
-            place: "no timing",
-            timestamps,
-            is_field_coded: false,
-        };
+        let stated = Stated { bitstream: Ok(told), promise: "flag", place: "no timing", timestamps };
         let settled = frame_rate(&request, &input, stated, &mut notices);
         (
             settled.map_err(|error| error.to_string()),

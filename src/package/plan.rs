@@ -108,6 +108,11 @@ impl Plan {
         let (video, audio): (Vec<_>, Vec<_>) =
             renditions.iter().map(|r| r.packaged.clone()).partition(|track| track.media().is_video());
         let presentation = Presentation::new(video, audio)?;
+        if let (true, [_, _, ..]) = (presentation.is_audio_ladder(), presentation.audio()) {
+            let message = "the inputs are taken for one sound at several bit rates, which a player switches between: give each its \
+                           lang= or name= if they are not";
+            notices.push(Notice { about: "audio".to_owned(), message: message.to_owned() });
+        }
         let switching_sets = switching_sets(&presentation, &renditions);
         let target_duration = hls::target_duration(&presentation);
         let manifests = manifests(request, &presentation, target_duration)?;

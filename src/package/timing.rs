@@ -7,6 +7,7 @@ use super::frame_rate::{Stated, field_rate, frame_rate};
 use super::ingest::{OpenCra, Pictures, SourceKind, SourceTrack};
 use super::report::Notice;
 use super::{InputRequest, Request};
+use crate::codec::VideoConfiguration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
@@ -21,8 +22,10 @@ pub struct TimedTrack<'a> {
     pub input: &'a InputRequest,
     /// The track, timed.
     pub source: SourceTrack,
-    /// Rate of the pictures; `None` for audio.
+    /// Frames per second; `None` for audio.
     pub frame_rate: Option<FrameRate>,
+    /// Pictures per second: twice as many where each field is one.
+    pub picture_rate: Option<FrameRate>,
     /// Of all its times.
     pub timescale: Timescale,
     /// Bit rates of its samples, without boxes.
@@ -68,6 +71,7 @@ pub fn time_tracks<'a>(
                     input,
                     source,
                     frame_rate: None,
+                    picture_rate: None,
                     timescale,
                     bit_rate,
                     open_cras: Vec::new(),
@@ -94,7 +98,8 @@ fn timescales(video: &[(&InputRequest, SourceTrack, FrameRate)]) -> Result<Vec<T
         // A field without the other one lasts half a frame.
         let ticking = set().map(|(input, source, rate)| {
             let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
-            if has_fields { field_rate(*rate).map_err(|e| e.in_file(&input.path)) } else { Ok(*rate) }
+            if has_fields { field_rate(*rate) } else { picture_rate(source, *rate) }
+                .map_err(|e| e.in_file(&input.path))
         });
         Timescale::for_frame_rates(ticking.collect::<Result<Vec<_>>>()?).ok_or_else(|| {
             let refused = Error::unsupported(
@@ -119,6 +124,7 @@ fn time_pictures<'a>(
     timescale: Timescale,
 ) -> Result<TimedTrack<'a>> {
     let Pictures { orders, fields, closed_cras, open_cras } = pictures;
+    let pictures_a_second = picture_rate(&source, rate).map_err(|error| error.in_file(&input.path))?;
     let Samples { samples, ranges, .. } = &mut source.samples;
     let units = |index: usize| {
         let Range { start, end } = samples[index].ranges;
@@ -133,7 +139,7 @@ fn time_pictures<'a>(
     let in_file = |error: Error| error.in_file(&input.path);
     timeline::check_epochs(&orders, &closed_cras, place).map_err(in_file)?;
     if fields.is_empty() {
-        let duration = picture_duration(rate, timescale).map_err(in_file)?;
+        let duration = picture_duration(pictures_a_second, timescale).map_err(in_file)?;
         let offsets = timeline::composition_offsets(&orders, duration, place).map_err(in_file)?;
         for sample in samples.iter_mut() {
             sample.duration = duration.get();
@@ -154,7 +160,14 @@ fn time_pictures<'a>(
         set_offsets(samples, offsets);
     }
     let bit_rate = BitRate::of(&source.samples.samples, timescale);
-    Ok(TimedTrack { input, source, frame_rate: Some(rate), timescale, bit_rate, open_cras })
+    let (frame_rate, picture_rate) = (Some(rate), Some(pictures_a_second));
+    Ok(TimedTrack { input, source, frame_rate, picture_rate, timescale, bit_rate, open_cras })
+}
+
+/// Pictures per second at so many frames.
+fn picture_rate(source: &SourceTrack, frames: FrameRate) -> Result<FrameRate> {
+    let is_field_coded = source.kind.video().is_some_and(VideoConfiguration::is_field_coded);
+    if is_field_coded { field_rate(frames) } else { Ok(frames) }
 }
 
 /// There are none where samples are presented in the order of decoding.

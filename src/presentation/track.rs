@@ -16,7 +16,7 @@ pub enum Media {
     Video {
         /// Size, sample shape and colour. A width and height of 0 are not known.
         format: VideoFormat,
-        /// Pictures per second, the highest where it varies; `None` when it is not known.
+        /// Frames per second, two fields counting as one, the highest where it varies; `None` when it is not known.
         frame_rate: Option<FrameRate>,
         /// Whether they are fields; `None` when that is not known.
         scan: Option<ScanType>,

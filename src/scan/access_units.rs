@@ -166,8 +166,6 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
                 (self.in_front, self.boundary) = (true, true);
             }
             Role::EndOfSequence { stays } | Role::EndOfStream { stays } => {
-                // The one stands behind the other, and nothing of the next picture between them.
-                self.in_front &= !self.ended || self.waiting.is_some();
                 match role {
                     _ if stays => self.add_behind(nal, role),
                     Role::EndOfSequence { .. } => self.dropped.ends_of_sequence.add(bytes),

@@ -161,7 +161,8 @@ pub struct VideoConfig {
     pub width: Option<u16>,
     /// Lines after cropping; another in the bitstream is an error.
     pub height: Option<u16>,
-    /// Pictures per second: it proves the media profile, and stands in playlists. It is not used for times.
+    /// Frames per second, two fields counting as one: it proves the media profile, and stands in manifests. It is not used for
+    /// times.
     pub frame_rate: Option<FrameRate>,
     /// Meaning of the sample values; wins over the bitstream's.
     pub colour: Option<Colour>,

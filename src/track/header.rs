@@ -62,7 +62,7 @@ pub enum SampleEntry {
         parameter_sets: ParameterSetPlacement,
         /// Size, sample shape and colour of the pictures.
         format: VideoFormat,
-        /// Pictures per second; `None` when it varies. Only proves the media profile.
+        /// Frames per second, two fields counting as one; `None` when it varies. Only proves the media profile.
         frame_rate: Option<FrameRate>,
         /// Progressive where `frame_mbs_only_flag` is 1 in every sequence parameter set, which proves the media profile.
         scan: Option<ScanType>,
@@ -75,7 +75,7 @@ pub enum SampleEntry {
         parameter_sets: ParameterSetPlacement,
         /// Size, sample shape and colour of the pictures.
         format: VideoFormat,
-        /// Pictures per second; `None` when it varies. Only proves the media profile.
+        /// Frames per second, two fields counting as one; `None` when it varies. Only proves the media profile.
         frame_rate: Option<FrameRate>,
         /// Whether the stream says that its pictures are frames, or fields. Only proves the media profile.
         scan: Option<ScanType>,

@@ -42,12 +42,12 @@ fn a_cra_picture_without_rasl_pictures_is_shown_behind_all_in_front_of_it() {
         assert_eq!(offsets(&sound, together).unwrap(), [0, 0, 1000, -1000]);
         let error = offsets(&damaged, together).unwrap_err().to_string();
         assert!(
-            error.contains("has picture order count 4, before 6") && error.contains("7.4.2.2"),
+            error.contains("has picture order count 4, not behind 6") && error.contains("7.4.2.2"),
             "{error}"
         );
         // One that RASL pictures follow, in front, makes no difference.
         let open = [Slice::cra(10), Slice::b(9, 3), Slice::p(14), Slice::cra(12)];
         let error = offsets(&[&sound[..2], &open].concat(), together).unwrap_err().to_string();
-        assert!(error.contains("has picture order count 12, before 14"), "{error}");
+        assert!(error.contains("has picture order count 12, not behind 14"), "{error}");
     }
 }
