@@ -7,6 +7,7 @@ mod groups;
 use std::fmt::Write;
 
 use self::groups::{Group, Groups};
+use crate::codec::VideoRange;
 use crate::error::{Error, Result};
 use crate::presentation::{BitRate, Media, PackagedTrack, Presentation};
 use crate::time::FrameRate;
@@ -96,6 +97,10 @@ pub fn write_master(presentation: &Presentation) -> Result<String> {
     Ok(text)
 }
 
+fn is_standard_range(track: &PackagedTrack) -> bool {
+    !matches!(track.media(), Media::Video { format, .. } if format.video_range() != VideoRange::Sdr)
+}
+
 /// Variants among which a player switches.
 struct Block<'a> {
     tracks: Vec<&'a PackagedTrack>,
@@ -105,7 +110,7 @@ struct Block<'a> {
 fn blocks<'a>(presentation: &'a Presentation, groups: &'a Groups<'a>) -> Vec<Block<'a>> {
     let mut sets = presentation.switching_sets();
     sets.retain(|set| set[0].media().is_video());
-    sets.sort_by_key(|set| set[0].codec_family() != "avc");
+    sets.sort_by_key(|set| (set[0].codec_family() != "avc", !is_standard_range(set[0])));
     match (sets.is_empty(), groups.groups.is_empty()) {
         (true, true) => vec![Block { tracks: presentation.audio().iter().collect(), group: None }],
         (true, false) => {

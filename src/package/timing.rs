@@ -48,9 +48,12 @@ pub fn time_tracks<'a>(
             SourceKind::Video { configuration, timestamps, pictures } => {
                 let stated = Stated::of(configuration, *timestamps);
                 let rate = frame_rate(request, input, stated, notices)?;
-                if input.frame_rate.or(request.frame_rate).is_some() {
+                let rate = if input.frame_rate.or(request.frame_rate).is_some() {
                     notices.extend(pictures.forget_pulldown().map(|text| Notice::about(&input.path, text)));
-                }
+                    rate
+                } else {
+                    pictures.settle_rate(rate)
+                };
                 video.push((input, source, rate));
             }
             SourceKind::Aac(config) => {

@@ -74,8 +74,8 @@ pub struct AccessUnitBuilder<C: NalCodec> {
     hdr: HdrMetadata,
     /// Where an SEI message says otherwise than `hdr`.
     hdr_changes: Option<u64>,
-    /// Payload of the picture timing SEI message for the next picture.
-    picture_timing: Option<Vec<u8>>,
+    /// Payload of the picture timing SEI message for the next picture; empty without one.
+    picture_timing: Vec<u8>,
     dropped: Dropped,
     repeated: Count,
     slices: SliceCounts,
@@ -123,7 +123,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             counter: C::Counter::default(),
             hdr: HdrMetadata::default(),
             hdr_changes: None,
-            picture_timing: None,
+            picture_timing: Vec::new(),
             dropped: Dropped::default(),
             repeated: Count::default(),
             slices: SliceCounts::default(),
@@ -239,7 +239,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     pub fn discard_waiting(&mut self) {
         self.waiting = None;
         self.held.clear();
-        self.picture_timing = None;
+        self.picture_timing.clear();
     }
 
     /// From now on a parameter set that has not come yet is an error: the sample entry is written.
@@ -329,8 +329,9 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             return Ok(None);
         }
         self.check_given(&slice, nal.offset)?;
+        let boundary = self.boundary || (C::FRONT_STARTS_UNIT && self.in_front);
         if let Some(picture) = &mut self.picture
-            && !self.boundary
+            && !boundary
             && !slice.starts_new_picture(&picture.current())
         {
             // Of one that is dropped it may not be known what its slices say, and does not matter.
@@ -398,7 +399,8 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         for message in sei::messages(nal.head, C::HEADER_LEN).map_while(Result::ok) {
             let mut said = HdrMetadata::default();
             if message.payload_type == sei::PICTURE_TIMING {
-                self.picture_timing = Some(message.payload.to_vec());
+                self.picture_timing.clear();
+                self.picture_timing.extend_from_slice(&message.payload);
             } else if matches!(said.read(&message), Ok(true)) && !self.hdr.take_in(&said) {
                 self.hdr_changes.get_or_insert(nal.offset);
             }
@@ -510,7 +512,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
 
     /// For how many fields the picture, or field, that starts with `slice` is shown.
     fn fields(&self, slice: &C::Slice) -> u8 {
-        C::field_count(slice, self.picture_timing.as_deref(), &self.sets)
+        C::field_count(slice, &self.picture_timing, &self.sets)
     }
 
     /// Adds a slice to the picture that is open; without one it is an error, which says `what` came.
@@ -541,7 +543,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         }
         self.units.push(nal.range());
         self.waiting = self.held.first().map(|unit| unit.range.offset);
-        self.picture_timing = None;
+        self.picture_timing.clear();
         (self.in_front, self.boundary, self.ended) = (false, false, false);
     }
 

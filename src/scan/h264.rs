@@ -45,6 +45,8 @@ impl NalCodec for H264 {
         first_slice: "H.264 7.4.1.2.4",
     };
 
+    const FRONT_STARTS_UNIT: bool = false;
+
     const HEADER_LEN: usize = 1;
 
     fn role(head: &[u8]) -> Result<Role> {
@@ -95,12 +97,11 @@ impl NalCodec for H264 {
         slice.reference
     }
 
-    fn field_count(slice: &SliceHeader, picture_timing: Option<&[u8]>, sets: &ParameterSets) -> u8 {
+    fn field_count(slice: &SliceHeader, picture_timing: &[u8], sets: &ParameterSets) -> u8 {
         let usual = if slice.field.is_some() { 1 } else { 2 };
         // One that cannot be read tells nothing; it stays in the sample.
-        let told = picture_timing
-            .zip(sets.for_slice(slice.start.pps_id).ok())
-            .and_then(|(timing, (_, sps))| read_pic_struct(timing, sps).ok().flatten());
+        let sps = sets.for_slice(slice.start.pps_id).ok().filter(|_| !picture_timing.is_empty());
+        let told = sps.and_then(|(_, sps)| read_pic_struct(picture_timing, sps).ok().flatten());
         told.map_or(usual, |pic_struct| pic_struct.field_count())
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use super::access_units::{self, NalCodec, ParameterSetStore, Role, Rules};
 use crate::codec::h265::{
     HevcConfiguration, NalHeader, NalUnitType, OrderCounter, ParameterSets, SequenceParameterSet,
-    SliceHeader, SliceType,
+    SliceHeader, SliceType, ticks_shown,
 };
 use crate::codec::parameter_sets::SetInForce;
 use crate::codec::sei::{self, HdrMetadata};
@@ -49,6 +49,8 @@ impl NalCodec for H265 {
         unit_order: "H.265 7.4.2.4.4",
         first_slice: "H.265 7.4.2.4.5",
     };
+
+    const FRONT_STARTS_UNIT: bool = true;
 
     const HEADER_LEN: usize = 2;
 
@@ -116,8 +118,10 @@ impl NalCodec for H265 {
         !needed_by_none
     }
 
-    fn field_count(_: &SliceHeader, _: Option<&[u8]>, _: &ParameterSets) -> u8 {
-        2
+    fn field_count(slice: &SliceHeader, picture_timing: &[u8], sets: &ParameterSets) -> u8 {
+        // A picture lasts one clock tick, which the frame rate is made of, unless it says otherwise: in fields, two a tick.
+        let sps = sets.for_slice(slice.pps_id).ok();
+        2 * sps.map_or(1, |(_, sps)| ticks_shown(picture_timing, sps))
     }
 
     fn configuration(sets: &ParameterSets, hdr: &HdrMetadata) -> Result<HevcConfiguration> {

@@ -10,14 +10,14 @@
 //! ```
 //!
 //! which is a bucket that holds `rate × minBufferTime` bits, takes each segment at its start and leaks at `rate`: it must not
-//! overflow. `@bandwidth` is the least whole rate for which it does not. `@minBufferTime` is the longest segment of the
+//! overflow. `@bandwidth` is the least whole rate for which it does not, and not less than the average. `@minBufferTime` is the longest segment of the
 //! presentation: with less, a constant bit rate would need a `@bandwidth` above itself. Init segments do not count.
 
 use super::timing::Microseconds;
 use crate::error::{Error, Result};
 use crate::presentation::PackagedTrack;
 
-/// The least `@bandwidth` of a track in bits per second, at least 1.
+/// The least `@bandwidth` of a track in bits per second, at least its average rate and 1.
 ///
 /// # Errors
 /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when it is more than the `xs:unsignedInt` of the schema.
@@ -32,8 +32,10 @@ pub(super) fn bandwidth(track: &PackagedTrack, min_buffer_time: Microseconds) ->
             "encode it with a lower bit rate",
         ));
     }
-    // A rate above one that is enough is enough.
-    let (mut least, mut enough) = (1, u32::MAX);
+    // A rate above one that is enough is enough. Behind a long segment of another track the bucket is so deep that the least rate
+    // would be below the track's own, which nobody who compares it with a throughput could play for long.
+    let average = u32::try_from(track.average_bit_rate().ceil()).unwrap_or(u32::MAX);
+    let (mut least, mut enough) = (average.max(1), u32::MAX);
     while least < enough {
         let middle = least + (enough - least) / 2;
         if is_enough(track, middle, min_buffer_time) {

@@ -1,6 +1,7 @@
 //! What a video bitstream says of its pictures beside their bytes, in decode order.
 
 use crate::codec::PictureOrder;
+use crate::time::FrameRate;
 
 /// Fields that a frame is shown for, where nothing says otherwise.
 const FIELDS_OF_A_FRAME: u8 = 2;
@@ -46,6 +47,26 @@ impl Pictures {
         })
     }
 
+    /// The rate of the frames where the stream's own clock is `rate` and all are shown for equally long, but for longer than two
+    /// fields (`pic_struct`: doubling): they are frames of that rate then.
+    pub(in crate::package) fn settle_rate(&mut self, rate: FrameRate) -> FrameRate {
+        let Some((&first, others)) = self.fields.split_first() else { return rate };
+        if first <= FIELDS_OF_A_FRAME || others.iter().any(|&fields| fields != first) {
+            return rate;
+        }
+        let slower = FrameRate::new(
+            u64::from(FIELDS_OF_A_FRAME) * u64::from(rate.numerator()),
+            u64::from(first) * u64::from(rate.denominator()),
+        );
+        match slower {
+            Some(slower) => {
+                self.fields.clear();
+                slower
+            }
+            None => rate,
+        }
+    }
+
     /// Notes for how many fields the picture of this index, which is the next, is shown.
     pub(super) fn note_fields(&mut self, index: usize, fields: u8) {
         if self.fields.is_empty() && fields != FIELDS_OF_A_FRAME {
@@ -65,6 +86,21 @@ mod tests {
         let mut pictures = Pictures::default();
         fields.iter().enumerate().for_each(|(index, &fields)| pictures.note_fields(index, fields));
         pictures
+    }
+
+    #[test]
+    fn frames_that_are_all_doubled_are_frames_of_half_the_rate() {
+        let rate = FrameRate::new(24, 1).unwrap();
+        let settled = |fields: &[u8]| {
+            let mut pictures = of_fields(fields);
+            (pictures.settle_rate(rate), pictures.fields)
+        };
+        assert_eq!(settled(&[4, 4, 4]), (FrameRate::new(12, 1).unwrap(), vec![]));
+        assert_eq!(settled(&[3, 3]), (FrameRate::new(16, 1).unwrap(), vec![]));
+        // Frames as they are, one that differs, and fields without the other one.
+        for fields in [&[][..], &[4, 4, 2], &[3, 2, 3, 2], &[1, 1]] {
+            assert_eq!(settled(fields), (rate, fields.to_vec()), "{fields:?}");
+        }
     }
 
     #[test]

@@ -26,6 +26,10 @@ pub trait NalCodec: Clone + Debug + Default {
     /// For a header that breaks a rule.
     fn role(head: &[u8]) -> Result<Role>;
 
+    /// Whether a unit that can only stand in front of a picture ends the one before, so that no slice of that may follow. Not in
+    /// H.264, where prefix NAL units stand between slices.
+    const FRONT_STARTS_UNIT: bool;
+
     /// Bytes of a NAL unit's header.
     const HEADER_LEN: usize;
 
@@ -64,8 +68,8 @@ pub trait NalCodec: Clone + Debug + Default {
     fn is_reference(slice: &Self::Slice, sets: &Self::Sets) -> bool;
 
     /// How many fields the picture or field that starts with `slice` is shown for; `picture_timing` is the payload of the SEI
-    /// message in front of it, without emulation prevention.
-    fn field_count(slice: &Self::Slice, picture_timing: Option<&[u8]>, sets: &Self::Sets) -> u8;
+    /// message in front of it, without emulation prevention, empty where there is none.
+    fn field_count(slice: &Self::Slice, picture_timing: &[u8], sets: &Self::Sets) -> u8;
 
     /// What the sample entry says, with what SEI messages told.
     ///

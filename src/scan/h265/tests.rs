@@ -245,6 +245,23 @@ fn slice_segment_behind_a_delimiter_or_an_end_has_lost_its_first() {
 }
 
 #[test]
+fn slice_segment_behind_a_unit_that_starts_an_access_unit_has_lost_its_first() {
+    let idr = Slice::idr();
+    for front in [
+        Vps::default().nal(),
+        Sps::default().nal(),
+        Pps::default().nal(),
+        unit(39, 0),
+        unit(41, 0),
+        unit(48, 0),
+    ] {
+        let stream = Stream::with_sets([idr.nal(), front, idr.next_segment(4).nal()]);
+        let error = stream.error(false).to_string();
+        assert!(error.contains("whose first slice has not come") && error.contains("7.4.2.4.5"), "{error}");
+    }
+}
+
+#[test]
 fn lost_first_slice_segment_is_refused() {
     let (idr, p) = (Slice::idr(), Slice::p(4));
     let other_layer = Slice { temporal_id: 1, ..Slice::p(4) };
