@@ -6,6 +6,7 @@ pub mod av1;
 pub mod h264;
 pub mod h265;
 pub(crate) mod parameter_sets;
+pub(crate) mod picture_format;
 pub mod sei;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]

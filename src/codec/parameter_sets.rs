@@ -1,10 +1,12 @@
-//! Parameter sets of H.264 and H.265 by id: what came first, what holds now, where each was last sent. What a set says
+//! Parameter sets of H.264 and H.265 by id: what came first, what holds now, where each was last sent, what
+//! pictures used. What a set says
 //! is the codec's; that a sample entry holds one set for each id for the whole track is the same for both
 //! (ISO/IEC 14496-15).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::picture_format::SequenceSet;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where the parameter sets of a track are kept.
@@ -36,12 +38,17 @@ impl ParameterSetPlacement {
 }
 
 /// Parameter sets of one kind, by id.
-pub(crate) type SetMap<T> = BTreeMap<u8, Stored<T>>;
+#[derive(Clone, Debug)]
+pub(crate) struct SetMap<T> {
+    /// What errors call a set of them.
+    kind: &'static str,
+    by_id: BTreeMap<u8, Stored<T>>,
+}
 
 /// What came under one id.
 #[derive(Clone, Debug)]
-pub(crate) struct Stored<T> {
-    pub(crate) first: Version<T>,
+struct Stored<T> {
+    first: Version<T>,
     /// The one that holds now, where that is not the first.
     replaced_by: Option<Version<T>>,
     /// Where the one that holds now was last sent.
@@ -59,20 +66,100 @@ pub(crate) struct Version<T> {
 }
 
 impl<T> Stored<T> {
-    pub(crate) fn current(&self) -> &Version<T> {
+    fn current(&self) -> &Version<T> {
         self.replaced_by.as_ref().unwrap_or(&self.first)
     }
 
-    pub(crate) fn place(&self) -> SetPlace {
+    fn place(&self) -> SetPlace {
         let len = u32::try_from(self.current().bytes.len());
         SetPlace { offset: self.last, len: len.expect("a stored set has at most MAX_SET_LEN bytes") }
     }
 }
 
-/// The bytes of the set that holds now and was last sent at `offset`.
-pub(crate) fn sent_at<T>(sets: &SetMap<T>, offset: u64) -> Option<&Arc<[u8]>> {
-    let stored = sets.values().find(|stored| stored.last == offset)?;
-    Some(&stored.current().bytes)
+impl<T> SetMap<T> {
+    /// No sets yet of this `kind`.
+    pub(crate) fn new(kind: &'static str) -> Self {
+        Self { kind, by_id: BTreeMap::new() }
+    }
+
+    /// Takes in a set.
+    ///
+    /// # Errors
+    /// Where the track keeps sets in the sample entry alone and another came under the same id; where a new id comes when
+    /// the sample entry is written. Nothing is taken in then.
+    pub(crate) fn store(&mut self, id: u8, came: Came<'_>, value: T) -> Result<()> {
+        let Self { kind, by_id } = self;
+        let Came { nal, offset, keeping: Keeping { placement, closed } } = came;
+        let version = || Version { bytes: nal.into(), offset, value };
+        let Some(stored) = by_id.get_mut(&id) else {
+            if closed {
+                return Err(Error::conflict(
+                    format!("{kind} {id} is new, and the init segment is written without it"),
+                    "give it when the track is started, or keep parameter sets in band (avc3, hev1)",
+                )
+                .at(offset));
+            }
+            by_id.insert(id, Stored { first: version(), replaced_by: None, last: offset });
+            return Ok(());
+        };
+        if *stored.current().bytes != *nal {
+            if placement == ParameterSetPlacement::SampleEntry {
+                let first = stored.first.offset;
+                return Err(
+                    Error::new(ErrorKind::ParameterSetChanged { kind, id, first, second: offset }).at(offset)
+                );
+            }
+            stored.replaced_by = Some(version());
+        }
+        stored.last = offset;
+        Ok(())
+    }
+
+    /// The set that holds now under `id`, for a slice that refers to it, or does so `by` a set of another kind and id.
+    ///
+    /// # Errors
+    /// Where none has come, against the codec's `clause`.
+    pub(crate) fn needed(
+        &self,
+        id: u8,
+        by: Option<(&'static str, u8)>,
+        clause: &'static str,
+    ) -> Result<&Version<T>> {
+        self.by_id.get(&id).map(Stored::current).ok_or_else(|| {
+            let by = by.map_or(String::new(), |(kind, id)| format!(" by {kind} {id}"));
+            Error::malformed(
+                format!("the slice refers to {} {id}{by}, which has not come", self.kind),
+                clause,
+                "the stream starts in the middle or lacks data; parameter sets must come before the slices that use them",
+            )
+        })
+    }
+
+    /// The sets as they first came, in id order.
+    pub(crate) fn first(&self) -> impl Iterator<Item = &Version<T>> {
+        self.by_id.values().map(|stored| &stored.first)
+    }
+
+    /// Whether a set first came with these bytes.
+    pub(crate) fn has_first(&self, nal: &[u8]) -> bool {
+        self.first().any(|version| *version.bytes == *nal)
+    }
+
+    /// The sets that hold now, by id, with where they were last sent.
+    pub(crate) fn in_force(&self) -> impl Iterator<Item = (u8, &T, SetPlace)> {
+        self.by_id.iter().map(|(&id, stored)| (id, &stored.current().value, stored.place()))
+    }
+
+    /// Where the set that holds now under `id` was last sent.
+    pub(crate) fn place(&self, id: u8) -> Option<SetPlace> {
+        self.by_id.get(&id).map(Stored::place)
+    }
+
+    /// The bytes of the set that holds now and was last sent at `offset`.
+    pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
+        let stored = self.by_id.values().find(|stored| stored.last == offset)?;
+        Some(&stored.current().bytes)
+    }
 }
 
 /// Where a set that holds now was last sent: its NAL unit in the source.
@@ -118,53 +205,107 @@ pub(crate) fn trim_zeros(nal: &[u8]) -> &[u8] {
     &nal[..len]
 }
 
+/// How a track keeps its sets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Keeping {
+    placement: ParameterSetPlacement,
+    /// The sample entry is written: no set may come that it does not have.
+    closed: bool,
+}
+
+impl Keeping {
+    /// There, with the sample entry still open.
+    pub(crate) fn new(placement: ParameterSetPlacement) -> Self {
+        Self { placement, closed: false }
+    }
+
+    pub(crate) fn placement(self) -> ParameterSetPlacement {
+        self.placement
+    }
+
+    /// Refuses sets that have not come yet from now on, where the sample entry alone holds sets.
+    pub(crate) fn close(&mut self) {
+        self.closed = self.is_in_sample_entry();
+    }
+
+    /// Whether the sample entry alone holds sets.
+    pub(crate) fn is_in_sample_entry(self) -> bool {
+        self.placement == ParameterSetPlacement::SampleEntry
+    }
+
+    /// A set that came at `offset` in the source: `nal` without trailing zeros.
+    ///
+    /// # Errors
+    /// Where its length does not fit the configuration record.
+    pub(crate) fn came(self, nal: &[u8], offset: u64) -> Result<Came<'_>> {
+        if nal.len() > MAX_SET_LEN {
+            return Err(too_long(nal.len() as u64).at(offset));
+        }
+        Ok(Came { nal, offset, keeping: self })
+    }
+}
+
 /// A set that came, where, and for what track.
 #[derive(Clone, Copy)]
 pub(crate) struct Came<'a> {
     /// The NAL unit, trailing zeros trimmed, at most [`MAX_SET_LEN`] bytes.
-    pub(crate) nal: &'a [u8],
-    pub(crate) offset: u64,
-    pub(crate) placement: ParameterSetPlacement,
-    /// The sample entry is written: no set may come that it does not have.
-    pub(crate) closed: bool,
+    nal: &'a [u8],
+    offset: u64,
+    keeping: Keeping,
 }
 
-/// Takes in a set of this `kind`.
-///
-/// # Errors
-/// Where the track keeps sets in the sample entry alone and another came under the same id; where a new id comes when the
-/// sample entry is written. Nothing is taken in then.
-pub(crate) fn store<T>(
-    sets: &mut SetMap<T>,
-    id: u8,
-    kind: &'static str,
-    came: Came<'_>,
-    value: T,
-) -> Result<()> {
-    let Came { nal, offset, placement, closed } = came;
-    let version = || Version { bytes: nal.into(), offset, value };
-    let Some(stored) = sets.get_mut(&id) else {
-        if closed {
-            return Err(Error::conflict(
-                format!("{kind} {id} is new, and the init segment is written without it"),
-                "give it when the track is started, or keep parameter sets in band (avc3, hev1)",
-            )
-            .at(offset));
-        }
-        sets.insert(id, Stored { first: version(), replaced_by: None, last: offset });
-        return Ok(());
-    };
-    if *stored.current().bytes != *nal {
-        if placement == ParameterSetPlacement::SampleEntry {
-            let first = stored.first.offset;
-            return Err(
-                Error::new(ErrorKind::ParameterSetChanged { kind, id, first, second: offset }).at(offset)
-            );
-        }
-        stored.replaced_by = Some(version());
+/// The sequence parameter sets that pictures used. `A` tells the sets in use at a time from others, `T` is the timing that
+/// they give.
+#[derive(Clone, Debug)]
+pub(crate) struct Used<S, A, T> {
+    /// That of the first picture.
+    first: Option<S>,
+    /// Of every one.
+    timings: BTreeSet<Option<T>>,
+    /// In use now.
+    active: Option<A>,
+}
+
+impl<S, A, T> Default for Used<S, A, T> {
+    fn default() -> Self {
+        Self { first: None, timings: BTreeSet::new(), active: None }
     }
-    stored.last = offset;
-    Ok(())
+}
+
+impl<S: SequenceSet, A: Copy + PartialEq, T: Ord> Used<S, A, T> {
+    /// What is in use now.
+    pub(crate) fn active(&self) -> Option<A> {
+        self.active
+    }
+
+    /// The sequence parameter set of the first picture.
+    pub(crate) fn first(&self) -> Option<&S> {
+        self.first.as_ref()
+    }
+
+    /// Timing of every sequence parameter set that pictures used.
+    pub(crate) fn timings(&self) -> impl Iterator<Item = &Option<T>> {
+        self.timings.iter()
+    }
+
+    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
+    pub(crate) fn picture_size(&self) -> Option<(u16, u16)> {
+        self.first().map(|sps| sps.picture_format().cropped_size())
+    }
+
+    /// Notes that pictures use `sps` from now on, with this `timing`.
+    ///
+    /// # Errors
+    /// Where their format is not that of the first picture: the sample entry describes one. Nothing is noted then.
+    pub(crate) fn activate(&mut self, active: A, sps: S, timing: Option<T>) -> Result<()> {
+        if let Some(first) = &self.first {
+            first.picture_format().check_same(&sps.picture_format())?;
+        }
+        self.timings.insert(timing);
+        self.first.get_or_insert(sps);
+        self.active = Some(active);
+        Ok(())
+    }
 }
 
 /// A decoder configuration record with parameter sets in it: the body of `avcC` or `hvcC`.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::codec::picture_format::common_chroma;
 use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
@@ -55,17 +56,7 @@ impl AvcConfiguration {
             return Err(missing("picture"));
         }
         let demands = sets.demands();
-        let chroma = first.chroma;
-        if let Some(other) = sets.first_sps().map(|set| &set.value).find(|sps| sps.chroma != chroma) {
-            return Err(Error::unsupported(
-                format!(
-                    "sequence parameter sets {} and {} have different sample formats, and one configuration record \
-                     holds one",
-                    first.id, other.id
-                ),
-                "remove the set that no picture uses",
-            ));
-        }
+        let chroma = common_chroma(first, sets.first_sps().map(|set| &set.value))?;
         let configuration = Self {
             placement: sets.placement(),
             profile_idc: common_profile(demands)?,
@@ -81,7 +72,7 @@ impl AvcConfiguration {
             pps: sets.first_pps().map(|set| set.bytes.to_vec()).collect(),
             sps_extensions: sets.first_sps_extensions().map(|set| set.bytes.to_vec()).collect(),
             format: first.video_format(),
-            timings: sets.timings().iter().copied().collect(),
+            timings: sets.timings().copied().collect(),
         };
         configuration.check_record()?;
         Ok(configuration)

@@ -23,6 +23,7 @@ mod sps;
 pub(crate) mod testing;
 pub(in crate::codec) mod vui;
 
+pub use super::picture_format::ChromaFormat;
 pub use configuration::AvcConfiguration;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -33,7 +34,7 @@ pub use poc::OrderCounter;
 pub use pps::PictureParameterSet;
 pub use record::{AvcRecord, covering_codec_string};
 pub use slice::{Field, OrderSyntax, SliceHeader, SliceStart, SliceType};
-pub use sps::{ChromaFormat, OrderCountType, SequenceParameterSet};
+pub use sps::{OrderCountType, SequenceParameterSet};
 pub use vui::{CpbDpbDelayLengths, Timing, Vui};
 
 use crate::bits::BitReader;

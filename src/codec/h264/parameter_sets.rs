@@ -10,32 +10,34 @@ use std::sync::Arc;
 
 use crate::bits::BitReader;
 use crate::codec::parameter_sets::{
-    Came, MAX_SET_LEN, ParameterSetPlacement, SetInForce, SetMap, Stored, Version, sent_at, store, too_long,
-    trim_zeros,
+    Keeping, ParameterSetPlacement, SetInForce, SetMap, Used, Version, trim_zeros,
 };
 use crate::error::{Error, Result};
 
 use super::{AvcConfiguration, NalHeader, NalUnitType, PictureParameterSet, SequenceParameterSet, Timing};
 
+/// The rule of which sets are in use.
+const CLAUSE: &str = "H.264 7.4.1.2.1";
+
 /// The parameter sets that have come so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ParameterSets {
-    placement: ParameterSetPlacement,
+    keeping: Keeping,
     sps: SetMap<SequenceParameterSet>,
     pps: SetMap<PictureParameterSet>,
     sps_extensions: SetMap<()>,
     /// Of every sequence parameter set that came, replaced ones too.
     demands: BTreeSet<Demand>,
-    /// The sequence parameter set of the first picture.
-    first_used: Option<SequenceParameterSet>,
-    /// Timing of every sequence parameter set that pictures used.
-    timings: BTreeSet<Option<Timing>>,
-    /// Id and place of the sequence parameter set in use now.
-    active: Option<(u8, u64)>,
+    used: Used<SequenceParameterSet, Active, Timing>,
     /// A picture was a field.
     field_pictures: bool,
-    /// The sample entry is written: no set may come that it does not have.
-    closed: bool,
+}
+
+/// A sequence parameter set in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Active {
+    id: u8,
+    offset: u64,
 }
 
 /// What a sequence parameter set asks of decoders.
@@ -58,15 +60,29 @@ impl Demand {
     }
 }
 
+impl Default for ParameterSets {
+    fn default() -> Self {
+        Self::new(ParameterSetPlacement::default())
+    }
+}
+
 impl ParameterSets {
     /// No sets yet, for a track that keeps them there.
     pub fn new(placement: ParameterSetPlacement) -> Self {
-        Self { placement, ..Self::default() }
+        Self {
+            keeping: Keeping::new(placement),
+            sps: SetMap::new("sequence parameter set"),
+            pps: SetMap::new("picture parameter set"),
+            sps_extensions: SetMap::new("sequence parameter set extension"),
+            demands: BTreeSet::new(),
+            used: Used::default(),
+            field_pictures: false,
+        }
     }
 
     /// Where the track keeps them.
     pub fn placement(&self) -> ParameterSetPlacement {
-        self.placement
+        self.keeping.placement()
     }
 
     /// Takes in a sequence parameter set, its extension, or a picture parameter set: `nal` is the whole NAL unit,
@@ -76,29 +92,26 @@ impl ParameterSets {
     /// [`ErrorKind::ParameterSetChanged`](crate::ErrorKind::ParameterSetChanged), but replaces it where sets are kept in band. When it fails, nothing is taken in.
     pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
         let nal = trim_zeros(nal);
-        let unit_type = NalHeader::read(nal).map_err(|error| error.shift(offset))?.unit_type;
-        if nal.len() > MAX_SET_LEN {
-            return Err(too_long(nal.len() as u64).at(offset));
-        }
         let moved = |error: Error| error.shift(offset);
-        let came = Came { nal, offset, placement: self.placement, closed: self.closed };
+        let unit_type = NalHeader::read(nal).map_err(moved)?.unit_type;
+        let came = self.keeping.came(nal, offset)?;
         match unit_type {
             NalUnitType::Sps => {
                 let set = SequenceParameterSet::read(nal).map_err(moved)?;
                 let demand = Demand::of(&set);
-                store(&mut self.sps, set.id, "sequence parameter set", came, set)?;
+                self.sps.store(set.id, came, set)?;
                 self.demands.insert(demand);
                 Ok(())
             }
             NalUnitType::Pps => {
                 let set = PictureParameterSet::read(nal).map_err(moved)?;
-                store(&mut self.pps, set.id, "picture parameter set", came, set)
+                self.pps.store(set.id, came, set)
             }
             NalUnitType::SpsExtension => {
                 let mut r = BitReader::new(&nal[1..], "H.264 7.4.2.1.2");
                 let id = super::ue_u8(&mut r, 31, "seq_parameter_set_id", "0..=31")
                     .map_err(|error| error.shift(1).shift(offset))?;
-                store(&mut self.sps_extensions, id, "sequence parameter set extension", came, ())
+                self.sps_extensions.store(id, came, ())
             }
             _ => Err(Error::malformed(
                 "this NAL unit holds no parameter set",
@@ -113,60 +126,49 @@ impl ParameterSets {
     pub fn is_repetition(&self, nal: &[u8]) -> bool {
         // In band, the place of the last one matters too.
         let nal = trim_zeros(nal);
-        self.placement == ParameterSetPlacement::SampleEntry && self.versions().any(|bytes| bytes == nal)
+        self.keeping.is_in_sample_entry()
+            && (self.sps.has_first(nal) || self.pps.has_first(nal) || self.sps_extensions.has_first(nal))
     }
 
     /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
     pub fn picture_size(&self) -> Option<(u16, u16)> {
-        self.first_used.as_ref().map(SequenceParameterSet::cropped_size)
+        self.used.picture_size()
     }
 
     /// The bytes of the set that holds now and was last sent at `offset`.
     pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
-        sent_at(&self.sps, offset)
-            .or_else(|| sent_at(&self.pps, offset))
-            .or_else(|| sent_at(&self.sps_extensions, offset))
+        self.sps
+            .sent_at(offset)
+            .or_else(|| self.pps.sent_at(offset))
+            .or_else(|| self.sps_extensions.sent_at(offset))
     }
 
     /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
     pub fn close(&mut self) {
-        self.closed = self.placement == ParameterSetPlacement::SampleEntry;
-    }
-
-    /// Every set as it first came.
-    fn versions(&self) -> impl Iterator<Item = &[u8]> {
-        let sps = self.first_sps().map(|set| &*set.bytes);
-        let extensions = self.first_sps_extensions().map(|set| &*set.bytes);
-        sps.chain(self.first_pps().map(|set| &*set.bytes)).chain(extensions)
+        self.keeping.close();
     }
 
     /// Whether pictures use the sets of this `pic_parameter_set_id` already, so that [`Self::activate`] changes nothing.
     pub(crate) fn is_active(&self, pps_id: u8) -> bool {
-        let sps_id = self.pps.get(&pps_id).map(|pps| pps.current().value.sps_id);
-        let sps = sps_id.and_then(|id| Some((id, self.sps.get(&id)?.current().offset)));
-        sps.is_some() && sps == self.active
+        self.used_by(pps_id).is_ok_and(|(active, _)| self.used.active() == Some(active))
     }
 
     /// The sets that a slice with this `pic_parameter_set_id` is read with; an error when one has not come.
     pub fn for_slice(&self, pps_id: u8) -> Result<(&PictureParameterSet, &SequenceParameterSet)> {
-        let missing = |what: String| {
-            Error::malformed(
-                what,
-                "H.264 7.4.1.2.1",
-                "the stream starts in the middle or lacks data; parameter sets must come before the slices that use them",
-            )
-        };
-        let pps = self.pps.get(&pps_id).map(Stored::current).ok_or_else(|| {
-            missing(format!("the slice refers to picture parameter set {pps_id}, which has not come"))
-        })?;
-        let sps_id = pps.value.sps_id;
-        let sps = self.sps.get(&sps_id).map(Stored::current).ok_or_else(|| {
-            missing(format!(
-                "the slice refers to sequence parameter set {sps_id} by picture parameter set {pps_id}, \
-                 which has not come"
-            ))
-        })?;
-        Ok((&pps.value, &sps.value))
+        let (pps, sps) = self.referred(pps_id)?;
+        Ok((pps, &sps.value))
+    }
+
+    fn referred(&self, pps_id: u8) -> Result<(&PictureParameterSet, &Version<SequenceParameterSet>)> {
+        let pps = &self.pps.needed(pps_id, None, CLAUSE)?.value;
+        let sps = self.sps.needed(pps.sps_id, Some(("picture parameter set", pps_id)), CLAUSE)?;
+        Ok((pps, sps))
+    }
+
+    /// What is in use where a picture has this `pic_parameter_set_id`.
+    fn used_by(&self, pps_id: u8) -> Result<(Active, &SequenceParameterSet)> {
+        let (pps, sps) = self.referred(pps_id)?;
+        Ok((Active { id: pps.sps_id, offset: sps.offset }, &sps.value))
     }
 
     /// Notes that a picture uses this `pic_parameter_set_id`; `offset` is the picture's place.
@@ -174,32 +176,14 @@ impl ParameterSets {
     /// The sequence parameter set may change at an IDR picture only (7.4.1.2.1), and not to another picture format:
     /// the sample entry describes one. When it fails, nothing is noted.
     pub fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
-        let (pps, sps) = self.for_slice(pps_id).map_err(|error| error.at(offset))?;
-        let id = pps.sps_id;
-        let next = (id, self.sps.get(&id).map_or(offset, |stored| stored.current().offset));
-        if self.active == Some(next) {
-            return Ok(());
+        let (next, sps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
+        match self.used.active() {
+            Some(active) if active == next => return Ok(()),
+            Some(active) if !idr => return Err(changed_within_sequence(active, next).at(offset)),
+            _ => {}
         }
-        if let Some((active, _)) = self.active.filter(|_| !idr) {
-            return Err(Error::malformed(
-                if active == id {
-                    format!("sequence parameter set {id} has changed in front of a picture that is not IDR")
-                } else {
-                    format!("a picture that is not IDR changes from sequence parameter set {active} to {id}")
-                },
-                "H.264 7.4.1.2.1",
-                "the stream is damaged or lacks an IDR picture here",
-            )
-            .at(offset));
-        }
-        if let Some(first) = &self.first_used {
-            check_same_format(first, sps).map_err(|error| error.at(offset))?;
-        }
-        let sps = sps.clone();
-        self.timings.insert(sps.vui.timing);
-        self.first_used.get_or_insert(sps);
-        self.active = Some(next);
-        Ok(())
+        let (sps, timing) = (sps.clone(), sps.vui.timing);
+        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
     }
 
     /// Notes that a picture is a field. Field macroblocks in a frame prove nothing: encoders use them on progressive
@@ -221,17 +205,17 @@ impl ParameterSets {
 
     /// Sequence parameter sets as they first came, in id order.
     pub(super) fn first_sps(&self) -> impl Iterator<Item = &Version<SequenceParameterSet>> {
-        self.sps.values().map(|stored| &stored.first)
+        self.sps.first()
     }
 
     /// Picture parameter sets as they first came, in id order.
     pub(super) fn first_pps(&self) -> impl Iterator<Item = &Version<PictureParameterSet>> {
-        self.pps.values().map(|stored| &stored.first)
+        self.pps.first()
     }
 
     /// Sequence parameter set extensions as they first came, in id order.
     pub(super) fn first_sps_extensions(&self) -> impl Iterator<Item = &Version<()>> {
-        self.sps_extensions.values().map(|stored| &stored.first)
+        self.sps_extensions.first()
     }
 
     /// What every sequence parameter set that came asks of decoders.
@@ -241,25 +225,25 @@ impl ParameterSets {
 
     /// The sequence parameter set of the first picture.
     pub(super) fn first_used(&self) -> Option<&SequenceParameterSet> {
-        self.first_used.as_ref()
+        self.used.first()
     }
 
     /// Timing of every sequence parameter set that pictures used.
-    pub(super) fn timings(&self) -> &BTreeSet<Option<Timing>> {
-        &self.timings
+    pub(super) fn timings(&self) -> impl Iterator<Item = &Option<Timing>> {
+        self.used.timings()
     }
 
     /// The sets that hold now: sequence parameter sets, then picture parameter sets, each in id order.
     pub(crate) fn in_force(&self) -> impl Iterator<Item = SetInForce> {
-        let sps = self.sps.iter().map(|(id, sps)| SetInForce {
-            place: sps.place(),
+        let sps = self.sps.in_force().map(|(id, _, place)| SetInForce {
+            place,
             refers_to: None,
-            extension: self.sps_extensions.get(id).map(Stored::place),
+            extension: self.sps_extensions.place(id),
             is_pps: false,
         });
-        let pps = self.pps.values().map(|pps| SetInForce {
-            place: pps.place(),
-            refers_to: self.sps.get(&pps.current().value.sps_id).map(Stored::place),
+        let pps = self.pps.in_force().map(|(_, pps, place)| SetInForce {
+            place,
+            refers_to: self.sps.place(pps.sps_id),
             extension: None,
             is_pps: true,
         });
@@ -267,33 +251,21 @@ impl ParameterSets {
     }
 }
 
-/// Whether pictures of `next` fit the sample entry made for those of `first`.
-fn check_same_format(first: &SequenceParameterSet, next: &SequenceParameterSet) -> Result<()> {
-    let size = |sps: &SequenceParameterSet| {
-        let ((coded_width, coded_height), (width, height)) = (sps.coded_size(), sps.cropped_size());
-        format!("{width}x{height} (coded {coded_width}x{coded_height})")
-    };
-    let what = if (first.coded_size(), first.crop) != (next.coded_size(), next.crop) {
-        format!("the resolution changes from {} to {}", size(first), size(next))
-    } else if first.chroma != next.chroma {
-        format!("the sample format changes from {:?} to {:?}", first.chroma, next.chroma)
-    } else if first.vui.sample_aspect_ratio != next.vui.sample_aspect_ratio {
-        "the sample aspect ratio changes".to_owned()
-    } else if first.vui.colour != next.vui.colour {
-        "the colour description changes".to_owned()
+fn changed_within_sequence(active: Active, next: Active) -> Error {
+    let (active, next) = (active.id, next.id);
+    let what = if active == next {
+        format!("sequence parameter set {next} has changed in front of a picture that is not IDR")
     } else {
-        return Ok(());
+        format!("a picture that is not IDR changes from sequence parameter set {active} to {next}")
     };
-    Err(Error::unsupported(
-        what + " within the stream",
-        "one track has one format: cut the stream here and package the parts separately",
-    ))
+    Error::malformed(what, CLAUSE, "the stream is damaged or lacks an IDR picture here")
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{Pps, Sps, vui_aspect};
     use super::*;
+    use crate::codec::parameter_sets::MAX_SET_LEN;
     use crate::codec::parameter_sets::SetPlace;
     use crate::error::ErrorKind;
 
@@ -385,7 +357,7 @@ mod tests {
             let error = sets.activate(1, true, 300).unwrap_err();
             assert!(error.to_string().starts_with("@ 0x12c: "), "{error}");
             assert!(error.to_string().contains(message), "{error}");
-            assert_eq!(sets.active, Some((0, 0)));
+            assert_eq!(sets.used.active(), Some(Active { id: 0, offset: 0 }));
         }
     }
 
@@ -396,9 +368,9 @@ mod tests {
         let error = sets.activate(1, false, 300).unwrap_err();
         assert!(error.to_string().contains("not IDR changes from sequence parameter set 0 to 1"), "{error}");
         sets.activate(1, true, 400).unwrap();
-        assert_eq!(sets.active, Some((1, 50)));
+        assert_eq!(sets.used.active(), Some(Active { id: 1, offset: 50 }));
         sets.activate(0, true, 500).unwrap();
-        assert_eq!(sets.first_used.as_ref().map(|sps| sps.level_idc), Some(30));
+        assert_eq!(sets.first_used().map(|sps| sps.level_idc), Some(30));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::bits::BitReader;
 use crate::codec::VideoFormat;
+use crate::codec::picture_format::{ChromaFormat, PictureFormat, SequenceSet, crop};
 use crate::error::{Error, Result};
 
 use super::{Vui, se_in, u_u8, ue_u8};
@@ -40,38 +41,6 @@ pub struct SequenceParameterSet {
     pub vui: Vui,
 }
 
-/// Chroma sampling and bit depths (7.4.2.1.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChromaFormat {
-    /// `chroma_format_idc`: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
-    pub idc: u8,
-    /// `separate_colour_plane_flag`.
-    pub separate_colour_planes: bool,
-    /// Bits of a luma sample, 8..=14.
-    pub luma_bits: u8,
-    /// Bits of a chroma sample, 8..=14.
-    pub chroma_bits: u8,
-}
-
-impl ChromaFormat {
-    /// What holds for profiles that do not code it: 4:2:0 in 8 bits.
-    const INFERRED: Self = Self { idc: 1, separate_colour_planes: false, luma_bits: 8, chroma_bits: 8 };
-
-    /// `ChromaArrayType`: 0 where there is no chroma or each plane is coded on its own.
-    pub const fn array_type(self) -> u8 {
-        if self.separate_colour_planes { 0 } else { self.idc }
-    }
-
-    /// `CropUnitX` and `CropUnitY` for frames only (equations 7-19 to 7-22).
-    const fn crop_unit(self) -> (u64, u64) {
-        match self.array_type() {
-            1 => (2, 2),
-            2 => (2, 1),
-            _ => (1, 1),
-        }
-    }
-}
-
 /// `pic_order_cnt_type` with its elements.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderCountType {
@@ -98,26 +67,26 @@ pub enum OrderCountType {
 /// Profiles whose sets code chroma format and bit depths (7.3.2.1.1).
 const PROFILES_WITH_CHROMA_FORMAT: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
 
+/// What holds for the others: 4:2:0 in 8 bits.
+const INFERRED_CHROMA: ChromaFormat =
+    ChromaFormat { idc: 1, separate_colour_planes: false, luma_bits: 8, chroma_bits: 8 };
+
 /// Macroblocks a side: the sample entry holds 16-bit sizes (ISO/IEC 14496-12 12.1.3). Levels end at 1055 (A.3.1).
 const MAX_SIDE_IN_MBS: u32 = 4095;
+
+const CLAUSE: &str = "H.264 7.4.2.1.1";
 
 impl SequenceParameterSet {
     /// Reads the set in `nal`, a whole NAL unit. Offsets of errors count from its header byte.
     pub fn read(nal: &[u8]) -> Result<Self> {
         let payload = nal.get(1..).unwrap_or_default();
-        let mut r = BitReader::new(payload, "H.264 7.4.2.1.1");
+        let mut r = BitReader::new(payload, CLAUSE);
         Self::read_data(&mut r).map_err(|error| error.shift(1))
     }
 
     /// Size, sample shape and colour of the pictures as shown.
     pub fn video_format(&self) -> VideoFormat {
-        let (width, height) = self.cropped_size();
-        // Light levels are in SEI messages, if anywhere.
-        VideoFormat {
-            sample_aspect_ratio: self.vui.sample_aspect_ratio,
-            colour: self.vui.colour,
-            ..VideoFormat::of_size(width, height)
-        }
+        self.picture_format().video_format()
     }
 
     /// Luma samples across and down that are coded, before cropping.
@@ -127,8 +96,7 @@ impl SequenceParameterSet {
 
     /// Luma samples across and down that are shown.
     pub fn cropped_size(&self) -> (u16, u16) {
-        let ((width, height), [left, right, top, bottom]) = (self.coded_size(), self.crop);
-        (width - left - right, height - top - bottom)
+        self.picture_format().cropped_size()
     }
 
     fn read_data(r: &mut BitReader<'_>) -> Result<Self> {
@@ -139,7 +107,7 @@ impl SequenceParameterSet {
         let chroma = if PROFILES_WITH_CHROMA_FORMAT.contains(&profile_idc) {
             read_chroma_format(r)?
         } else {
-            ChromaFormat::INFERRED
+            INFERRED_CHROMA
         };
         let log2_max_frame_num = 4 + ue_u8(r, 12, "log2_max_frame_num_minus4", "0..=12")?;
         let order = read_order_count_type(r)?;
@@ -160,7 +128,8 @@ impl SequenceParameterSet {
             )
             .at(height_at));
         }
-        let height_in_mbs = (map_units + 1) * fields;
+        let side = |mbs: u32| u16::try_from(mbs).expect("checked against MAX_SIDE_IN_MBS");
+        let (width_in_mbs, height_in_mbs) = (side(width_in_mbs), side((map_units + 1) * fields));
         let mb_adaptive_frame_field = !frame_mbs_only && r.flag("mb_adaptive_frame_field_flag")?;
         r.flag("direct_8x8_inference_flag")?;
         let crop = if r.flag("frame_cropping_flag")? {
@@ -170,7 +139,6 @@ impl SequenceParameterSet {
             [0; 4]
         };
         let vui = if r.flag("vui_parameters_present_flag")? { Vui::read(r)? } else { Vui::default() };
-        let side = |mbs: u32| u16::try_from(mbs).expect("checked against MAX_SIDE_IN_MBS");
         Ok(Self {
             id,
             profile_idc,
@@ -180,13 +148,30 @@ impl SequenceParameterSet {
             log2_max_frame_num,
             order,
             max_num_ref_frames,
-            width_in_mbs: side(width_in_mbs),
-            height_in_mbs: side(height_in_mbs),
+            width_in_mbs,
+            height_in_mbs,
             frame_mbs_only,
             mb_adaptive_frame_field,
             crop,
             vui,
         })
+    }
+}
+
+impl SequenceSet for SequenceParameterSet {
+    fn id(&self) -> u8 {
+        self.id
+    }
+
+    fn picture_format(&self) -> PictureFormat {
+        PictureFormat {
+            coded_size: self.coded_size(),
+            crop: self.crop,
+            chroma: self.chroma,
+            sample_aspect_ratio: self.vui.sample_aspect_ratio,
+            colour: self.vui.colour,
+            field_seq: false,
+        }
     }
 }
 
@@ -243,22 +228,16 @@ fn read_order_count_type(r: &mut BitReader<'_>) -> Result<OrderCountType> {
     })
 }
 
-/// Left, right, top, bottom in luma samples; something must remain.
-fn read_crop(r: &mut BitReader<'_>, (width, height): (u32, u32), unit: (u64, u64)) -> Result<[u16; 4]> {
+/// Left, right, top, bottom in luma samples.
+fn read_crop(r: &mut BitReader<'_>, size: (u16, u16), unit: (u64, u64)) -> Result<[u16; 4]> {
     let start = r.byte_offset();
-    let mut samples = |unit: u64, element| Ok::<u64, Error>(u64::from(r.ue(element)?) * unit);
-    let left = samples(unit.0, "frame_crop_left_offset")?;
-    let right = samples(unit.0, "frame_crop_right_offset")?;
-    let top = samples(unit.1, "frame_crop_top_offset")?;
-    let bottom = samples(unit.1, "frame_crop_bottom_offset")?;
-    if left + right >= u64::from(width) || top + bottom >= u64::from(height) {
-        let what = format!(
-            "cropping takes {left} + {right} of {width} columns and {top} + {bottom} of {height} lines, nothing remains"
-        );
-        return Err(Error::malformed(what, "H.264 7.4.2.1.1", "the parameter set is damaged").at(start));
-    }
-    let fits = |samples: u64| u16::try_from(samples).expect("less than a side, which fits 16 bits");
-    Ok([fits(left), fits(right), fits(top), fits(bottom)])
+    let window = [
+        r.ue("frame_crop_left_offset")?,
+        r.ue("frame_crop_right_offset")?,
+        r.ue("frame_crop_top_offset")?,
+        r.ue("frame_crop_bottom_offset")?,
+    ];
+    crop(window, size, unit, CLAUSE).map_err(|error| error.at(start))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! FFmpeg writes it.
 
 use crate::codec::parameter_sets::{MAX_SET_LEN, trim_zeros};
+use crate::codec::picture_format::common_chroma;
 use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, Result};
@@ -58,7 +59,7 @@ impl HevcConfiguration {
         if sets.first_pps().next().is_none() {
             return Err(missing("picture"));
         }
-        let chroma = common_chroma(sets, first)?;
+        let chroma = record_chroma(sets, first)?;
         let demands = sets.demands();
         let profile_tier_level =
             ProfileTierLevel::covering(demands.iter().map(|demand| demand.profile_tier_level))?
@@ -85,7 +86,7 @@ impl HevcConfiguration {
             format: first.video_format(),
             scan,
             field_coded: first.vui.field_seq,
-            timings: sets.timings().iter().copied().collect(),
+            timings: sets.timings().copied().collect(),
         })
     }
 
@@ -200,19 +201,9 @@ impl HevcConfiguration {
     }
 }
 
-/// The sample format of every sequence parameter set.
-fn common_chroma(sets: &ParameterSets, first: &SequenceParameterSet) -> Result<ChromaFormat> {
-    let chroma = first.chroma;
-    if let Some(other) = sets.first_sps().map(|set| &set.value).find(|sps| sps.chroma != chroma) {
-        return Err(Error::unsupported(
-            format!(
-                "sequence parameter sets {} and {} have different sample formats, and one configuration record \
-                 holds one",
-                first.id, other.id
-            ),
-            "remove the set that no picture uses",
-        ));
-    }
+/// The sample format of every sequence parameter set, which the record must be able to say.
+fn record_chroma(sets: &ParameterSets, first: &SequenceParameterSet) -> Result<ChromaFormat> {
+    let chroma = common_chroma(first, sets.first_sps().map(|set| &set.value))?;
     if chroma.luma_bits.max(chroma.chroma_bits) > MAX_RECORD_BITS {
         return Err(Error::unsupported(
             "samples of 16 bits, whose depth the configuration record cannot say",

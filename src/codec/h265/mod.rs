@@ -29,6 +29,7 @@ pub(crate) mod testing;
 mod vps;
 mod vui;
 
+pub use super::picture_format::ChromaFormat;
 pub use configuration::HevcConfiguration;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -41,7 +42,7 @@ pub use pps::{Parallelism, PictureParameterSet};
 pub use profile::ProfileTierLevel;
 pub use record::{HevcRecord, covering_codec_string};
 pub use slice::{SliceHeader, SliceType};
-pub use sps::{ChromaFormat, SequenceParameterSet};
+pub use sps::SequenceParameterSet;
 pub use vps::VideoParameterSet;
 pub use vui::{Timing, Vui};
 

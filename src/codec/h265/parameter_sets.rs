@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use crate::codec::ScanType;
 use crate::codec::parameter_sets::{
-    Came, MAX_SET_LEN, ParameterSetPlacement, SetInForce, SetMap, Stored, Version, sent_at, store, too_long,
-    trim_zeros,
+    Keeping, ParameterSetPlacement, SetInForce, SetMap, Used, Version, trim_zeros,
 };
 use crate::error::{Error, Result};
 
@@ -20,10 +19,13 @@ use super::{
     SequenceParameterSet, Timing, VideoParameterSet,
 };
 
+/// The rule of which sets are in use.
+const CLAUSE: &str = "H.265 7.4.2.4.2";
+
 /// The parameter sets that have come so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ParameterSets {
-    placement: ParameterSetPlacement,
+    keeping: Keeping,
     vps: SetMap<VideoParameterSet>,
     sps: SetMap<SequenceParameterSet>,
     pps: SetMap<PictureParameterSet>,
@@ -31,14 +33,8 @@ pub struct ParameterSets {
     demands: BTreeSet<Demand>,
     /// Of every picture parameter set that came, replaced ones too.
     parallelism: BTreeSet<Parallelism>,
-    /// The sequence parameter set of the first picture.
-    first_used: Option<SequenceParameterSet>,
-    /// Timing of every sequence parameter set that pictures used, or of its video parameter set.
-    timings: BTreeSet<Option<Timing>>,
-    /// The sets in use now.
-    active: Option<Active>,
-    /// The sample entry is written: no set may come that it does not have.
-    closed: bool,
+    /// With the timing of each, or of its video parameter set.
+    used: Used<SequenceParameterSet, Active, Timing>,
 }
 
 /// A sequence parameter set in use, and the video parameter set that it builds on.
@@ -73,15 +69,29 @@ impl Demand {
     }
 }
 
+impl Default for ParameterSets {
+    fn default() -> Self {
+        Self::new(ParameterSetPlacement::default())
+    }
+}
+
 impl ParameterSets {
     /// No sets yet, for a track that keeps them there.
     pub fn new(placement: ParameterSetPlacement) -> Self {
-        Self { placement, ..Self::default() }
+        Self {
+            keeping: Keeping::new(placement),
+            vps: SetMap::new("video parameter set"),
+            sps: SetMap::new("sequence parameter set"),
+            pps: SetMap::new("picture parameter set"),
+            demands: BTreeSet::new(),
+            parallelism: BTreeSet::new(),
+            used: Used::default(),
+        }
     }
 
     /// Where the track keeps them.
     pub fn placement(&self) -> ParameterSetPlacement {
-        self.placement
+        self.keeping.placement()
     }
 
     /// Takes in a video, sequence or picture parameter set of the base layer: `nal` is the whole NAL unit, `offset` its
@@ -94,10 +104,7 @@ impl ParameterSets {
         let nal = trim_zeros(nal);
         let moved = |error: Error| error.shift(offset);
         let header = NalHeader::read(nal).map_err(moved)?;
-        if nal.len() > MAX_SET_LEN {
-            return Err(too_long(nal.len() as u64).at(offset));
-        }
-        let came = Came { nal, offset, placement: self.placement, closed: self.closed };
+        let came = self.keeping.came(nal, offset)?;
         match header.unit_type {
             _ if header.layer_id != 0 => Err(Error::unsupported(
                 format!("a parameter set of layer {}", header.layer_id),
@@ -106,18 +113,18 @@ impl ParameterSets {
             .at(offset)),
             NalUnitType::VPS => {
                 let set = VideoParameterSet::read(nal).map_err(moved)?;
-                store(&mut self.vps, set.id, "video parameter set", came, set)
+                self.vps.store(set.id, came, set)
             }
             NalUnitType::SPS => {
                 let set = SequenceParameterSet::read(nal).map_err(moved)?;
                 let demand = Demand::of(&set);
-                store(&mut self.sps, set.id, "sequence parameter set", came, set)?;
+                self.sps.store(set.id, came, set)?;
                 self.demands.insert(demand);
                 Ok(())
             }
             NalUnitType::PPS => {
                 let set = PictureParameterSet::read(nal).map_err(moved)?;
-                store(&mut self.pps, set.id, "picture parameter set", came, set)?;
+                self.pps.store(set.id, came, set)?;
                 self.parallelism.insert(set.parallelism);
                 Ok(())
             }
@@ -134,68 +141,49 @@ impl ParameterSets {
     pub fn is_repetition(&self, nal: &[u8]) -> bool {
         // In band, the place of the last one matters too.
         let nal = trim_zeros(nal);
-        self.placement == ParameterSetPlacement::SampleEntry && self.versions().any(|bytes| bytes == nal)
+        self.keeping.is_in_sample_entry()
+            && (self.vps.has_first(nal) || self.sps.has_first(nal) || self.pps.has_first(nal))
     }
 
     /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
     pub fn picture_size(&self) -> Option<(u16, u16)> {
-        self.first_used.as_ref().map(SequenceParameterSet::cropped_size)
+        self.used.picture_size()
     }
 
     /// The bytes of the set that holds now and was last sent at `offset`.
     #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
     pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
-        sent_at(&self.vps, offset)
-            .or_else(|| sent_at(&self.sps, offset))
-            .or_else(|| sent_at(&self.pps, offset))
+        self.vps.sent_at(offset).or_else(|| self.sps.sent_at(offset)).or_else(|| self.pps.sent_at(offset))
     }
 
     /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
     pub fn close(&mut self) {
-        self.closed = self.placement == ParameterSetPlacement::SampleEntry;
-    }
-
-    /// Every set as it first came.
-    fn versions(&self) -> impl Iterator<Item = &[u8]> {
-        let vps = self.first_vps().map(|set| &*set.bytes);
-        let sps = self.first_sps().map(|set| &*set.bytes);
-        vps.chain(sps).chain(self.first_pps().map(|set| &*set.bytes))
+        self.keeping.close();
     }
 
     /// Whether pictures use the sets of this `slice_pic_parameter_set_id` already, so that [`Self::activate`] changes
     /// nothing.
     #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
     pub(crate) fn is_active(&self, pps_id: u8) -> bool {
-        self.active.is_some() && self.used_by(pps_id).ok().map(|(active, ..)| active) == self.active
+        self.used_by(pps_id).is_ok_and(|(active, ..)| self.used.active() == Some(active))
     }
 
     /// The sets that a slice segment with this `slice_pic_parameter_set_id` is read with; an error when one has not come.
     pub fn for_slice(&self, pps_id: u8) -> Result<(&PictureParameterSet, &SequenceParameterSet)> {
-        let pps = self.pps.get(&pps_id).map(Stored::current).ok_or_else(|| {
-            missing(format!("the slice refers to picture parameter set {pps_id}, which has not come"))
-        })?;
-        let sps_id = pps.value.sps_id;
-        let sps = self.sps.get(&sps_id).map(Stored::current).ok_or_else(|| {
-            missing(format!(
-                "the slice refers to sequence parameter set {sps_id} by picture parameter set {pps_id}, \
-                 which has not come"
-            ))
-        })?;
-        Ok((&pps.value, &sps.value))
+        let (pps, sps) = self.referred(pps_id)?;
+        Ok((pps, &sps.value))
+    }
+
+    fn referred(&self, pps_id: u8) -> Result<(&PictureParameterSet, &Version<SequenceParameterSet>)> {
+        let pps = &self.pps.needed(pps_id, None, CLAUSE)?.value;
+        let sps = self.sps.needed(pps.sps_id, Some(("picture parameter set", pps_id)), CLAUSE)?;
+        Ok((pps, sps))
     }
 
     /// The sets in use where a picture has this `slice_pic_parameter_set_id`.
     fn used_by(&self, pps_id: u8) -> Result<(Active, &SequenceParameterSet, &VideoParameterSet)> {
-        let (PictureParameterSet { sps_id, .. }, SequenceParameterSet { vps_id, .. }) =
-            self.for_slice(pps_id)?;
-        let (sps_id, vps_id) = (*sps_id, *vps_id);
-        let sps = self.sps[&sps_id].current();
-        let vps = self.vps.get(&vps_id).map(Stored::current).ok_or_else(|| {
-            missing(format!(
-                "the slice refers to video parameter set {vps_id} by sequence parameter set {sps_id}, which has \
-                 not come"
-            ))
-        })?;
+        let (&PictureParameterSet { sps_id, .. }, sps) = self.referred(pps_id)?;
+        let vps = self.vps.needed(sps.value.vps_id, Some(("sequence parameter set", sps_id)), CLAUSE)?;
         let active = Active { sps_id, sps_offset: sps.offset, vps_offset: vps.offset };
         Ok((active, &sps.value, &vps.value))
     }
@@ -208,20 +196,13 @@ impl ParameterSets {
     /// (7.4.2.4.2), and not to another picture format: the sample entry describes one. When it fails, nothing is noted.
     pub fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
         let (next, sps, vps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
-        if self.active == Some(next) {
-            return Ok(());
-        }
-        if let Some(active) = self.active.filter(|_| !starts_sequence) {
-            return Err(changed_within_sequence(active, next).at(offset));
-        }
-        if let Some(first) = &self.first_used {
-            check_same_format(first, sps).map_err(|error| error.at(offset))?;
+        match self.used.active() {
+            Some(active) if active == next => return Ok(()),
+            Some(active) if !starts_sequence => return Err(changed_within_sequence(active, next).at(offset)),
+            _ => {}
         }
         let (sps, timing) = (sps.clone(), sps.vui.timing.or(vps.timing));
-        self.timings.insert(timing);
-        self.first_used.get_or_insert(sps);
-        self.active = Some(next);
-        Ok(())
+        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
     }
 
     /// What the sample entry of the whole track says: every set that came, and the format of the pictures. An error
@@ -232,17 +213,17 @@ impl ParameterSets {
 
     /// Video parameter sets as they first came, in id order.
     pub(super) fn first_vps(&self) -> impl Iterator<Item = &Version<VideoParameterSet>> {
-        self.vps.values().map(|stored| &stored.first)
+        self.vps.first()
     }
 
     /// Sequence parameter sets as they first came, in id order.
     pub(super) fn first_sps(&self) -> impl Iterator<Item = &Version<SequenceParameterSet>> {
-        self.sps.values().map(|stored| &stored.first)
+        self.sps.first()
     }
 
     /// Picture parameter sets as they first came, in id order.
     pub(super) fn first_pps(&self) -> impl Iterator<Item = &Version<PictureParameterSet>> {
-        self.pps.values().map(|stored| &stored.first)
+        self.pps.first()
     }
 
     /// What every sequence parameter set that came asks of decoders.
@@ -257,12 +238,12 @@ impl ParameterSets {
 
     /// The sequence parameter set of the first picture.
     pub(super) fn first_used(&self) -> Option<&SequenceParameterSet> {
-        self.first_used.as_ref()
+        self.used.first()
     }
 
     /// Timing of every sequence parameter set that pictures used.
-    pub(super) fn timings(&self) -> &BTreeSet<Option<Timing>> {
-        &self.timings
+    pub(super) fn timings(&self) -> impl Iterator<Item = &Option<Timing>> {
+        self.used.timings()
     }
 
     /// The sets that hold now: video parameter sets, sequence parameter sets, then picture parameter sets, each in id
@@ -270,23 +251,12 @@ impl ParameterSets {
     #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
     pub(crate) fn in_force(&self) -> impl Iterator<Item = SetInForce> {
         let of = |place, refers_to, is_pps| SetInForce { place, refers_to, extension: None, is_pps };
-        let vps = self.vps.values().map(move |vps| of(vps.place(), None, false));
-        let sps = self.sps.values().map(move |sps| {
-            of(sps.place(), self.vps.get(&sps.current().value.vps_id).map(Stored::place), false)
-        });
-        let pps = self.pps.values().map(move |pps| {
-            of(pps.place(), self.sps.get(&pps.current().value.sps_id).map(Stored::place), true)
-        });
+        let vps = self.vps.in_force().map(move |(_, _, place)| of(place, None, false));
+        let sps =
+            self.sps.in_force().map(move |(_, sps, place)| of(place, self.vps.place(sps.vps_id), false));
+        let pps = self.pps.in_force().map(move |(_, pps, place)| of(place, self.sps.place(pps.sps_id), true));
         vps.chain(sps).chain(pps)
     }
-}
-
-fn missing(what: String) -> Error {
-    Error::malformed(
-        what,
-        "H.265 7.4.2.4.2",
-        "the stream starts in the middle or lacks data; parameter sets must come before the slices that use them",
-    )
 }
 
 fn changed_within_sequence(active: Active, next: Active) -> Error {
@@ -301,33 +271,7 @@ fn changed_within_sequence(active: Active, next: Active) -> Error {
             "the {kind} parameter set in use has changed in front of a picture that does not start a coded video sequence"
         )
     };
-    let remedy = "the stream is damaged or lacks an IDR picture here";
-    Error::malformed(what, "H.265 7.4.2.4.2", remedy)
-}
-
-/// Whether pictures of `next` fit the sample entry made for those of `first`.
-fn check_same_format(first: &SequenceParameterSet, next: &SequenceParameterSet) -> Result<()> {
-    let size = |sps: &SequenceParameterSet| {
-        let ((coded_width, coded_height), (width, height)) = (sps.coded_size(), sps.cropped_size());
-        format!("{width}x{height} (coded {coded_width}x{coded_height})")
-    };
-    let what = if (first.coded_size(), first.crop) != (next.coded_size(), next.crop) {
-        format!("the resolution changes from {} to {}", size(first), size(next))
-    } else if first.chroma != next.chroma {
-        format!("the sample format changes from {:?} to {:?}", first.chroma, next.chroma)
-    } else if first.vui.sample_aspect_ratio != next.vui.sample_aspect_ratio {
-        "the sample aspect ratio changes".to_owned()
-    } else if first.vui.colour != next.vui.colour {
-        "the colour description changes".to_owned()
-    } else if first.vui.field_seq != next.vui.field_seq {
-        "the coding changes between frames and fields".to_owned()
-    } else {
-        return Ok(());
-    };
-    Err(Error::unsupported(
-        what + " within the stream",
-        "one track has one format: cut the stream here and package the parts separately",
-    ))
+    Error::malformed(what, CLAUSE, "the stream is damaged or lacks an IDR picture here")
 }
 
 #[cfg(test)]
@@ -335,6 +279,7 @@ mod tests {
     use super::super::testing::{Pps, Slice, Sps, Vps, vui_aspect, vui_fields};
     use super::super::{OrderCounter, SliceHeader};
     use super::*;
+    use crate::codec::parameter_sets::MAX_SET_LEN;
     use crate::codec::parameter_sets::SetPlace;
     use crate::error::ErrorKind;
 
@@ -376,7 +321,8 @@ mod tests {
                 "{error}"
             );
         }
-        assert!(sets.versions().eq(first.iter().map(Vec::as_slice)));
+        let kept = sets.first_vps().map(|set| &*set.bytes).chain(sets.first_sps().map(|set| &*set.bytes));
+        assert!(kept.chain(sets.first_pps().map(|set| &*set.bytes)).eq(first.iter().map(Vec::as_slice)));
     }
 
     #[test]
@@ -469,7 +415,7 @@ mod tests {
         sets.activate(1, true, 400).unwrap();
         assert!(sets.is_active(1) && !sets.is_active(0));
         sets.activate(0, true, 500).unwrap();
-        assert_eq!(sets.first_used.as_ref().map(|sps| sps.log2_max_lsb), Some(4));
+        assert_eq!(sets.first_used().map(|sps| sps.log2_max_lsb), Some(4));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! record and the sample entry depend on. Its extensions, whose flags are read, change none of them and are not read.
 
 use crate::bits::BitReader;
+use crate::codec::picture_format::{ChromaFormat, PictureFormat, SequenceSet, crop};
 use crate::codec::{ScanType, VideoFormat};
 use crate::error::{Error, Result};
 
@@ -44,30 +45,6 @@ pub struct SequenceParameterSet {
     pub extension_flags: u8,
 }
 
-/// Chroma sampling and bit depths (7.4.3.2.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ChromaFormat {
-    /// `chroma_format_idc`: 0 monochrome, 1 4:2:0, 2 4:2:2, 3 4:4:4.
-    pub idc: u8,
-    /// `separate_colour_plane_flag`.
-    pub separate_colour_planes: bool,
-    /// Bits of a luma sample, 8..=16.
-    pub luma_bits: u8,
-    /// Bits of a chroma sample, 8..=16.
-    pub chroma_bits: u8,
-}
-
-impl ChromaFormat {
-    /// `SubWidthC` and `SubHeightC` (Table 6-1).
-    const fn crop_unit(self) -> (u64, u64) {
-        match self.idc {
-            1 => (2, 2),
-            2 => (2, 1),
-            _ => (1, 1),
-        }
-    }
-}
-
 const CLAUSE: &str = "H.265 7.4.3.2.1";
 
 impl SequenceParameterSet {
@@ -78,13 +55,7 @@ impl SequenceParameterSet {
 
     /// Size, sample shape and colour of the pictures as shown.
     pub fn video_format(&self) -> VideoFormat {
-        let (width, height) = self.cropped_size();
-        // Light levels are in SEI messages, if anywhere.
-        VideoFormat {
-            sample_aspect_ratio: self.vui.sample_aspect_ratio,
-            colour: self.vui.colour,
-            ..VideoFormat::of_size(width, height)
-        }
+        self.picture_format().video_format()
     }
 
     /// Luma samples across and down that are coded, before cropping.
@@ -94,8 +65,7 @@ impl SequenceParameterSet {
 
     /// Luma samples across and down that are shown.
     pub fn cropped_size(&self) -> (u16, u16) {
-        let [left, right, top, bottom] = self.crop;
-        (self.width - left - right, self.height - top - bottom)
+        self.picture_format().cropped_size()
     }
 
     /// `PicSizeInCtbsY`.
@@ -130,7 +100,8 @@ impl SequenceParameterSet {
         let luma_bits = 8 + ue_u8(r, 8, "bit_depth_luma_minus8", "0..=8")?;
         let chroma_bits = 8 + ue_u8(r, 8, "bit_depth_chroma_minus8", "0..=8")?;
         let chroma = ChromaFormat { idc, separate_colour_planes, luma_bits, chroma_bits };
-        let crop = crop(window, (width, height), chroma.crop_unit()).map_err(|error| error.at(crop_at))?;
+        let crop =
+            crop(window, (width, height), chroma.crop_unit(), CLAUSE).map_err(|error| error.at(crop_at))?;
         let log2_max_lsb = 4 + ue_u8(r, 12, "log2_max_pic_order_cnt_lsb_minus4", "0..=12")?;
         skip_sub_layer_ordering(r, max_sub_layers_minus1)?;
         let (log2_min_coding_block, log2_coding_tree_block) = read_block_sizes(r)?;
@@ -159,6 +130,23 @@ impl SequenceParameterSet {
             vui,
             extension_flags,
         })
+    }
+}
+
+impl SequenceSet for SequenceParameterSet {
+    fn id(&self) -> u8 {
+        self.id
+    }
+
+    fn picture_format(&self) -> PictureFormat {
+        PictureFormat {
+            coded_size: self.coded_size(),
+            crop: self.crop,
+            chroma: self.chroma,
+            sample_aspect_ratio: self.vui.sample_aspect_ratio,
+            colour: self.vui.colour,
+            field_seq: self.vui.field_seq,
+        }
     }
 }
 
@@ -191,20 +179,6 @@ fn read_window(r: &mut BitReader<'_>) -> Result<[u32; 4]> {
         r.ue("conf_win_top_offset")?,
         r.ue("conf_win_bottom_offset")?,
     ])
-}
-
-/// Left, right, top, bottom in luma samples; something must remain.
-fn crop(window: [u32; 4], (width, height): (u16, u16), unit: (u64, u64)) -> Result<[u16; 4]> {
-    let [left, right, top, bottom] = window.map(u64::from);
-    let [left, right, top, bottom] = [left * unit.0, right * unit.0, top * unit.1, bottom * unit.1];
-    if left + right >= u64::from(width) || top + bottom >= u64::from(height) {
-        let what = format!(
-            "cropping takes {left} + {right} of {width} columns and {top} + {bottom} of {height} lines, nothing remains"
-        );
-        return Err(Error::malformed(what, CLAUSE, "the parameter set is damaged"));
-    }
-    let fits = |samples: u64| u16::try_from(samples).expect("less than a side, which fits 16 bits");
-    Ok([left, right, top, bottom].map(fits))
 }
 
 /// `MinCbLog2SizeY` and `CtbLog2SizeY`; every profile has the latter in 4..=6 (A.3).
