@@ -7,6 +7,7 @@ pub mod h264;
 pub mod h265;
 pub(crate) mod parameter_sets;
 pub(crate) mod picture_format;
+pub(crate) mod record;
 pub mod sei;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]

@@ -307,32 +307,3 @@ impl<S: SequenceSet, A: Copy + PartialEq, T: Ord> Used<S, A, T> {
         Ok(())
     }
 }
-
-/// A decoder configuration record with parameter sets in it: the body of `avcC` or `hvcC`.
-pub(crate) trait ConfigurationRecord {
-    /// Bytes of the length in front of each NAL unit of a sample.
-    fn length_size(&self) -> u8;
-
-    /// Chroma format and the bit depths of luma and chroma; `None` where the record does not say.
-    fn sample_format(&self) -> Option<[u8; 3]>;
-
-    /// Whether decoders of `other`'s profile and level must decode what asks for this one's.
-    fn is_within(&self, other: &Self) -> bool;
-
-    /// Every parameter set, trailing zeros trimmed, with what its kind is called.
-    fn parameter_sets(&self) -> Vec<(&'static str, &[u8])>;
-
-    /// What it says of profile and level, in the syntax elements' names.
-    fn profile_and_level(&self) -> String;
-
-    /// Id of a set of this kind, as far as it can be read. H.264's extensions have none of their own.
-    fn id_of(kind: &str, set: &[u8]) -> Option<u8>;
-}
-
-/// The sets of several kinds, one kind behind the other, trailing zeros trimmed.
-pub(crate) fn named_sets<'a, const N: usize>(
-    kinds: [(&'static str, &Vec<&'a [u8]>); N],
-) -> Vec<(&'static str, &'a [u8])> {
-    let named = kinds.into_iter().flat_map(|(kind, sets)| sets.iter().map(move |set| (kind, *set)));
-    named.map(|(kind, set)| (kind, trim_zeros(set))).collect()
-}

@@ -10,7 +10,7 @@ use std::fmt;
 use crate::boxes::FourCc;
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
-use crate::codec::parameter_sets::ConfigurationRecord;
+use crate::codec::record::ConfigurationRecord;
 use crate::error::{Error, Result};
 use crate::track::header::SampleEntry;
 

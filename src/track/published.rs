@@ -12,7 +12,7 @@ use crate::boxes::FourCc;
 use crate::boxes::reader::{Body, BoxRef, Boxes};
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
-use crate::codec::parameter_sets::ConfigurationRecord;
+use crate::codec::record::ConfigurationRecord;
 use crate::error::{Error, Result};
 use crate::time::Timescale;
 use crate::track::header::SampleEntry;

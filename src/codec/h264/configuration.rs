@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::codec::picture_format::common_chroma;
+use crate::codec::record::push_nal;
 use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
@@ -231,9 +232,7 @@ pub(super) fn has_high_profile_tail(profile_idc: u8) -> bool {
 fn push_sets(record: &mut Vec<u8>, reserved: u8, sets: &[Vec<u8>]) {
     record.push(reserved | u8::try_from(sets.len()).expect("checked by check_record"));
     for set in sets {
-        let len = u16::try_from(set.len()).expect("checked by ParameterSets::insert");
-        record.extend(len.to_be_bytes());
-        record.extend(set);
+        push_nal(record, set);
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! A record whose profile has a tail may end in front of it: some writers leave it out.
 
-use crate::codec::parameter_sets::{ConfigurationRecord, named_sets};
-use crate::error::{Error, Result};
+use crate::codec::record::{ConfigurationRecord, RecordReader, named_sets};
+use crate::error::Result;
 
 use super::configuration::{common_profile, covers, has_high_profile_tail, level_rank};
 use super::parameter_sets::Demand;
@@ -40,39 +40,24 @@ impl<'a> AvcRecord<'a> {
     /// When it is cut off, has a version or length size that the standard does not know, a set that is empty or of
     /// another kind, or bytes behind its end.
     pub fn read(record: &'a [u8]) -> Result<Self> {
-        let mut r = Reader { record, at: 0 };
-        let version = r.u8("configurationVersion")?;
-        if version != 1 {
-            return Err(Error::out_of_range("configurationVersion", version, "1", CLAUSE).at(0));
-        }
+        let mut r = RecordReader::new(record, CLAUSE)?;
         let profile_idc = r.u8("AVCProfileIndication")?;
         let constraint_flags = r.u8("profile_compatibility")?;
         let level_idc = r.u8("AVCLevelIndication")?;
-        let length_size_minus_one = r.u8("lengthSizeMinusOne")? & 3;
-        if length_size_minus_one == 2 {
-            return Err(Error::out_of_range("lengthSizeMinusOne", 2, "0, 1 or 3", CLAUSE).at(4));
-        }
+        let length_size = r.u8("lengthSizeMinusOne")?;
+        let length_size = r.length_size(length_size)?;
         let sps_count = r.u8("numOfSequenceParameterSets")? & 31;
-        let sps = r.sets(sps_count, 7, "sequenceParameterSetNALUnit")?;
+        let sps = read_sets(&mut r, sps_count, 7, "sequenceParameterSetNALUnit")?;
         let pps_count = r.u8("numOfPictureParameterSets")?;
-        let pps = r.sets(pps_count, 8, "pictureParameterSetNALUnit")?;
+        let pps = read_sets(&mut r, pps_count, 8, "pictureParameterSetNALUnit")?;
         let (mut chroma, mut sps_extensions) = (None, Vec::new());
-        if has_high_profile_tail(profile_idc) && r.at < record.len() {
-            let format = r.u8("chroma_format")? & 3;
-            let luma = 8 + (r.u8("bit_depth_luma_minus8")? & 7);
-            chroma = Some([format, luma, 8 + (r.u8("bit_depth_chroma_minus8")? & 7)]);
+        if has_high_profile_tail(profile_idc) && !r.is_at_end() {
+            let elements = ["chroma_format", "bit_depth_luma_minus8", "bit_depth_chroma_minus8"];
+            chroma = Some(r.sample_format(elements)?);
             let count = r.u8("numOfSequenceParameterSetExt")?;
-            sps_extensions = r.sets(count, 13, "sequenceParameterSetExtNALUnit")?;
+            sps_extensions = read_sets(&mut r, count, 13, "sequenceParameterSetExtNALUnit")?;
         }
-        if r.at < record.len() {
-            return Err(Error::malformed(
-                format!("{} bytes follow the end of the configuration record", record.len() - r.at),
-                CLAUSE,
-                "the record is damaged, or its counts are",
-            )
-            .at(r.at as u64));
-        }
-        let length_size = length_size_minus_one + 1;
+        r.finish()?;
         Ok(Self { profile_idc, constraint_flags, level_idc, length_size, chroma, sps, pps, sps_extensions })
     }
 
@@ -124,42 +109,23 @@ impl ConfigurationRecord for AvcRecord<'_> {
     }
 }
 
-struct Reader<'a> {
-    record: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, len: usize, element: &'static str) -> Result<&'a [u8]> {
-        let bytes = self.record.get(self.at..).and_then(|rest| rest.get(..len));
-        let bytes = bytes.ok_or_else(|| Error::truncated(element, CLAUSE).at(self.at as u64))?;
-        self.at += len;
-        Ok(bytes)
-    }
-
-    fn u8(&mut self, element: &'static str) -> Result<u8> {
-        Ok(self.bytes(1, element)?[0])
-    }
-
-    /// `count` NAL units of type `unit_type` with 16-bit lengths.
-    fn sets(&mut self, count: u8, unit_type: u8, element: &'static str) -> Result<Vec<&'a [u8]>> {
-        let mut sets = Vec::new();
-        for _ in 0..count {
-            let len = self.bytes(2, element)?;
-            let start = self.at as u64;
-            let nal = self.bytes(usize::from(u16::from_be_bytes([len[0], len[1]])), element)?;
-            if nal.first().is_none_or(|header| header & 0x9f != unit_type) {
-                return Err(Error::malformed(
-                    format!("{element} holds no NAL unit of nal_unit_type {unit_type}"),
-                    CLAUSE,
-                    "the record is damaged, or its counts are",
-                )
-                .at(start));
-            }
-            sets.push(nal);
+/// `count` NAL units of type `unit_type` with 16-bit lengths.
+fn read_sets<'a>(
+    r: &mut RecordReader<'a>,
+    count: u8,
+    unit_type: u8,
+    element: &'static str,
+) -> Result<Vec<&'a [u8]>> {
+    let mut sets = Vec::new();
+    for _ in 0..count {
+        let (start, nal) = r.nal(element, element)?;
+        if nal.first().is_none_or(|header| header & 0x9f != unit_type) {
+            let what = format!("{element} holds no NAL unit of nal_unit_type {unit_type}");
+            return Err(r.damaged(what, start));
         }
-        Ok(sets)
+        sets.push(nal);
     }
+    Ok(sets)
 }
 
 /// The `codecs` parameter that covers the records of all parts of an in-band track: the lowest profile whose decoders

@@ -4,6 +4,7 @@
 
 use crate::codec::parameter_sets::{MAX_SET_LEN, trim_zeros};
 use crate::codec::picture_format::common_chroma;
+use crate::codec::record::push_nal;
 use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::{Error, Result};
@@ -243,12 +244,11 @@ fn picture_rate(timing: &Timing) -> Result<FrameRate> {
 /// `array_completeness` and `NAL_unit_type`, a count, and the NAL units with 16-bit lengths. There are at most 64 sets of
 /// a kind, and lengths were checked to fit.
 fn push_array(record: &mut Vec<u8>, complete: bool, unit_type: NalUnitType, nals: &[Vec<u8>]) {
-    let fits = |count: usize| u16::try_from(count).expect("checked by ParameterSets::insert and with_sei");
+    let count = u16::try_from(nals.len()).expect("checked by with_sei");
     record.push(u8::from(complete) << 7 | unit_type.code());
-    record.extend(fits(nals.len()).to_be_bytes());
+    record.extend(count.to_be_bytes());
     for nal in nals {
-        record.extend(fits(nal.len()).to_be_bytes());
-        record.extend(nal);
+        push_nal(record, nal);
     }
 }
 
@@ -259,7 +259,7 @@ mod tests {
         BitWriter, Pps, Profile, Sps, Vps, vui_fields, vui_fixed_timing, vui_segmentation, vui_timing,
     };
     use super::*;
-    use crate::codec::parameter_sets::ConfigurationRecord;
+    use crate::codec::record::ConfigurationRecord;
 
     fn sets(placement: ParameterSetPlacement, nals: &[Vec<u8>]) -> ParameterSets {
         let mut sets = ParameterSets::new(placement);

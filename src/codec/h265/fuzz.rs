@@ -1,6 +1,6 @@
 //! What fuzzing asserts of parameter sets, slice segment headers and configuration records, on any bytes.
 
-use crate::codec::parameter_sets::ConfigurationRecord;
+use crate::codec::record::ConfigurationRecord;
 
 use super::{
     HevcConfiguration, HevcRecord, OrderCounter, ParameterSets, PictureParameterSet, SequenceParameterSet,

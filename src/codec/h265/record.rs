@@ -2,7 +2,7 @@
 //! it says. Borrows the record; the NAL units in it are not looked into behind their headers.
 
 use crate::bits::BitReader;
-use crate::codec::parameter_sets::{ConfigurationRecord, named_sets};
+use crate::codec::record::{ConfigurationRecord, RecordReader, named_sets};
 use crate::error::{Error, Result};
 
 use super::{NalUnitType, PictureParameterSet, ProfileTierLevel, SequenceParameterSet, VideoParameterSet};
@@ -49,24 +49,16 @@ impl<'a> HevcRecord<'a> {
     /// When it is cut off, has a version or length size that the standard does not know, an array of another kind of NAL
     /// unit, a NAL unit that is empty or not of its array's kind, or bytes behind its end.
     pub fn read(record: &'a [u8]) -> Result<Self> {
-        let mut r = Reader { record, at: 0 };
-        let version = r.u8("configurationVersion")?;
-        if version != 1 {
-            return Err(Error::out_of_range("configurationVersion", version, "1", CLAUSE).at(0));
-        }
+        let mut r = RecordReader::new(record, CLAUSE)?;
         let profile = r.bytes(12, "general_profile_space")?;
         let mut bits = BitReader::without_emulation_prevention(profile, CLAUSE);
         let profile_tier_level = ProfileTierLevel::read(&mut bits, 0).map_err(|error| error.shift(1))?;
         let min_spatial_segmentation_idc = r.u16("min_spatial_segmentation_idc")? & 0xfff;
         let parallelism = r.u8("parallelismType")? & 3;
-        let chroma_format = r.u8("chromaFormat")? & 3;
-        let luma = 8 + (r.u8("bitDepthLumaMinus8")? & 7);
-        let chroma = [chroma_format, luma, 8 + (r.u8("bitDepthChromaMinus8")? & 7)];
+        let chroma = r.sample_format(["chromaFormat", "bitDepthLumaMinus8", "bitDepthChromaMinus8"])?;
         let average_frame_rate = r.u16("avgFrameRate")?;
-        let (layers_at, layers) = (r.at as u64, r.u8("constantFrameRate")?);
-        if layers & 3 == 2 {
-            return Err(Error::out_of_range("lengthSizeMinusOne", 2, "0, 1 or 3", CLAUSE).at(layers_at));
-        }
+        let layers = r.u8("constantFrameRate")?;
+        let length_size = r.length_size(layers)?;
         let mut read = Self {
             profile_tier_level,
             min_spatial_segmentation_idc,
@@ -76,7 +68,7 @@ impl<'a> HevcRecord<'a> {
             constant_frame_rate: layers >> 6,
             temporal_layers: layers >> 3 & 7,
             temporal_id_nested: layers & 4 != 0,
-            length_size: (layers & 3) + 1,
+            length_size,
             complete: true,
             vps: Vec::new(),
             sps: Vec::new(),
@@ -86,17 +78,12 @@ impl<'a> HevcRecord<'a> {
         for _ in 0..r.u8("numOfArrays")? {
             read.read_array(&mut r)?;
         }
-        if r.at < record.len() {
-            return Err(damaged(
-                format!("{} bytes follow the end of the configuration record", record.len() - r.at),
-                r.at,
-            ));
-        }
+        r.finish()?;
         Ok(read)
     }
 
-    fn read_array(&mut self, r: &mut Reader<'a>) -> Result<()> {
-        let start = r.at;
+    fn read_array(&mut self, r: &mut RecordReader<'a>) -> Result<()> {
+        let start = r.at();
         let kind = r.u8("NAL_unit_type")?;
         let unit_type = NalUnitType::from_code(kind);
         let into = match unit_type {
@@ -105,7 +92,7 @@ impl<'a> HevcRecord<'a> {
             NalUnitType::PPS => &mut self.pps,
             NalUnitType::PREFIX_SEI | NalUnitType::SUFFIX_SEI => &mut self.sei,
             other => {
-                return Err(damaged(
+                return Err(r.damaged(
                     format!(
                         "an array of NAL units of nal_unit_type {}, which is not 32, 33, 34, 39 or 40",
                         other.code()
@@ -118,12 +105,10 @@ impl<'a> HevcRecord<'a> {
             self.complete &= kind & 0x80 != 0;
         }
         for _ in 0..r.u16("numNalus")? {
-            let len = r.u16("nalUnitLength")?;
-            let start = r.at;
-            let nal = r.bytes(usize::from(len), "nalUnit")?;
+            let (start, nal) = r.nal("nalUnitLength", "nalUnit")?;
             if nal.len() < 2 || nal[0] & 0xfe != unit_type.code() << 1 {
                 let code = unit_type.code();
-                return Err(damaged(format!("a nalUnit holds no NAL unit of nal_unit_type {code}"), start));
+                return Err(r.damaged(format!("a nalUnit holds no NAL unit of nal_unit_type {code}"), start));
             }
             into.push(nal);
         }
@@ -166,33 +151,6 @@ impl ConfigurationRecord for HevcRecord<'_> {
             "picture parameter set" => PictureParameterSet::read(set).ok().map(|set| set.id),
             _ => None,
         }
-    }
-}
-
-fn damaged(what: String, at: usize) -> Error {
-    Error::malformed(what, CLAUSE, "the record is damaged, or its counts are").at(at as u64)
-}
-
-struct Reader<'a> {
-    record: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Reader<'a> {
-    fn bytes(&mut self, len: usize, element: &'static str) -> Result<&'a [u8]> {
-        let bytes = self.record.get(self.at..).and_then(|rest| rest.get(..len));
-        let bytes = bytes.ok_or_else(|| Error::truncated(element, CLAUSE).at(self.at as u64))?;
-        self.at += len;
-        Ok(bytes)
-    }
-
-    fn u8(&mut self, element: &'static str) -> Result<u8> {
-        Ok(self.bytes(1, element)?[0])
-    }
-
-    fn u16(&mut self, element: &'static str) -> Result<u16> {
-        let bytes = self.bytes(2, element)?;
-        Ok(u16::from_be_bytes([bytes[0], bytes[1]]))
     }
 }
 
