@@ -19,6 +19,7 @@ pub use video::VideoConfiguration;
 
 use std::fmt;
 
+use crate::error::{Error, Result};
 use crate::time::FrameRate;
 use sei::HdrMetadata;
 
@@ -219,4 +220,54 @@ pub struct BitstreamRate {
     pub rate: FrameRate,
     /// `fixed_frame_rate_flag`: 0 is what x264 writes for constant rates too, and worth a notice.
     pub fixed: bool,
+}
+
+impl BitstreamRate {
+    /// The rate of a track whose `sets`, so called, have these timings: `rate` is what one says, `is_fixed` whether every
+    /// picture lasts as long. `None` where none has any.
+    ///
+    /// # Errors
+    /// Where a timing gives no rate, or they give several: the caller has to say.
+    fn agreed<T>(
+        sets: &str,
+        timings: &[Option<T>],
+        rate: impl Fn(&T) -> Result<FrameRate>,
+        is_fixed: impl Fn(&T) -> bool,
+    ) -> Result<Option<Self>> {
+        let mut rates = timings.iter().map(|timing| timing.as_ref().map(&rate).transpose());
+        let Some(first) = rates.next().transpose()? else { return Ok(None) };
+        for other in rates {
+            let other = other?;
+            if other != first {
+                let say =
+                    |rate: Option<FrameRate>| rate.map_or("nothing".to_owned(), |rate| rate.to_string());
+                let (first, other) = (say(first), say(other));
+                return Err(Error::conflict(
+                    format!("{sets} disagree on the frame rate: one says {first}, another {other}"),
+                    RATE_REMEDY,
+                ));
+            }
+        }
+        let fixed = timings.iter().flatten().all(is_fixed);
+        Ok(first.map(|rate| Self { rate, fixed }))
+    }
+}
+
+/// What to do about timing fields that give no rate.
+const RATE_REMEDY: &str = "give the frame rate (fps=)";
+
+/// `time_scale / units` a second; `say` is what gives it, in the words of an error.
+///
+/// # Errors
+/// For a rate of zero or above [`FrameRate::MAX`], against the codec's `clause`.
+fn timed_rate(
+    time_scale: u32,
+    units: u64,
+    clause: &'static str,
+    say: impl FnOnce() -> String,
+) -> Result<FrameRate> {
+    FrameRate::new(u64::from(time_scale), units).ok_or_else(|| {
+        let what = format!("{} a second, which is not above 0 and up to {}", say(), FrameRate::MAX);
+        Error::malformed(what, clause, RATE_REMEDY)
+    })
 }

@@ -199,6 +199,15 @@ pub(crate) fn too_long(len: u64) -> Error {
     })
 }
 
+/// A track without any parameter set of this `kind`, which the codec's `clause` asks for.
+pub(crate) fn none_came(kind: &str, clause: &'static str) -> Error {
+    Error::malformed(
+        format!("no {kind} parameter set has come"),
+        clause,
+        "give a stream with at least one coded picture, or its parameter sets",
+    )
+}
+
 /// `nal` without the zero bytes behind it, which no NAL unit ends with (H.264 7.4.1, H.265 7.4.2.1).
 pub(crate) fn trim_zeros(nal: &[u8]) -> &[u8] {
     let len = nal.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);

@@ -2,9 +2,8 @@
 //! All of it is read and checked, its trailing bits too: a header that does not parse is an error and never a guess.
 
 use crate::bits::BitReader;
-use crate::codec::{BitstreamRate, Colour};
+use crate::codec::{BitstreamRate, Colour, timed_rate};
 use crate::error::{Error, ErrorKind, Result};
-use crate::time::FrameRate;
 
 use super::u_u8;
 
@@ -123,7 +122,8 @@ impl SequenceHeader {
     }
 
     /// The frame rate of a stream with pictures at equal intervals (`equal_picture_interval`, 6.4.3); `None` where the
-    /// header has none. A rate of zero or above [`FrameRate::MAX`] is an error: the caller has to say.
+    /// header has none. A rate of zero or above
+    /// [`FrameRate::MAX`](crate::time::FrameRate::MAX) is an error: the caller has to say.
     pub fn bitstream_rate(&self) -> Result<Option<BitstreamRate>> {
         let Some(TimingInfo {
             num_units_in_display_tick: units,
@@ -133,13 +133,8 @@ impl SequenceHeader {
         else {
             return Ok(None);
         };
-        let rate = FrameRate::new(u64::from(time_scale), u64::from(units) * u64::from(ticks));
-        let rate = rate.ok_or_else(|| {
-            let what = format!(
-                "the timing info gives {time_scale}/({units} × {ticks}) frames a second, which is not above 0 and up to {}",
-                FrameRate::MAX
-            );
-            Error::malformed(what, "AV1 6.4.3", "give the frame rate (fps=)")
+        let rate = timed_rate(time_scale, u64::from(units) * u64::from(ticks), "AV1 6.4.3", || {
+            format!("the timing info gives {time_scale}/({units} × {ticks}) frames")
         })?;
         Ok(Some(BitstreamRate { rate, fixed: true }))
     }

@@ -4,10 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::codec::parameter_sets::none_came;
 use crate::codec::picture_format::common_chroma;
 use crate::codec::record::push_nal;
 use crate::codec::sei::HdrMetadata;
-use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
+use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat, timed_rate};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::FrameRate;
 
@@ -44,13 +45,7 @@ const MAX_PPS: usize = 255;
 
 impl AvcConfiguration {
     pub(super) fn new(sets: &ParameterSets) -> Result<Self> {
-        let missing = |kind: &str| {
-            Error::malformed(
-                format!("no {kind} parameter set has come"),
-                "H.264 7.4.1.2.1",
-                "give a stream with at least one coded picture, or its parameter sets",
-            )
-        };
+        let missing = |kind| none_came(kind, "H.264 7.4.1.2.1");
         let unused = || sets.first_sps().next().map(|set| &set.value);
         let first = sets.first_used().or_else(unused).ok_or_else(|| missing("sequence"))?;
         if sets.first_pps().next().is_none() {
@@ -152,25 +147,9 @@ impl AvcConfiguration {
     ///
     /// A rate of zero or above [`FrameRate::MAX`], and sets in use that disagree, are errors: the caller has to say.
     pub fn bitstream_rate(&self) -> Result<Option<BitstreamRate>> {
-        let mut rates = self.timings.iter().map(|timing| timing.as_ref().map(frame_rate).transpose());
-        let Some(first) = rates.next().transpose()? else { return Ok(None) };
-        for other in rates {
-            let other = other?;
-            if other != first {
-                let say =
-                    |rate: Option<FrameRate>| rate.map_or("nothing".to_owned(), |rate| rate.to_string());
-                return Err(Error::conflict(
-                    format!(
-                        "sequence parameter sets disagree on the frame rate: one says {}, another {}",
-                        say(first),
-                        say(other)
-                    ),
-                    RATE_REMEDY,
-                ));
-            }
-        }
-        let fixed = self.timings.iter().flatten().all(|timing| timing.fixed_frame_rate);
-        Ok(first.map(|rate| BitstreamRate { rate, fixed }))
+        BitstreamRate::agreed("sequence parameter sets", &self.timings, frame_rate, |timing| {
+            timing.fixed_frame_rate
+        })
     }
 
     fn check_record(&self) -> Result<()> {
@@ -208,18 +187,11 @@ fn scan_type(sets: &ParameterSets) -> Option<ScanType> {
     progressive().then_some(ScanType::Progressive)
 }
 
-/// What to do about timing fields that give no rate.
-const RATE_REMEDY: &str = "give the frame rate (fps=)";
-
 /// Frames a second: `time_scale` counts fields (E.2.1).
 fn frame_rate(timing: &Timing) -> Result<FrameRate> {
     let (time_scale, units) = (timing.time_scale, timing.num_units_in_tick);
-    FrameRate::new(u64::from(time_scale), 2 * u64::from(units)).ok_or_else(|| {
-        let what = format!(
-            "the timing fields give {time_scale}/(2 × {units}) frames a second, which is not above 0 and up to {}",
-            FrameRate::MAX
-        );
-        Error::malformed(what, "H.264 E.2.1", RATE_REMEDY)
+    timed_rate(time_scale, 2 * u64::from(units), "H.264 E.2.1", || {
+        format!("the timing fields give {time_scale}/(2 × {units}) frames")
     })
 }
 

@@ -69,20 +69,8 @@ const EXTENDED_SAR: u8 = 255;
 impl Vui {
     /// `vui_parameters()` (E.1.1).
     pub(super) fn read(r: &mut BitReader<'_>) -> Result<Self> {
-        let mut vui = Self::default();
-        if r.flag("aspect_ratio_info_present_flag")? {
-            vui.sample_aspect_ratio = read_sample_aspect_ratio(r)?;
-        }
-        if r.flag("overscan_info_present_flag")? {
-            r.flag("overscan_appropriate_flag")?;
-        }
-        if r.flag("video_signal_type_present_flag")? {
-            vui.colour = read_video_signal_type(r)?;
-        }
-        if r.flag("chroma_loc_info_present_flag")? {
-            r.ue("chroma_sample_loc_type_top_field")?;
-            r.ue("chroma_sample_loc_type_bottom_field")?;
-        }
+        let (sample_aspect_ratio, colour) = read_appearance(r)?;
+        let mut vui = Self { sample_aspect_ratio, colour, ..Self::default() };
         if r.flag("timing_info_present_flag")? {
             vui.timing = Some(Timing {
                 num_units_in_tick: r.u(32, "num_units_in_tick")?,
@@ -113,8 +101,30 @@ impl Vui {
     }
 }
 
-/// `aspect_ratio_idc` and what follows it, which H.265 (E.2.1) has too.
-pub(in crate::codec) fn read_sample_aspect_ratio(r: &mut BitReader<'_>) -> Result<Option<SampleAspectRatio>> {
+/// `vui_parameters()` through the chroma sample location, which H.265 (E.2.1) starts with too: sample aspect ratio and
+/// colour.
+pub(in crate::codec) fn read_appearance(
+    r: &mut BitReader<'_>,
+) -> Result<(Option<SampleAspectRatio>, Option<Colour>)> {
+    let (mut sample_aspect_ratio, mut colour) = (None, None);
+    if r.flag("aspect_ratio_info_present_flag")? {
+        sample_aspect_ratio = read_sample_aspect_ratio(r)?;
+    }
+    if r.flag("overscan_info_present_flag")? {
+        r.flag("overscan_appropriate_flag")?;
+    }
+    if r.flag("video_signal_type_present_flag")? {
+        colour = read_video_signal_type(r)?;
+    }
+    if r.flag("chroma_loc_info_present_flag")? {
+        r.ue("chroma_sample_loc_type_top_field")?;
+        r.ue("chroma_sample_loc_type_bottom_field")?;
+    }
+    Ok((sample_aspect_ratio, colour))
+}
+
+/// `aspect_ratio_idc` and what follows it.
+fn read_sample_aspect_ratio(r: &mut BitReader<'_>) -> Result<Option<SampleAspectRatio>> {
     let idc = u_u8(r, 8, "aspect_ratio_idc")?;
     let (horizontal, vertical) = if idc == EXTENDED_SAR {
         (u_u16(r, "sar_width")?, u_u16(r, "sar_height")?)
@@ -126,8 +136,8 @@ pub(in crate::codec) fn read_sample_aspect_ratio(r: &mut BitReader<'_>) -> Resul
     Ok((horizontal != 0 && vertical != 0).then_some(SampleAspectRatio { horizontal, vertical }))
 }
 
-/// `video_format` through the colour description, which H.265 (E.2.1) has too.
-pub(in crate::codec) fn read_video_signal_type(r: &mut BitReader<'_>) -> Result<Option<Colour>> {
+/// `video_format` through the colour description.
+fn read_video_signal_type(r: &mut BitReader<'_>) -> Result<Option<Colour>> {
     /// "Unspecified" of Tables E-3, E-4 and E-5, which holds where there is no colour description.
     const UNSPECIFIED: u8 = 2;
     r.u(3, "video_format")?;

@@ -2,11 +2,11 @@
 //! codec string, picture format, frame rate. ISO/IEC 14496-15 was not opened: the record is as others quote it, and as
 //! FFmpeg writes it.
 
-use crate::codec::parameter_sets::{MAX_SET_LEN, trim_zeros};
+use crate::codec::parameter_sets::{MAX_SET_LEN, none_came, trim_zeros};
 use crate::codec::picture_format::common_chroma;
 use crate::codec::record::push_nal;
 use crate::codec::sei::HdrMetadata;
-use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
+use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat, timed_rate};
 use crate::error::{Error, Result};
 use crate::time::FrameRate;
 
@@ -45,13 +45,7 @@ const MAX_RECORD_BITS: u8 = 15;
 
 impl HevcConfiguration {
     pub(super) fn new(sets: &ParameterSets) -> Result<Self> {
-        let missing = |kind: &str| {
-            Error::malformed(
-                format!("no {kind} parameter set has come"),
-                "H.265 7.4.2.4.2",
-                "give a stream with at least one coded picture, or its parameter sets",
-            )
-        };
+        let missing = |kind| none_came(kind, "H.265 7.4.2.4.2");
         let unused = || sets.first_sps().next().map(|set| &set.value);
         let first = sets.first_used().or_else(unused).ok_or_else(|| missing("sequence"))?;
         if sets.first_vps().next().is_none() {
@@ -180,25 +174,9 @@ impl HevcConfiguration {
     /// It is `time_scale / num_units_in_tick` (E.3.1), divided by the ticks that a picture lasts where HRD parameters fix
     /// them. A rate of zero or above [`FrameRate::MAX`], and sets in use that disagree, are errors: the caller has to say.
     pub fn bitstream_rate(&self) -> Result<Option<BitstreamRate>> {
-        let mut rates = self.timings.iter().map(|timing| timing.as_ref().map(picture_rate).transpose());
-        let Some(first) = rates.next().transpose()? else { return Ok(None) };
-        for other in rates {
-            let other = other?;
-            if other != first {
-                let say =
-                    |rate: Option<FrameRate>| rate.map_or("nothing".to_owned(), |rate| rate.to_string());
-                return Err(Error::conflict(
-                    format!(
-                        "parameter sets disagree on the frame rate: one says {}, another {}",
-                        say(first),
-                        say(other)
-                    ),
-                    RATE_REMEDY,
-                ));
-            }
-        }
-        let fixed = self.timings.iter().flatten().all(|timing| timing.fixed_ticks.is_some());
-        Ok(first.map(|rate| BitstreamRate { rate, fixed }))
+        BitstreamRate::agreed("parameter sets", &self.timings, picture_rate, |timing| {
+            timing.fixed_ticks.is_some()
+        })
     }
 }
 
@@ -224,20 +202,13 @@ fn parallelism_type(sets: &ParameterSets, min_spatial_segmentation_idc: u16) -> 
     }
 }
 
-/// What to do about timing fields that give no rate.
-const RATE_REMEDY: &str = "give the frame rate (fps=)";
-
 /// Pictures a second.
 fn picture_rate(timing: &Timing) -> Result<FrameRate> {
     let (time_scale, units) = (timing.time_scale, timing.num_units_in_tick);
     let ticks = timing.fixed_ticks.unwrap_or(1);
-    FrameRate::new(u64::from(time_scale), u64::from(units) * u64::from(ticks)).ok_or_else(|| {
+    timed_rate(time_scale, u64::from(units) * u64::from(ticks), "H.265 E.3.1", || {
         let divisor = if ticks == 1 { units.to_string() } else { format!("({units} × {ticks})") };
-        let what = format!(
-            "the timing fields give {time_scale}/{divisor} pictures a second, which is not above 0 and up to {}",
-            FrameRate::MAX
-        );
-        Error::malformed(what, "H.265 E.3.1", RATE_REMEDY)
+        format!("the timing fields give {time_scale}/{divisor} pictures")
     })
 }
 

@@ -2,7 +2,7 @@
 //! between and behind them is read past, so that a set cut off in its VUI is noticed.
 
 use crate::bits::BitReader;
-use crate::codec::h264::vui::{read_sample_aspect_ratio, read_video_signal_type};
+use crate::codec::h264::vui::read_appearance;
 use crate::codec::{Colour, SampleAspectRatio};
 use crate::error::Result;
 
@@ -58,20 +58,8 @@ impl Timing {
 impl Vui {
     /// `vui_parameters()` (E.2.1).
     pub(super) fn read(r: &mut BitReader<'_>, max_sub_layers_minus1: u8) -> Result<Self> {
-        let mut vui = Self::default();
-        if r.flag("aspect_ratio_info_present_flag")? {
-            vui.sample_aspect_ratio = read_sample_aspect_ratio(r)?;
-        }
-        if r.flag("overscan_info_present_flag")? {
-            r.flag("overscan_appropriate_flag")?;
-        }
-        if r.flag("video_signal_type_present_flag")? {
-            vui.colour = read_video_signal_type(r)?;
-        }
-        if r.flag("chroma_loc_info_present_flag")? {
-            r.ue("chroma_sample_loc_type_top_field")?;
-            r.ue("chroma_sample_loc_type_bottom_field")?;
-        }
+        let (sample_aspect_ratio, colour) = read_appearance(r)?;
+        let mut vui = Self { sample_aspect_ratio, colour, ..Self::default() };
         r.flag("neutral_chroma_indication_flag")?;
         vui.field_seq = r.flag("field_seq_flag")?;
         vui.frame_field_info_present = r.flag("frame_field_info_present_flag")?;
