@@ -14,7 +14,7 @@ pub mod sei;
 pub(crate) mod testing;
 mod video;
 
-pub use parameter_sets::ParameterSetPlacement;
+pub use parameter_sets::{ParameterSetPlacement, ParameterSetStore};
 pub use video::VideoConfiguration;
 
 use std::fmt;

@@ -4,6 +4,7 @@
 //! (ISO/IEC 14496-15).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
 use std::sync::Arc;
 
 use super::picture_format::SequenceSet;
@@ -35,6 +36,55 @@ impl ParameterSetPlacement {
             Self::InBand => b"hev1",
         }
     }
+}
+
+/// The parameter sets of a stream.
+pub trait ParameterSetStore: Clone + Debug + Default {
+    /// What they say together.
+    type Configuration;
+
+    /// No sets yet, for a track that keeps them there.
+    fn new(placement: ParameterSetPlacement) -> Self;
+
+    /// Where the track keeps them.
+    fn placement(&self) -> ParameterSetPlacement;
+
+    /// Takes in a set; `nal` is the whole NAL unit, `offset` its place in the source.
+    ///
+    /// # Errors
+    /// For a set that breaks a rule, or that changes where the sample entry holds it; nothing is taken in then.
+    fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()>;
+
+    /// Whether taking in this set changes nothing.
+    fn is_repetition(&self, nal: &[u8]) -> bool;
+
+    /// Whether the sets of this `pic_parameter_set_id` have come.
+    fn has(&self, pps_id: u8) -> bool;
+
+    /// Whether pictures use the sets of this `pic_parameter_set_id` already.
+    fn is_active(&self, pps_id: u8) -> bool;
+
+    /// Notes that a picture at `offset` uses this `pic_parameter_set_id`; the sequence parameter set may change where a
+    /// sequence starts.
+    ///
+    /// # Errors
+    /// Where it may not; nothing is noted then.
+    fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()>;
+
+    /// A field was coded as a picture.
+    fn note_field_picture(&mut self) {}
+
+    /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
+    fn close(&mut self);
+
+    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
+    fn picture_size(&self) -> Option<(u16, u16)>;
+
+    /// The sets that hold now, each behind those that it refers to.
+    fn in_force(&self) -> impl Iterator<Item = SetInForce>;
+
+    /// The bytes of the set that holds now and was last sent at `offset`.
+    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>>;
 }
 
 /// Parameter sets of one kind, by id.

@@ -20,7 +20,8 @@ pub(in crate::scan) mod fuzz;
 mod in_band;
 mod picture;
 
-pub use codec::{NalCodec, ParameterSetStore, Role, Rules, Slice};
+pub use crate::codec::ParameterSetStore;
+pub use codec::{NalCodec, Role, Rules, Slice};
 use picture::{Given, Held, Picture, SliceCounts};
 
 use std::sync::Arc;

@@ -10,15 +10,12 @@ mod tests;
 #[doc(hidden)]
 pub use fuzz::fuzz_access_units;
 
-use std::sync::Arc;
-
-use super::access_units::{self, NalCodec, ParameterSetStore, Role, Rules};
+use super::access_units::{self, NalCodec, Role, Rules};
 use crate::codec::h264::{
     AvcConfiguration, NalHeader, NalUnitType, OrderCounter, ParameterSets, SliceHeader, read_pic_struct,
 };
-use crate::codec::parameter_sets::SetInForce;
 use crate::codec::sei::HdrMetadata;
-use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess};
+use crate::codec::{PictureOrder, RandomAccess};
 use crate::error::Result;
 
 pub use access_units::{AccessUnit, AccessUnitOptions};
@@ -148,57 +145,5 @@ impl access_units::Slice for SliceHeader {
             "slices of one picture disagree on memory_management_control_operation 5",
             "H.264 7.4.3.3",
         ))
-    }
-}
-
-impl ParameterSetStore for ParameterSets {
-    type Configuration = AvcConfiguration;
-
-    fn new(placement: ParameterSetPlacement) -> Self {
-        Self::new(placement)
-    }
-
-    fn placement(&self) -> ParameterSetPlacement {
-        self.placement()
-    }
-
-    fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
-        self.insert(nal, offset)
-    }
-
-    fn is_repetition(&self, nal: &[u8]) -> bool {
-        self.is_repetition(nal)
-    }
-
-    fn has(&self, pps_id: u8) -> bool {
-        self.for_slice(pps_id).is_ok()
-    }
-
-    fn is_active(&self, pps_id: u8) -> bool {
-        self.is_active(pps_id)
-    }
-
-    fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
-        self.activate(pps_id, starts_sequence, offset)
-    }
-
-    fn note_field_picture(&mut self) {
-        self.note_field_picture();
-    }
-
-    fn close(&mut self) {
-        self.close();
-    }
-
-    fn picture_size(&self) -> Option<(u16, u16)> {
-        self.picture_size()
-    }
-
-    fn in_force(&self) -> impl Iterator<Item = SetInForce> {
-        self.in_force()
-    }
-
-    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
-        self.sent_at(offset)
     }
 }

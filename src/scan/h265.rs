@@ -14,16 +14,13 @@ mod tests;
 #[doc(hidden)]
 pub use fuzz::fuzz_access_units;
 
-use std::sync::Arc;
-
-use super::access_units::{self, NalCodec, ParameterSetStore, Role, Rules};
+use super::access_units::{self, NalCodec, Role, Rules};
 use crate::codec::h265::{
     HevcConfiguration, NalHeader, NalUnitType, OrderCounter, ParameterSets, SequenceParameterSet,
     SliceHeader, SliceType, ticks_shown,
 };
-use crate::codec::parameter_sets::SetInForce;
 use crate::codec::sei::{self, HdrMetadata};
-use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess};
+use crate::codec::{PictureOrder, RandomAccess};
 use crate::error::Result;
 
 pub use access_units::{AccessUnit, AccessUnitOptions};
@@ -182,53 +179,5 @@ impl access_units::Slice for SliceHeader {
         };
         let same_plane = self.colour_plane_id == before.colour_plane_id;
         (same_plane && !goes_on).then_some((LOST, "H.265 7.4.2.4.5"))
-    }
-}
-
-impl ParameterSetStore for ParameterSets {
-    type Configuration = HevcConfiguration;
-
-    fn new(placement: ParameterSetPlacement) -> Self {
-        Self::new(placement)
-    }
-
-    fn placement(&self) -> ParameterSetPlacement {
-        self.placement()
-    }
-
-    fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
-        self.insert(nal, offset)
-    }
-
-    fn is_repetition(&self, nal: &[u8]) -> bool {
-        self.is_repetition(nal)
-    }
-
-    fn has(&self, pps_id: u8) -> bool {
-        self.for_slice(pps_id).is_ok()
-    }
-
-    fn is_active(&self, pps_id: u8) -> bool {
-        self.is_active(pps_id)
-    }
-
-    fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
-        self.activate(pps_id, starts_sequence, offset)
-    }
-
-    fn close(&mut self) {
-        self.close();
-    }
-
-    fn picture_size(&self) -> Option<(u16, u16)> {
-        self.picture_size()
-    }
-
-    fn in_force(&self) -> impl Iterator<Item = SetInForce> {
-        self.in_force()
-    }
-
-    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
-        self.sent_at(offset)
     }
 }

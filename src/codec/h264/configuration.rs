@@ -8,7 +8,9 @@ use crate::codec::parameter_sets::none_came;
 use crate::codec::picture_format::common_chroma;
 use crate::codec::record::push_nal;
 use crate::codec::sei::HdrMetadata;
-use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat, timed_rate};
+use crate::codec::{
+    BitstreamRate, ParameterSetPlacement, ParameterSetStore, ScanType, VideoFormat, timed_rate,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::FrameRate;
 

@@ -1,5 +1,7 @@
 //! What fuzzing asserts of parameter sets and slice headers, on any bytes.
 
+use crate::codec::ParameterSetStore;
+
 use super::{
     AvcConfiguration, OrderCounter, ParameterSets, PictureParameterSet, SequenceParameterSet, SliceHeader,
     read_pic_struct,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::bits::BitReader;
 use crate::codec::parameter_sets::{
-    Keeping, ParameterSetPlacement, SetInForce, SetMap, Used, Version, trim_zeros,
+    Keeping, ParameterSetPlacement, ParameterSetStore, SetInForce, SetMap, Used, Version, trim_zeros,
 };
 use crate::error::{Error, Result};
 
@@ -67,92 +67,6 @@ impl Default for ParameterSets {
 }
 
 impl ParameterSets {
-    /// No sets yet, for a track that keeps them there.
-    pub fn new(placement: ParameterSetPlacement) -> Self {
-        Self {
-            keeping: Keeping::new(placement),
-            sps: SetMap::new("sequence parameter set"),
-            pps: SetMap::new("picture parameter set"),
-            sps_extensions: SetMap::new("sequence parameter set extension"),
-            demands: BTreeSet::new(),
-            used: Used::default(),
-            field_pictures: false,
-        }
-    }
-
-    /// Where the track keeps them.
-    pub fn placement(&self) -> ParameterSetPlacement {
-        self.keeping.placement()
-    }
-
-    /// Takes in a sequence parameter set, its extension, or a picture parameter set: `nal` is the whole NAL unit,
-    /// `offset` its place in the source.
-    ///
-    /// A set that came before under the same id must have the same bytes; another is
-    /// [`ErrorKind::ParameterSetChanged`](crate::ErrorKind::ParameterSetChanged), but replaces it where sets are kept in band. When it fails, nothing is taken in.
-    pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
-        let nal = trim_zeros(nal);
-        let moved = |error: Error| error.shift(offset);
-        let unit_type = NalHeader::read(nal).map_err(moved)?.unit_type;
-        let came = self.keeping.came(nal, offset)?;
-        match unit_type {
-            NalUnitType::Sps => {
-                let set = SequenceParameterSet::read(nal).map_err(moved)?;
-                let demand = Demand::of(&set);
-                self.sps.store(set.id, came, set)?;
-                self.demands.insert(demand);
-                Ok(())
-            }
-            NalUnitType::Pps => {
-                let set = PictureParameterSet::read(nal).map_err(moved)?;
-                self.pps.store(set.id, came, set)
-            }
-            NalUnitType::SpsExtension => {
-                let mut r = BitReader::new(&nal[1..], "H.264 7.4.2.1.2");
-                let id = super::ue_u8(&mut r, 31, "seq_parameter_set_id", "0..=31")
-                    .map_err(|error| error.shift(1).shift(offset))?;
-                self.sps_extensions.store(id, came, ())
-            }
-            _ => Err(Error::malformed(
-                "this NAL unit holds no parameter set",
-                "H.264 Table 7-1",
-                "pass nal_unit_type 7, 8 or 13",
-            )
-            .at(offset)),
-        }
-    }
-
-    /// Whether the sample entry has this very set, so that taking it in changes nothing.
-    pub fn is_repetition(&self, nal: &[u8]) -> bool {
-        // In band, the place of the last one matters too.
-        let nal = trim_zeros(nal);
-        self.keeping.is_in_sample_entry()
-            && (self.sps.has_first(nal) || self.pps.has_first(nal) || self.sps_extensions.has_first(nal))
-    }
-
-    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
-    pub fn picture_size(&self) -> Option<(u16, u16)> {
-        self.used.picture_size()
-    }
-
-    /// The bytes of the set that holds now and was last sent at `offset`.
-    pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
-        self.sps
-            .sent_at(offset)
-            .or_else(|| self.pps.sent_at(offset))
-            .or_else(|| self.sps_extensions.sent_at(offset))
-    }
-
-    /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
-    pub fn close(&mut self) {
-        self.keeping.close();
-    }
-
-    /// Whether pictures use the sets of this `pic_parameter_set_id` already, so that [`Self::activate`] changes nothing.
-    pub(crate) fn is_active(&self, pps_id: u8) -> bool {
-        self.used_by(pps_id).is_ok_and(|(active, _)| self.used.active() == Some(active))
-    }
-
     /// The sets that a slice with this `pic_parameter_set_id` is read with; an error when one has not come.
     pub fn for_slice(&self, pps_id: u8) -> Result<(&PictureParameterSet, &SequenceParameterSet)> {
         let (pps, sps) = self.referred(pps_id)?;
@@ -169,27 +83,6 @@ impl ParameterSets {
     fn used_by(&self, pps_id: u8) -> Result<(Active, &SequenceParameterSet)> {
         let (pps, sps) = self.referred(pps_id)?;
         Ok((Active { id: pps.sps_id, offset: sps.offset }, &sps.value))
-    }
-
-    /// Notes that a picture uses this `pic_parameter_set_id`; `offset` is the picture's place.
-    ///
-    /// The sequence parameter set may change at an IDR picture only (7.4.1.2.1), and not to another picture format:
-    /// the sample entry describes one. When it fails, nothing is noted.
-    pub fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
-        let (next, sps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
-        match self.used.active() {
-            Some(active) if active == next => return Ok(()),
-            Some(active) if !idr => return Err(changed_within_sequence(active, next).at(offset)),
-            _ => {}
-        }
-        let (sps, timing) = (sps.clone(), sps.vui.timing);
-        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
-    }
-
-    /// Notes that a picture is a field. Field macroblocks in a frame prove nothing: encoders use them on progressive
-    /// pictures too.
-    pub fn note_field_picture(&mut self) {
-        self.field_pictures = true;
     }
 
     /// Whether a picture was a field.
@@ -232,9 +125,106 @@ impl ParameterSets {
     pub(super) fn timings(&self) -> impl Iterator<Item = &Option<Timing>> {
         self.used.timings()
     }
+}
 
-    /// The sets that hold now: sequence parameter sets, then picture parameter sets, each in id order.
-    pub(crate) fn in_force(&self) -> impl Iterator<Item = SetInForce> {
+impl ParameterSetStore for ParameterSets {
+    type Configuration = AvcConfiguration;
+
+    fn new(placement: ParameterSetPlacement) -> Self {
+        Self {
+            keeping: Keeping::new(placement),
+            sps: SetMap::new("sequence parameter set"),
+            pps: SetMap::new("picture parameter set"),
+            sps_extensions: SetMap::new("sequence parameter set extension"),
+            demands: BTreeSet::new(),
+            used: Used::default(),
+            field_pictures: false,
+        }
+    }
+
+    fn placement(&self) -> ParameterSetPlacement {
+        self.keeping.placement()
+    }
+
+    /// Takes in a sequence parameter set, its extension, or a picture parameter set.
+    ///
+    /// A set that came before under the same id must have the same bytes; another is
+    /// [`ErrorKind::ParameterSetChanged`](crate::ErrorKind::ParameterSetChanged), but replaces it where sets are kept in
+    /// band.
+    fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
+        let nal = trim_zeros(nal);
+        let moved = |error: Error| error.shift(offset);
+        let unit_type = NalHeader::read(nal).map_err(moved)?.unit_type;
+        let came = self.keeping.came(nal, offset)?;
+        match unit_type {
+            NalUnitType::Sps => {
+                let set = SequenceParameterSet::read(nal).map_err(moved)?;
+                let demand = Demand::of(&set);
+                self.sps.store(set.id, came, set)?;
+                self.demands.insert(demand);
+                Ok(())
+            }
+            NalUnitType::Pps => {
+                let set = PictureParameterSet::read(nal).map_err(moved)?;
+                self.pps.store(set.id, came, set)
+            }
+            NalUnitType::SpsExtension => {
+                let mut r = BitReader::new(&nal[1..], "H.264 7.4.2.1.2");
+                let id = super::ue_u8(&mut r, 31, "seq_parameter_set_id", "0..=31")
+                    .map_err(|error| error.shift(1).shift(offset))?;
+                self.sps_extensions.store(id, came, ())
+            }
+            _ => Err(Error::malformed(
+                "this NAL unit holds no parameter set",
+                "H.264 Table 7-1",
+                "pass nal_unit_type 7, 8 or 13",
+            )
+            .at(offset)),
+        }
+    }
+
+    fn is_repetition(&self, nal: &[u8]) -> bool {
+        // In band, the place of the last one matters too.
+        let nal = trim_zeros(nal);
+        self.keeping.is_in_sample_entry()
+            && (self.sps.has_first(nal) || self.pps.has_first(nal) || self.sps_extensions.has_first(nal))
+    }
+
+    fn has(&self, pps_id: u8) -> bool {
+        self.for_slice(pps_id).is_ok()
+    }
+
+    fn is_active(&self, pps_id: u8) -> bool {
+        self.used_by(pps_id).is_ok_and(|(active, _)| self.used.active() == Some(active))
+    }
+
+    /// The sequence parameter set may change at an IDR picture only (7.4.1.2.1), and not to another picture format:
+    /// the sample entry describes one.
+    fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
+        let (next, sps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
+        match self.used.active() {
+            Some(active) if active == next => return Ok(()),
+            Some(active) if !idr => return Err(changed_within_sequence(active, next).at(offset)),
+            _ => {}
+        }
+        let (sps, timing) = (sps.clone(), sps.vui.timing);
+        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
+    }
+
+    /// Field macroblocks in a frame prove nothing: encoders use them on progressive pictures too.
+    fn note_field_picture(&mut self) {
+        self.field_pictures = true;
+    }
+
+    fn close(&mut self) {
+        self.keeping.close();
+    }
+
+    fn picture_size(&self) -> Option<(u16, u16)> {
+        self.used.picture_size()
+    }
+
+    fn in_force(&self) -> impl Iterator<Item = SetInForce> {
         let sps = self.sps.in_force().map(|(id, _, place)| SetInForce {
             place,
             refers_to: None,
@@ -248,6 +238,13 @@ impl ParameterSets {
             is_pps: true,
         });
         sps.chain(pps)
+    }
+
+    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
+        self.sps
+            .sent_at(offset)
+            .or_else(|| self.pps.sent_at(offset))
+            .or_else(|| self.sps_extensions.sent_at(offset))
     }
 }
 

@@ -141,6 +141,7 @@ mod tests {
     use super::super::testing::{self, Order, Slice};
     use super::super::{ParameterSets, SliceHeader};
     use super::*;
+    use crate::codec::ParameterSetStore;
 
     /// Counts of `slices` in decode order, with `sps`; `true` marks the start of an epoch.
     fn counts(sps: &testing::Sps, pps: &testing::Pps, slices: &[Slice]) -> Vec<(i32, bool)> {

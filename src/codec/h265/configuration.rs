@@ -6,7 +6,9 @@ use crate::codec::parameter_sets::{MAX_SET_LEN, none_came, trim_zeros};
 use crate::codec::picture_format::common_chroma;
 use crate::codec::record::push_nal;
 use crate::codec::sei::HdrMetadata;
-use crate::codec::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat, timed_rate};
+use crate::codec::{
+    BitstreamRate, ParameterSetPlacement, ParameterSetStore, ScanType, VideoFormat, timed_rate,
+};
 use crate::error::{Error, Result};
 use crate::time::FrameRate;
 

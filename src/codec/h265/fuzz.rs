@@ -1,5 +1,6 @@
 //! What fuzzing asserts of parameter sets, slice segment headers and configuration records, on any bytes.
 
+use crate::codec::ParameterSetStore;
 use crate::codec::record::ConfigurationRecord;
 
 use super::{

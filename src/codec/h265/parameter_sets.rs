@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::codec::ScanType;
 use crate::codec::parameter_sets::{
-    Keeping, ParameterSetPlacement, SetInForce, SetMap, Used, Version, trim_zeros,
+    Keeping, ParameterSetPlacement, ParameterSetStore, SetInForce, SetMap, Used, Version, trim_zeros,
 };
 use crate::error::{Error, Result};
 
@@ -76,98 +76,6 @@ impl Default for ParameterSets {
 }
 
 impl ParameterSets {
-    /// No sets yet, for a track that keeps them there.
-    pub fn new(placement: ParameterSetPlacement) -> Self {
-        Self {
-            keeping: Keeping::new(placement),
-            vps: SetMap::new("video parameter set"),
-            sps: SetMap::new("sequence parameter set"),
-            pps: SetMap::new("picture parameter set"),
-            demands: BTreeSet::new(),
-            parallelism: BTreeSet::new(),
-            used: Used::default(),
-        }
-    }
-
-    /// Where the track keeps them.
-    pub fn placement(&self) -> ParameterSetPlacement {
-        self.keeping.placement()
-    }
-
-    /// Takes in a video, sequence or picture parameter set of the base layer: `nal` is the whole NAL unit, `offset` its
-    /// place in the source.
-    ///
-    /// A set that came before under the same id must have the same bytes; another is
-    /// [`ErrorKind::ParameterSetChanged`](crate::error::ErrorKind::ParameterSetChanged), but replaces it where sets are
-    /// kept in band. When it fails, nothing is taken in.
-    pub fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
-        let nal = trim_zeros(nal);
-        let moved = |error: Error| error.shift(offset);
-        let header = NalHeader::read(nal).map_err(moved)?;
-        let came = self.keeping.came(nal, offset)?;
-        match header.unit_type {
-            _ if header.layer_id != 0 => Err(Error::unsupported(
-                format!("a parameter set of layer {}", header.layer_id),
-                "pass those of the base layer (nuh_layer_id 0)",
-            )
-            .at(offset)),
-            NalUnitType::VPS => {
-                let set = VideoParameterSet::read(nal).map_err(moved)?;
-                self.vps.store(set.id, came, set)
-            }
-            NalUnitType::SPS => {
-                let set = SequenceParameterSet::read(nal).map_err(moved)?;
-                let demand = Demand::of(&set);
-                self.sps.store(set.id, came, set)?;
-                self.demands.insert(demand);
-                Ok(())
-            }
-            NalUnitType::PPS => {
-                let set = PictureParameterSet::read(nal).map_err(moved)?;
-                self.pps.store(set.id, came, set)?;
-                self.parallelism.insert(set.parallelism);
-                Ok(())
-            }
-            _ => Err(Error::malformed(
-                "this NAL unit holds no parameter set",
-                "H.265 Table 7-1",
-                "pass nal_unit_type 32, 33 or 34",
-            )
-            .at(offset)),
-        }
-    }
-
-    /// Whether the sample entry has this very set, so that taking it in changes nothing.
-    pub fn is_repetition(&self, nal: &[u8]) -> bool {
-        // In band, the place of the last one matters too.
-        let nal = trim_zeros(nal);
-        self.keeping.is_in_sample_entry()
-            && (self.vps.has_first(nal) || self.sps.has_first(nal) || self.pps.has_first(nal))
-    }
-
-    /// Size of the pictures after cropping, luma samples; `None` as long as none has come.
-    pub fn picture_size(&self) -> Option<(u16, u16)> {
-        self.used.picture_size()
-    }
-
-    /// The bytes of the set that holds now and was last sent at `offset`.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
-    pub(crate) fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
-        self.vps.sent_at(offset).or_else(|| self.sps.sent_at(offset)).or_else(|| self.pps.sent_at(offset))
-    }
-
-    /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
-    pub fn close(&mut self) {
-        self.keeping.close();
-    }
-
-    /// Whether pictures use the sets of this `slice_pic_parameter_set_id` already, so that [`Self::activate`] changes
-    /// nothing.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
-    pub(crate) fn is_active(&self, pps_id: u8) -> bool {
-        self.used_by(pps_id).is_ok_and(|(active, ..)| self.used.active() == Some(active))
-    }
-
     /// The sets that a slice segment with this `slice_pic_parameter_set_id` is read with; an error when one has not come.
     pub fn for_slice(&self, pps_id: u8) -> Result<(&PictureParameterSet, &SequenceParameterSet)> {
         let (pps, sps) = self.referred(pps_id)?;
@@ -186,23 +94,6 @@ impl ParameterSets {
         let vps = self.vps.needed(sps.value.vps_id, Some(("sequence parameter set", sps_id)), CLAUSE)?;
         let active = Active { sps_id, sps_offset: sps.offset, vps_offset: vps.offset };
         Ok((active, &sps.value, &vps.value))
-    }
-
-    /// Notes that a picture uses this `slice_pic_parameter_set_id`; `offset` is the picture's place. `starts_sequence`
-    /// says that it is an IRAP picture with `NoRaslOutputFlag` 1
-    /// ([`OrderCounter::starts_sequence`](super::OrderCounter::starts_sequence)).
-    ///
-    /// The sequence parameter set, and the video parameter set that it refers to, may change at such a picture only
-    /// (7.4.2.4.2), and not to another picture format: the sample entry describes one. When it fails, nothing is noted.
-    pub fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
-        let (next, sps, vps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
-        match self.used.active() {
-            Some(active) if active == next => return Ok(()),
-            Some(active) if !starts_sequence => return Err(changed_within_sequence(active, next).at(offset)),
-            _ => {}
-        }
-        let (sps, timing) = (sps.clone(), sps.vui.timing.or(vps.timing));
-        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
     }
 
     /// What the sample entry of the whole track says: every set that came, and the format of the pictures. An error
@@ -245,17 +136,118 @@ impl ParameterSets {
     pub(super) fn timings(&self) -> impl Iterator<Item = &Option<Timing>> {
         self.used.timings()
     }
+}
 
-    /// The sets that hold now: video parameter sets, sequence parameter sets, then picture parameter sets, each in id
-    /// order.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for the reader of access units"))]
-    pub(crate) fn in_force(&self) -> impl Iterator<Item = SetInForce> {
+impl ParameterSetStore for ParameterSets {
+    type Configuration = HevcConfiguration;
+
+    fn new(placement: ParameterSetPlacement) -> Self {
+        Self {
+            keeping: Keeping::new(placement),
+            vps: SetMap::new("video parameter set"),
+            sps: SetMap::new("sequence parameter set"),
+            pps: SetMap::new("picture parameter set"),
+            demands: BTreeSet::new(),
+            parallelism: BTreeSet::new(),
+            used: Used::default(),
+        }
+    }
+
+    fn placement(&self) -> ParameterSetPlacement {
+        self.keeping.placement()
+    }
+
+    /// Takes in a video, sequence or picture parameter set of the base layer.
+    ///
+    /// A set that came before under the same id must have the same bytes; another is
+    /// [`ErrorKind::ParameterSetChanged`](crate::error::ErrorKind::ParameterSetChanged), but replaces it where sets are
+    /// kept in band.
+    fn insert(&mut self, nal: &[u8], offset: u64) -> Result<()> {
+        let nal = trim_zeros(nal);
+        let moved = |error: Error| error.shift(offset);
+        let header = NalHeader::read(nal).map_err(moved)?;
+        let came = self.keeping.came(nal, offset)?;
+        match header.unit_type {
+            _ if header.layer_id != 0 => Err(Error::unsupported(
+                format!("a parameter set of layer {}", header.layer_id),
+                "pass those of the base layer (nuh_layer_id 0)",
+            )
+            .at(offset)),
+            NalUnitType::VPS => {
+                let set = VideoParameterSet::read(nal).map_err(moved)?;
+                self.vps.store(set.id, came, set)
+            }
+            NalUnitType::SPS => {
+                let set = SequenceParameterSet::read(nal).map_err(moved)?;
+                let demand = Demand::of(&set);
+                self.sps.store(set.id, came, set)?;
+                self.demands.insert(demand);
+                Ok(())
+            }
+            NalUnitType::PPS => {
+                let set = PictureParameterSet::read(nal).map_err(moved)?;
+                self.pps.store(set.id, came, set)?;
+                self.parallelism.insert(set.parallelism);
+                Ok(())
+            }
+            _ => Err(Error::malformed(
+                "this NAL unit holds no parameter set",
+                "H.265 Table 7-1",
+                "pass nal_unit_type 32, 33 or 34",
+            )
+            .at(offset)),
+        }
+    }
+
+    fn is_repetition(&self, nal: &[u8]) -> bool {
+        // In band, the place of the last one matters too.
+        let nal = trim_zeros(nal);
+        self.keeping.is_in_sample_entry()
+            && (self.vps.has_first(nal) || self.sps.has_first(nal) || self.pps.has_first(nal))
+    }
+
+    fn has(&self, pps_id: u8) -> bool {
+        self.for_slice(pps_id).is_ok()
+    }
+
+    fn is_active(&self, pps_id: u8) -> bool {
+        self.used_by(pps_id).is_ok_and(|(active, ..)| self.used.active() == Some(active))
+    }
+
+    /// `starts_sequence` says that it is an IRAP picture with `NoRaslOutputFlag` 1
+    /// ([`OrderCounter::starts_sequence`](super::OrderCounter::starts_sequence)). The sequence parameter set, and the video
+    /// parameter set that it refers to, may change at such a picture only (7.4.2.4.2), and not to another picture format:
+    /// the sample entry describes one.
+    fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
+        let (next, sps, vps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
+        match self.used.active() {
+            Some(active) if active == next => return Ok(()),
+            Some(active) if !starts_sequence => return Err(changed_within_sequence(active, next).at(offset)),
+            _ => {}
+        }
+        let (sps, timing) = (sps.clone(), sps.vui.timing.or(vps.timing));
+        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
+    }
+
+    fn close(&mut self) {
+        self.keeping.close();
+    }
+
+    fn picture_size(&self) -> Option<(u16, u16)> {
+        self.used.picture_size()
+    }
+
+    fn in_force(&self) -> impl Iterator<Item = SetInForce> {
         let of = |place, refers_to, is_pps| SetInForce { place, refers_to, extension: None, is_pps };
         let vps = self.vps.in_force().map(move |(_, _, place)| of(place, None, false));
         let sps =
             self.sps.in_force().map(move |(_, sps, place)| of(place, self.vps.place(sps.vps_id), false));
         let pps = self.pps.in_force().map(move |(_, pps, place)| of(place, self.sps.place(pps.sps_id), true));
         vps.chain(sps).chain(pps)
+    }
+
+    fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
+        self.vps.sent_at(offset).or_else(|| self.sps.sent_at(offset)).or_else(|| self.pps.sent_at(offset))
     }
 }
 

@@ -96,6 +96,7 @@ mod tests {
     use super::super::testing::{Pps, Slice, Sps};
     use super::super::{ParameterSets, SliceHeader};
     use super::*;
+    use crate::codec::ParameterSetStore;
 
     /// What comes in decode order.
     enum Step {

@@ -177,6 +177,7 @@ fn read_address(r: &mut BitReader<'_>, blocks: u32) -> Result<u32> {
 mod tests {
     use super::super::testing::{Pps, Slice, Sps};
     use super::*;
+    use crate::codec::ParameterSetStore;
 
     fn read(slice: &Slice, sps: &Sps, pps: &Pps) -> Result<SliceHeader> {
         let mut sets = ParameterSets::default();

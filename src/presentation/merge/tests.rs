@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::super::testing::{segment, timescale};
 use super::*;
 use crate::codec::h264::testing::{Pps, Sps};
-use crate::codec::{ScanType, VideoFormat};
+use crate::codec::{ParameterSetStore, ScanType, VideoFormat};
 use crate::manifest::hls;
 use crate::presentation::Presentation;
 

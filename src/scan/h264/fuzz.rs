@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::H264;
-use crate::codec::ParameterSetPlacement;
 use crate::codec::h264::{NalHeader, NalUnitType, ParameterSets, PictureParameterSet, SequenceParameterSet};
 use crate::codec::parameter_sets::SetPlace;
+use crate::codec::{ParameterSetPlacement, ParameterSetStore};
 use crate::scan::SourceRange;
 use crate::scan::access_units::fuzz::{self, Picture, bytes};
 

@@ -4,6 +4,7 @@ mod fields;
 mod in_band;
 
 use super::*;
+use crate::codec::ParameterSetPlacement;
 use crate::codec::h264::testing::{Order, Pps, Slice, Sps};
 use crate::error::Error;
 use crate::scan::access_units::fuzz::split;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::H265;
-use crate::codec::ParameterSetPlacement;
 use crate::codec::h265::{
     NalHeader, NalUnitType, ParameterSets, PictureParameterSet, SequenceParameterSet, VideoParameterSet,
 };
+use crate::codec::{ParameterSetPlacement, ParameterSetStore};
 use crate::scan::SourceRange;
 use crate::scan::access_units::fuzz::{self, Picture, bytes};
 

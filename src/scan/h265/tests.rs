@@ -5,6 +5,7 @@ mod packets;
 mod random_access;
 
 use super::*;
+use crate::codec::ParameterSetPlacement;
 use crate::codec::h265::testing::{Pps, Slice, Sps, Vps};
 use crate::error::Error;
 use crate::scan::access_units::fuzz::split;

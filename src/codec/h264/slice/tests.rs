@@ -2,6 +2,7 @@
 
 use super::super::testing::{BitWriter, Order, Pps, Slice, Sps};
 use super::*;
+use crate::codec::ParameterSetStore;
 
 fn sets(sps: &Sps, pps: &Pps) -> ParameterSets {
     let mut sets = ParameterSets::default();

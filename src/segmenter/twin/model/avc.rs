@@ -4,7 +4,7 @@ use crate::codec::h264::{
     NalHeader, NalUnitType, OrderCounter, ParameterSets, PictureParameterSet, SequenceParameterSet,
     SliceHeader,
 };
-use crate::codec::{ParameterSetPlacement, PictureOrder};
+use crate::codec::{ParameterSetPlacement, ParameterSetStore, PictureOrder};
 use crate::error::ErrorKind;
 use crate::scan::{Count, Dropped};
 use crate::segmenter::VideoConfig;
