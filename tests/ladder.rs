@@ -269,3 +269,14 @@ fn h265_stands_beside_h264_in_both_manifests() {
         .collect();
     assert_eq!(sets, [2, 2, 1]);
 }
+
+#[test]
+fn one_named_sound_at_two_bit_rates_is_a_set_with_the_rate_in_its_directories() {
+    let scene = Scene::new();
+    let sound = |name| aac(name, "lang=en,name=English");
+    let words = [scene.h264("234p.h264", 2), sound("en.aac"), sound("de.aac")];
+    let report = scene.package(&words.each_ref().map(String::as_str));
+    assert_eq!(report["switching_sets"], serde_json::json!([[0], [1, 2]]));
+    let directory = |n: usize| report["renditions"][n]["directory"].as_str().unwrap();
+    assert_eq!([directory(1), directory(2)], ["audio/English-99k", "audio/English-66k"]);
+}

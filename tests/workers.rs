@@ -73,6 +73,7 @@ fn merged_playlists_list_every_segment_once() {
 #[test]
 fn merged_workers_play_with_every_picture() {
     let output = encode(4);
-    let answer = tools::node("play.mjs", &[&output.path().to_string_lossy(), "--frames", "600"]);
+    let answer =
+        tools::node("play.mjs", &[&output.path().to_string_lossy(), "--frames", "600", "--rate", "2"]);
     assert_eq!(tools::problems(&answer), Vec::<String>::new());
 }

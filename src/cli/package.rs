@@ -139,7 +139,7 @@ fn short_name(rendition: &RenditionReport) -> &str {
 
 fn format(media: &MediaReport) -> RowFormat {
     match media {
-        MediaReport::Video { width, height, frame_rate } => RowFormat::Video {
+        MediaReport::Video { width, height, frame_rate, .. } => RowFormat::Video {
             size: (u32::from(*width), u32::from(*height)),
             frame_rate: frame_rate.as_deref().and_then(|rate| FrameRate::parse(rate).ok()),
         },
@@ -160,13 +160,16 @@ fn plan_view(report: &Report) -> PlanView {
     let set = |indices: &Vec<usize>| {
         let renditions: Vec<_> = indices.iter().map(|&index| &report.renditions[index]).collect();
         let first = renditions[0];
-        let kind = match first.media {
-            MediaReport::Video { .. } => "video",
-            MediaReport::Audio { .. } => "audio",
+        let (kind, range) = match &first.media {
+            MediaReport::Video { video_range, .. } if video_range != "SDR" => {
+                ("video", format!(" {video_range}"))
+            }
+            MediaReport::Video { .. } => ("video", String::new()),
+            MediaReport::Audio { .. } => ("audio", String::new()),
         };
         let starts = first.segments.iter().map(|segment| seconds(segment.start, first.timescale));
         SetView {
-            title: format!("{kind}, {}", codec_name(&first.codec)),
+            title: format!("{kind}, {}{range}", codec_name(&first.codec)),
             tracks: renditions.iter().map(|rendition| track_view(rendition)).collect(),
             cuts: starts.chain([seconds(first.duration, first.timescale)]).collect(),
         }

@@ -4,7 +4,9 @@ use super::InputRequest;
 use super::timing::TimedTrack;
 use crate::error::{Error, Result};
 use crate::presentation::Media;
-use crate::presentation::names::{SameName, TrackName, audio_name, codec_word, unique_names, video_name};
+use crate::presentation::names::{
+    SameName, TrackName, audio_name, codec_word, kilobits, unique_names, video_name,
+};
 
 /// The directory of each track. Video and audio have parents of their own, so a name may stand in both.
 pub(super) fn name_tracks(tracks: &[TimedTrack<'_>]) -> Result<Vec<String>> {
@@ -35,11 +37,13 @@ fn encoding(track: &TimedTrack<'_>) -> (String, u16) {
 
 /// Whether two inputs are one choice for the viewer, in two encodings.
 pub(super) fn is_same_choice(one: &TimedTrack<'_>, other: &TimedTrack<'_>) -> bool {
-    let labels = |track: &TimedTrack<'_>| {
-        let InputRequest { language, name, role, .. } = track.input;
-        (language.clone(), name.clone(), role.clone())
-    };
     labels(one) == labels(other) && encoding(one) != encoding(other)
+}
+
+/// What a person said the track is.
+fn labels<'a>(track: &TimedTrack<'a>) -> [&'a Option<String>; 3] {
+    let InputRequest { language, name, role, .. } = track.input;
+    [language, name, role]
 }
 
 fn same_name(kind: &str, first: &TimedTrack<'_>, second: &TimedTrack<'_>) -> Error {
@@ -71,6 +75,17 @@ fn track_name(track: &TimedTrack<'_>, group: &[TimedTrack<'_>]) -> TrackName {
     if has_other_codecs {
         generated += &format!("-{word}");
     }
-    let encoding = if has_other_channels { format!("{word}-{channels}ch") } else { word };
+    // One sound at several bit rates has nothing else to tell it apart. A name alone may stand twice by mistake.
+    let same_sound =
+        |other: &&TimedTrack<'_>| labels(other) == labels(track) && encoding(other) == encoding(track);
+    let encoding =
+        if !track.is_video() && track.input.language.is_some() && group.iter().filter(same_sound).count() > 1
+        {
+            format!("{}k", kilobits(bit_rate))
+        } else if has_other_channels {
+            format!("{word}-{channels}ch")
+        } else {
+            word
+        };
     TrackName { given: track.input.name.clone(), generated, encoding }
 }

@@ -221,6 +221,7 @@ impl RenditionPlan {
             width: format.width,
             height: format.height,
             frame_rate: self.frame_rate.map(|rate| rate.to_string()),
+            video_range: format.video_range().to_string(),
         }
     }
 }

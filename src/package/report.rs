@@ -85,8 +85,10 @@ pub enum MediaReport {
         width: u16,
         /// Coded height after cropping.
         height: u16,
-        /// Pictures per second, as a fraction.
+        /// Frames per second, as a fraction.
         frame_rate: Option<String>,
+        /// Dynamic range: `SDR`, `HLG` or `PQ`.
+        video_range: String,
     },
     /// Sound.
     Audio {

@@ -1,4 +1,4 @@
-//! Cutting several switching sets of video that stand side by side, one for each codec: a selection set. A player takes
+//! Cutting several switching sets of video that stand side by side, one for each codec and dynamic range: a selection set. A player takes
 //! one of them and stays there, but audio is cut beside only one, so they are cut at the same instants where they can be.
 //!
 //! Each set is planned by itself, and that has to work ([`plan_cuts`]). The instants that all renditions of all sets share

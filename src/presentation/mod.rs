@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 /// The role (`urn:mpeg:dash:role:2011`) of sound that tells what the picture shows.
 pub(crate) const DESCRIPTION: &str = "description";
 
-/// Everything that plays together: video, a switching set for each codec, and audio to choose from.
+/// Everything that plays together: video, a switching set for each codec and dynamic range, and audio to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Presentation {
     video: Vec<PackagedTrack>,

@@ -98,7 +98,8 @@ pub fn audio_name(language: Option<&str>, bits_per_second: u64) -> String {
     format!("{}-{}k", safe_name(language.unwrap_or("audio")), kilobits(bits_per_second))
 }
 
-fn kilobits(bits_per_second: u64) -> u64 {
+/// To nearest, at least 1.
+pub(crate) fn kilobits(bits_per_second: u64) -> u64 {
     (bits_per_second / 1000 + u64::from(bits_per_second % 1000 >= 500)).max(1)
 }
 

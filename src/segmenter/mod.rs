@@ -36,7 +36,7 @@
 //! - The same samples cut at the same places give the same bytes, however they were packed into packets, expected or
 //!   reserved, and whichever worker wrote them.
 //!
-//! Parameter sets that change end a track of `avc1` with an error; `avc3` keeps them in the segments.
+//! Parameter sets that change end a track of `avc1` or `hvc1` with an error; `avc3` and `hev1` keep them in the segments.
 
 mod config;
 mod description;
@@ -200,7 +200,7 @@ impl Segmenter {
     /// Takes a packet, and copies its payload to its place in the segment file. Gives the number of samples in it, which is
     /// 0 where it only holds what belongs to the next picture.
     ///
-    /// H.264: Annex B, whole access units. AV1: a temporal unit, or several, each behind its delimiter. With several, the
+    /// H.264, H.265: Annex B, whole access units. AV1: a temporal unit, or several, each behind its delimiter. With several, the
     /// duration is that of each. AAC: one raw access unit. The sync hint is about the first sample; of a packet without one,
     /// the timing is not looked at.
     ///
