@@ -48,12 +48,9 @@ pub fn time_tracks<'a>(
             SourceKind::Video { configuration, timestamps, pictures } => {
                 let stated = Stated::of(configuration, *timestamps);
                 let rate = frame_rate(request, input, stated, notices)?;
-                let rate = if input.frame_rate.or(request.frame_rate).is_some() {
-                    notices.extend(pictures.forget_pulldown().map(|text| Notice::about(&input.path, text)));
-                    rate
-                } else {
-                    pictures.settle_rate(rate)
-                };
+                let is_given = input.frame_rate.or(request.frame_rate).is_some();
+                let (rate, said) = pictures.settle(rate, is_given);
+                notices.extend(said.map(|message| Notice::about(&input.path, message)));
                 video.push((input, source, rate));
             }
             SourceKind::Aac(config) => {

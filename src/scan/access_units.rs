@@ -22,6 +22,7 @@ mod picture;
 
 pub use crate::codec::ParameterSetStore;
 pub use codec::{NalCodec, Role, Rules, Slice};
+pub use picture::AccessUnit;
 use picture::{Given, Held, Picture, SliceCounts};
 
 use std::sync::Arc;
@@ -32,27 +33,6 @@ use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess};
 use crate::error::{Error, ErrorKind, Result};
 
 use super::{Count, Dropped, NalUnit, SourceRange};
-
-/// One coded picture, or the two fields of a frame, with everything that belongs to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessUnit<'a> {
-    /// Its NAL units in stream order, without those that samples do not carry. With parameter sets in band, one that decoding
-    /// may start at has all sets that hold in front of its first slice: those that it lacks are ranges further up in the stream.
-    pub units: &'a [SourceRange],
-    /// Byte offset of its first slice.
-    pub offset: u64,
-    /// How decoding may start here.
-    pub random_access: RandomAccess,
-    /// Every slice of the primary coded picture is I or SI: it needs no other picture.
-    pub intra: bool,
-    /// Other pictures may need it.
-    pub reference: bool,
-    /// Where it stands in presentation order.
-    pub order: PictureOrder,
-    /// For how many fields it is shown: 2 for a frame, unless a picture timing SEI message says otherwise (`pic_struct`), 1 for a
-    /// field without the other one.
-    pub fields: u8,
-}
 
 /// How to group NAL units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

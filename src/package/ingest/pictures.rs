@@ -31,9 +31,35 @@ pub struct OpenCra {
 }
 
 impl Pictures {
+    /// The rate of the frames, which `rate` is as the caller gave it or as the stream's clock says, and what a person should know of
+    /// how long pictures are shown.
+    pub(in crate::package) fn settle(
+        &mut self,
+        rate: FrameRate,
+        is_given: bool,
+    ) -> (FrameRate, Option<String>) {
+        if is_given {
+            return (rate, self.forget_pulldown());
+        }
+        let settled = self.settle_rate(rate);
+        let message = if settled != rate {
+            Some(format!(
+                "{settled} frames per second: the stream's clock says {rate}, and its pic_struct that every picture is shown for \
+                 longer; give the rate (fps=) if that is wrong"
+            ))
+        } else {
+            let is_pulldown = self.fields.iter().any(|&fields| fields > FIELDS_OF_A_FRAME);
+            is_pulldown.then(|| {
+                "pictures are shown for different times, as the stream's pic_struct says (pulldown)"
+                    .to_owned()
+            })
+        };
+        (settled, message)
+    }
+
     /// Frames shown for more or less than two fields (`pic_struct`: pulldown, doubling) last as long as others, since the caller
     /// gave the rate of frames; a field without the other one lasts half as long still. Says so where it changes something.
-    pub(in crate::package) fn forget_pulldown(&mut self) -> Option<String> {
+    fn forget_pulldown(&mut self) -> Option<String> {
         let more = self.fields.iter_mut().filter(|fields| **fields > FIELDS_OF_A_FRAME);
         let frames = more.map(|fields| *fields = FIELDS_OF_A_FRAME).count();
         if self.fields.iter().all(|&fields| fields == FIELDS_OF_A_FRAME) {
@@ -49,7 +75,7 @@ impl Pictures {
 
     /// The rate of the frames where the stream's own clock is `rate` and all are shown for equally long, but for longer than two
     /// fields (`pic_struct`: doubling): they are frames of that rate then.
-    pub(in crate::package) fn settle_rate(&mut self, rate: FrameRate) -> FrameRate {
+    fn settle_rate(&mut self, rate: FrameRate) -> FrameRate {
         let Some((&first, others)) = self.fields.split_first() else { return rate };
         if first <= FIELDS_OF_A_FRAME || others.iter().any(|&fields| fields != first) {
             return rate;

@@ -4,6 +4,27 @@ use super::Role;
 use crate::codec::{PictureOrder, RandomAccess};
 use crate::scan::SourceRange;
 
+/// One coded picture, or the two fields of a frame, with everything that belongs to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessUnit<'a> {
+    /// Its NAL units in stream order, without those that samples do not carry. With parameter sets in band, one that decoding
+    /// may start at has all sets that hold in front of its first slice: those that it lacks are ranges further up in the stream.
+    pub units: &'a [SourceRange],
+    /// Byte offset of its first slice.
+    pub offset: u64,
+    /// How decoding may start here.
+    pub random_access: RandomAccess,
+    /// Every slice of the primary coded picture is I or SI: it needs no other picture.
+    pub intra: bool,
+    /// Other pictures may need it.
+    pub reference: bool,
+    /// Where it stands in presentation order.
+    pub order: PictureOrder,
+    /// For how many fields it is shown: 2 for a frame, unless a picture timing SEI message says otherwise (`pic_struct`), 1 for a
+    /// field without the other one.
+    pub fields: u8,
+}
+
 /// A unit that waits for its picture.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Held {

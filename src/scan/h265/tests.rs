@@ -6,7 +6,7 @@ mod random_access;
 
 use super::*;
 use crate::codec::ParameterSetPlacement;
-use crate::codec::h265::testing::{Pps, Slice, Sps, Vps};
+use crate::codec::h265::testing::{Pps, Slice, Sps, Vps, vui_fields};
 use crate::error::Error;
 use crate::scan::access_units::fuzz::split;
 use crate::scan::{Count, Dropped, NalUnit, SourceRange};
@@ -33,6 +33,7 @@ struct Seen {
     epoch_start: bool,
     intra: bool,
     reference: bool,
+    fields: u8,
 }
 
 /// NAL units laid one after the other, each behind a three-byte start code.
@@ -73,7 +74,6 @@ impl Stream {
     }
 
     fn seen(&self, unit: AccessUnit<'_>) -> Seen {
-        assert_eq!(unit.fields, 2, "what H.265 codes is a picture of its own");
         Seen {
             units: unit.units.iter().map(|&range| self.index(range)).collect(),
             access: unit.random_access,
@@ -81,6 +81,7 @@ impl Stream {
             epoch_start: unit.order.epoch_start,
             intra: unit.intra,
             reference: unit.reference,
+            fields: unit.fields,
         }
     }
 
@@ -243,6 +244,18 @@ fn slice_segment_behind_a_delimiter_or_an_end_has_lost_its_first() {
         assert!(error.to_string().contains("a picture whose first slice has not come"), "{error}");
         assert_eq!(error.offset(), Some(stream.offsets[5]));
     }
+}
+
+#[test]
+fn picture_timing_tells_for_how_long_a_picture_is_shown() {
+    // payloadType 1, payloadSize 1, pic_struct in the four highest bits.
+    let timing = |code: u8| vec![39 << 1, 1, 1, 1, code << 4, 0x80];
+    let sps = Sps { vui: Some(vui_fields()), ..Sps::default() };
+    let sets = [Vps::default().nal(), sps.nal(), Pps::default().nal()];
+    let pictures = [timing(7), Slice::idr().nal(), Slice::p(4).nal(), timing(5), Slice::p(6).nal()];
+    let stream = Stream::new(sets.into_iter().chain(pictures));
+    let (seen, _) = stream.run(false).unwrap();
+    assert_eq!(seen.iter().map(|seen| seen.fields).collect::<Vec<_>>(), [4, 2, 6]);
 }
 
 #[test]
