@@ -137,7 +137,9 @@ fn check_master_playlist(text: &str, presentation: &Presentation) {
         if let Some(list) = line.strip_prefix("#EXT-X-MEDIA:") {
             let attributes = attribute_list(list);
             let track = find(&attributes["URI"]);
-            assert_eq!(attributes.get("LANGUAGE").map(String::as_str), track.language());
+            // Of a choice that is in several groups, as the first has it: upper and lower case say the same (BCP 47 2.1.1).
+            let language = attributes.get("LANGUAGE").map(|language| language.to_ascii_lowercase());
+            assert_eq!(language, track.language().map(str::to_ascii_lowercase));
             let name = &attributes["NAME"];
             assert!(track.name().is_none_or(|given| name.starts_with(given)), "{name}");
             // A choice has the same name in every group (8216bis 4.4.6.1.1).
