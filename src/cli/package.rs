@@ -93,10 +93,8 @@ fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
     }
     let rows: Vec<_> = report.renditions.iter().map(row).collect();
     let output = args.output.display();
-    // It plays playlists.
-    let play = if args.no_hls { String::new() } else { format!(". Watch it: fragmint play {output}") };
     print(&format!(
-        "{}\n{} in {} files in {output}{play}\n",
+        "{}\n{} in {} files in {output}. Watch it: fragmint play {output}\n",
         table::render(&rows),
         bytes(report.bytes),
         report.files
