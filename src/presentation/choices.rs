@@ -17,14 +17,10 @@ impl Presentation {
     /// The audio in choices, each of its tracks in another encoding; both in the order given. A track whose like is there in
     /// the same encoding is another choice.
     pub fn audio_choices(&self) -> Vec<Vec<&PackagedTrack>> {
-        let labels = |track: &PackagedTrack| {
-            let language = track.language().map(str::to_ascii_lowercase);
-            (language, track.name().map(str::to_owned), track.role().map(str::to_owned))
-        };
         let mut choices: Vec<Vec<&PackagedTrack>> = Vec::new();
         for track in &self.audio {
             let lacks = |choice: &&mut Vec<&PackagedTrack>| {
-                labels(choice[0]) == labels(track)
+                choice[0].labels() == track.labels()
                     && choice.iter().all(|other| encoding(other) != encoding(track))
             };
             match choices.iter_mut().find(lacks) {

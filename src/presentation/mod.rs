@@ -132,10 +132,7 @@ fn is_labelled(track: &PackagedTrack) -> bool {
 
 /// Whether two audio tracks differ in their bit rate alone, as far as can be told.
 fn is_same_sound(one: &PackagedTrack, other: &PackagedTrack) -> bool {
-    let labels = |t: &PackagedTrack| {
-        (t.language().map(str::to_ascii_lowercase), t.name().map(str::to_owned), t.role().map(str::to_owned))
-    };
-    labels(one) == labels(other)
+    one.labels() == other.labels()
         && !one.is_default()
         && !other.is_default()
         && one.codec_family() == other.codec_family()

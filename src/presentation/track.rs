@@ -200,6 +200,11 @@ impl PackagedTrack {
         self.role.as_deref()
     }
 
+    /// What somebody said that it is: language, in which case does not count (BCP 47 2.1.1), name, role.
+    pub(super) fn labels(&self) -> (Option<String>, Option<&str>, Option<&str>) {
+        (self.language().map(str::to_ascii_lowercase), self.name(), self.role())
+    }
+
     /// Whether it is the one of its kind to play when the viewer has not chosen.
     pub fn is_default(&self) -> bool {
         self.default
