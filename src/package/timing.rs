@@ -11,9 +11,10 @@ use crate::codec::VideoConfiguration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
-use crate::time::{CompositionOffset, FrameRate, Ticks, Timescale};
+use crate::scan::SourceRange;
+use crate::time::{FrameRate, Ticks, Timescale};
 use crate::track::header::{BitRate, SampleEntry, TrackHeader};
-use crate::track::{Sample, Samples, timeline};
+use crate::track::{Sample, Samples, decode_times, timeline};
 
 /// A track whose samples have their times.
 #[derive(Debug)]
@@ -126,55 +127,46 @@ fn time_pictures<'a>(
     let Pictures { orders, fields, closed_cras, open_cras } = pictures;
     let pictures_a_second = picture_rate(&source, rate).map_err(|error| error.in_file(&input.path))?;
     let Samples { samples, ranges, .. } = &mut source.samples;
-    let units = |index: usize| {
-        let Range { start, end } = samples[index].ranges;
-        &ranges[start as usize..end as usize]
-    };
-    // The first unit of the picture's own: parameter sets that were repeated in front of it lie further up.
-    let place = |index: usize| {
-        let before =
-            index.checked_sub(1).and_then(|before| units(before).last()).map_or(0, |unit| unit.end());
-        units(index).iter().find(|unit| unit.offset >= before).map_or(before, |unit| unit.offset)
-    };
     let in_file = |error: Error| error.in_file(&input.path);
-    timeline::check_epochs(&orders, &closed_cras, place).map_err(in_file)?;
-    if fields.is_empty() {
+    timeline::check_epochs(&orders, &closed_cras, place_in(samples, ranges)).map_err(in_file)?;
+    let offsets = if fields.is_empty() {
         let duration = picture_duration(pictures_a_second, timescale).map_err(in_file)?;
-        let offsets = timeline::composition_offsets(&orders, duration, place).map_err(in_file)?;
-        for sample in samples.iter_mut() {
-            sample.duration = duration.get();
-        }
-        set_offsets(samples, offsets);
+        samples.iter_mut().for_each(|sample| sample.duration = duration.get());
+        timeline::composition_offsets(&orders, duration, place_in(samples, ranges))
     } else {
-        let field = picture_duration(field_rate(rate)?, timescale).map_err(in_file)?;
+        let field = field_rate(rate).and_then(|rate| picture_duration(rate, timescale)).map_err(in_file)?;
         let shown = |index: usize| field.get().saturating_mul(u32::from(fields[index]));
         let durations = timeline::decode_durations(&orders, shown);
-        let decode_times: Vec<u64> = durations
-            .iter()
-            .scan(0, |time, &duration| Some(std::mem::replace(time, *time + u64::from(duration))))
-            .collect();
-        let offsets = timeline::composition_offsets_at(&orders, &decode_times, place).map_err(in_file)?;
-        for (sample, duration) in samples.iter_mut().zip(durations) {
-            sample.duration = duration;
-        }
-        set_offsets(samples, offsets);
+        samples.iter_mut().zip(durations).for_each(|(sample, duration)| sample.duration = duration);
+        timeline::composition_offsets_at(&orders, &decode_times(samples), place_in(samples, ranges))
+    };
+    // There are none where samples are presented in the order of decoding.
+    for (sample, offset) in samples.iter_mut().zip(offsets.map_err(in_file)?) {
+        sample.composition_offset = offset;
     }
     let bit_rate = BitRate::of(&source.samples.samples, timescale);
     let (frame_rate, picture_rate) = (Some(rate), Some(pictures_a_second));
     Ok(TimedTrack { input, source, frame_rate, picture_rate, timescale, bit_rate, open_cras })
 }
 
+/// Where the sample of an index starts: the first unit of the picture's own, for parameter sets that were repeated in front of it
+/// lie further up.
+fn place_in<'a>(samples: &'a [Sample], ranges: &'a [SourceRange]) -> impl Fn(usize) -> u64 + 'a {
+    let units = move |index: usize| {
+        let Range { start, end } = samples[index].ranges;
+        &ranges[start as usize..end as usize]
+    };
+    move |index| {
+        let before =
+            index.checked_sub(1).and_then(|before| units(before).last()).map_or(0, |unit| unit.end());
+        units(index).iter().find(|unit| unit.offset >= before).map_or(before, |unit| unit.offset)
+    }
+}
+
 /// Pictures per second at so many frames.
 fn picture_rate(source: &SourceTrack, frames: FrameRate) -> Result<FrameRate> {
     let is_field_coded = source.kind.video().is_some_and(VideoConfiguration::is_field_coded);
     if is_field_coded { field_rate(frames) } else { Ok(frames) }
-}
-
-/// There are none where samples are presented in the order of decoding.
-fn set_offsets(samples: &mut [Sample], offsets: Vec<CompositionOffset>) {
-    for (sample, offset) in samples.iter_mut().zip(offsets) {
-        sample.composition_offset = offset;
-    }
 }
 
 /// Duration of a picture at `rate`, in ticks of a timescale that was made for it.

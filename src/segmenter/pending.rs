@@ -7,7 +7,7 @@ use crate::codec::{PictureOrder, RandomAccess};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{CompositionOffset, DecodeTime, Ticks};
 use crate::track::random_access::RandomAccessWatch;
-use crate::track::{Sample, sample_too_large, timeline};
+use crate::track::{Sample, decode_times, sample_too_large, timeline};
 
 /// How the track's presentation times are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -378,16 +378,6 @@ impl Pending {
         self.presentation_times.clear();
         self.duration = 0;
     }
-}
-
-/// Decode time of each sample, from the first.
-fn decode_times(samples: &[Sample]) -> Vec<u64> {
-    let next = |time: &mut u64, sample: &Sample| {
-        let start = *time;
-        *time += u64::from(sample.duration);
-        Some(start)
-    };
-    samples.iter().scan(0, next).collect()
 }
 
 #[cfg(test)]

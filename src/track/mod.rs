@@ -137,6 +137,16 @@ impl Samples {
     }
 }
 
+/// Decode time of each sample, from the first.
+pub(crate) fn decode_times(samples: &[Sample]) -> Vec<u64> {
+    let next = |time: &mut u64, sample: &Sample| {
+        let start = *time;
+        *time += u64::from(sample.duration);
+        Some(start)
+    };
+    samples.iter().scan(0, next).collect()
+}
+
 /// A sample whose size is beyond 32 bits.
 pub(crate) fn sample_too_large(bytes: u64) -> Error {
     too_large("the size of a sample in bytes", bytes)
