@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 
+use super::VideoConfiguration;
 use super::picture_format::SequenceSet;
 use crate::error::{Error, ErrorKind, Result};
 
@@ -41,7 +42,7 @@ impl ParameterSetPlacement {
 /// The parameter sets of a stream.
 pub trait ParameterSetStore: Clone + Debug + Default {
     /// What they say together.
-    type Configuration;
+    type Configuration: Into<VideoConfiguration>;
 
     /// No sets yet, for a track that keeps them there.
     fn new(placement: ParameterSetPlacement) -> Self;
@@ -73,6 +74,11 @@ pub trait ParameterSetStore: Clone + Debug + Default {
 
     /// A field was coded as a picture.
     fn note_field_picture(&mut self) {}
+
+    /// Whether that was noted.
+    fn has_field_pictures(&self) -> bool {
+        false
+    }
 
     /// From now on a set that has not come yet is refused where the sample entry alone holds sets: it is written.
     fn close(&mut self);

@@ -84,8 +84,6 @@ pub struct AccessUnitBuilder<C: NalCodec> {
     ended: bool,
     /// A picture has come that decoding can start with.
     seen_start: bool,
-    /// A field has come.
-    has_fields: bool,
     finished: bool,
 }
 
@@ -121,7 +119,6 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             boundary: false,
             ended: false,
             seen_start: false,
-            has_fields: false,
             finished: false,
         }
     }
@@ -350,7 +347,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
 
     /// Tells the parameter sets of the first field.
     fn note_field(&mut self, slice: &C::Slice) {
-        if slice.is_field() && !std::mem::replace(&mut self.has_fields, true) {
+        if slice.is_field() && !self.sets.has_field_pictures() {
             Arc::make_mut(&mut self.sets).note_field_picture();
         }
     }

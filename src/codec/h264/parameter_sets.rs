@@ -85,11 +85,6 @@ impl ParameterSets {
         Ok((Active { id: pps.sps_id, offset: sps.offset }, &sps.value))
     }
 
-    /// Whether a picture was a field.
-    pub fn has_field_pictures(&self) -> bool {
-        self.field_pictures
-    }
-
     /// What the sample entry of the whole track says: every set that came, and the format of the pictures. An error
     /// when no picture used a set, or when the record cannot hold them.
     pub fn configuration(&self) -> Result<AvcConfiguration> {
@@ -214,6 +209,10 @@ impl ParameterSetStore for ParameterSets {
     /// Field macroblocks in a frame prove nothing: encoders use them on progressive pictures too.
     fn note_field_picture(&mut self) {
         self.field_pictures = true;
+    }
+
+    fn has_field_pictures(&self) -> bool {
+        self.field_pictures
     }
 
     fn close(&mut self) {

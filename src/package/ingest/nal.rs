@@ -10,9 +10,7 @@ use crate::io::input::Input;
 use crate::io::windows::{self, ScanOptions};
 use crate::package::report::Notice;
 use crate::package::{Progress, Request};
-use crate::scan::access_units::{
-    AccessUnit, AccessUnitBuilder, AccessUnitOptions, NalCodec, ParameterSetStore,
-};
+use crate::scan::access_units::{AccessUnit, AccessUnitBuilder, AccessUnitOptions, NalCodec};
 use crate::scan::{Count, Dropped};
 use crate::track::random_access::RandomAccessWatch;
 use crate::track::{Framing, SampleFlags, Samples};
@@ -23,10 +21,7 @@ pub(super) fn read<C: NalCodec>(
     request: &Request,
     input: Input,
     progress: Progress<'_>,
-) -> Result<SourceTrack>
-where
-    <C::Sets as ParameterSetStore>::Configuration: Into<VideoConfiguration>,
-{
+) -> Result<SourceTrack> {
     let told = AtomicU64::new(0);
     let count = |bytes| {
         told.fetch_add(bytes, Ordering::Relaxed);
@@ -58,10 +53,7 @@ where
 
 /// A stream that starts in the middle has a picture later that decoding can start with, or has none: which it is, and how
 /// many pictures come before it, is worth a second reading to the person who has to act on it.
-fn explain_leading_pictures<C: NalCodec>(request: &Request, input: &Input, error: Error) -> Error
-where
-    <C::Sets as ParameterSetStore>::Configuration: Into<VideoConfiguration>,
-{
+fn explain_leading_pictures<C: NalCodec>(request: &Request, input: &Input, error: Error) -> Error {
     let (&ErrorKind::LeadingPictures { first, .. }, Some(offset)) = (error.kind(), error.offset()) else {
         return error;
     };
@@ -127,10 +119,7 @@ fn scan<C: NalCodec>(
     input: &Input,
     parameter_sets: ParameterSetPlacement,
     progress: Progress<'_>,
-) -> Result<Scan>
-where
-    <C::Sets as ParameterSetStore>::Configuration: Into<VideoConfiguration>,
-{
+) -> Result<Scan> {
     let mut collected = Collected::default();
     let mut samples = Samples::new(Framing::LengthPrefixed);
     let mut builder =

@@ -24,10 +24,7 @@ pub(in crate::segmenter) struct NalPackets<C: NalCodec> {
     dropped: Dropped,
 }
 
-impl<C: NalCodec> NalPackets<C>
-where
-    <C::Sets as ParameterSetStore>::Configuration: Into<VideoConfiguration>,
-{
+impl<C: NalCodec> NalPackets<C> {
     /// `published` are the sets of an init segment that is written already, which may not grow.
     pub(super) fn new(
         placement: ParameterSetPlacement,
