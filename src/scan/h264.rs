@@ -96,8 +96,11 @@ impl NalCodec for H264 {
 
     fn field_count(slice: &SliceHeader, picture_timing: &[u8], sets: &ParameterSets) -> u8 {
         let usual = if slice.field.is_some() { 1 } else { 2 };
+        if picture_timing.is_empty() {
+            return usual;
+        }
         // One that cannot be read tells nothing; it stays in the sample.
-        let sps = sets.for_slice(slice.start.pps_id).ok().filter(|_| !picture_timing.is_empty());
+        let sps = sets.for_slice(slice.start.pps_id).ok();
         let told = sps.and_then(|(_, sps)| read_pic_struct(picture_timing, sps).ok().flatten());
         told.map_or(usual, |pic_struct| pic_struct.field_count())
     }

@@ -117,8 +117,12 @@ impl NalCodec for H265 {
 
     fn field_count(slice: &SliceHeader, picture_timing: &[u8], sets: &ParameterSets) -> u8 {
         // A picture lasts one clock tick, which the frame rate is made of, unless it says otherwise: in fields, two a tick.
+        const TICK: u8 = 2;
+        if picture_timing.is_empty() {
+            return TICK;
+        }
         let sps = sets.for_slice(slice.pps_id).ok();
-        2 * sps.map_or(1, |(_, sps)| ticks_shown(picture_timing, sps))
+        TICK * sps.map_or(1, |(_, sps)| ticks_shown(picture_timing, sps))
     }
 
     fn configuration(sets: &ParameterSets, hdr: &HdrMetadata) -> Result<HevcConfiguration> {
