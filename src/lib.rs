@@ -37,6 +37,7 @@
 //! |---|---|
 //! | [`package`] | a request over files ► a plan ► a published package, and its report |
 //! | [`segmenter`] | packets of an encoder ► a segment file for each cut ► a finished track |
+//! | [`verify`] | a package on disk, of whatever packager ► what is wrong with it |
 //! | [`manifest`] | finished tracks ► HLS playlists, a DASH manifest |
 //! | [`presentation`] | what manifests describe: segments, tracks, bit rates, names; parts of a track ► the whole; whether tracks line up |
 //! | [`plan`] | sync sample times ► where to cut |
@@ -69,6 +70,7 @@ pub mod scan;
 pub mod segmenter;
 pub mod time;
 pub mod track;
+pub mod verify;
 
 pub use error::{Error, ErrorKind, Result};
 

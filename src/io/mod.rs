@@ -11,6 +11,7 @@
 //! | `streaming_file` | the same, filled while its samples arrive, its header last |
 //! | [`way`] | which of the two ways a file system's record asks for |
 //! | [`check`] | a published file against its piece list and its source |
+//! | [`package_files`] | a directory ► the files that `verify` reads |
 //! | [`publish`] | the output directory of a run: journal, files, receipt, and what an error takes back |
 //! | `old_run` | what `--force` may remove |
 //! | `output_directory` | a directory made with its parents, and removed again if nothing came into it |
@@ -33,6 +34,7 @@ pub mod input;
 mod map;
 mod old_run;
 pub(crate) mod output_directory;
+pub mod package_files;
 pub mod publish;
 pub mod segment_file;
 mod spool;

@@ -1,0 +1,139 @@
+//! What was found: rule, file, place, and what is there. In the order of checking, so that the same package gives the same
+//! list; bounded, so that a hostile one does not fill the memory.
+
+use serde::Serialize;
+
+use super::rules::{Rule, Severity};
+
+/// How many findings of one rule in one file are kept; the rest is counted.
+const KEPT: usize = 8;
+
+/// One rule broken at one place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: RuleName,
+    /// Path of the file below the directory that is verified.
+    pub file: String,
+    /// Byte offset in it, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// What is there, and what should be.
+    pub message: String,
+    /// How many more findings of the rule in the file are not listed; on the last that is.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub more: u64,
+}
+
+/// What a finding repeats of its rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleName {
+    /// [`Rule::id`].
+    #[serde(rename = "rule")]
+    pub id: &'static str,
+    /// [`Rule::severity`].
+    pub severity: Severity,
+    /// [`Rule::clause`].
+    pub clause: &'static str,
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl std::fmt::Display for Finding {
+    /// `video/720p/3.m4s @ 0x1f0: the message (tfdt-continuity, ISO/IEC …)`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(offset) = self.offset {
+            write!(f, " @ {offset:#x}")?;
+        }
+        write!(f, ": {} ({}, {})", self.message, self.rule.id, self.rule.clause)?;
+        if self.more > 0 {
+            write!(f, ", and {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+/// Collects findings.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    found: Vec<Finding>,
+}
+
+impl Findings {
+    /// Notes that `rule` is broken in `file`, at a byte offset where there is one.
+    pub fn add(&mut self, rule: &Rule, file: &str, offset: Option<u64>, message: impl Into<String>) {
+        let mut same = 0;
+        let mut last = None;
+        for (index, finding) in self.found.iter().enumerate().rev() {
+            if finding.file != file {
+                // Files are checked one after the other: what is further up is of an earlier check.
+                break;
+            }
+            if finding.rule.id == rule.id {
+                last = last.or(Some(index));
+                same += 1;
+            }
+        }
+        if let (KEPT.., Some(last)) = (same, last) {
+            self.found[last].more += 1;
+            return;
+        }
+        self.found.push(Finding {
+            rule: RuleName { id: rule.id, severity: rule.severity, clause: rule.clause },
+            file: file.to_owned(),
+            offset,
+            message: message.into(),
+            more: 0,
+        });
+    }
+
+    /// Appends what was found elsewhere.
+    pub fn append(&mut self, mut others: Self) {
+        self.found.append(&mut others.found);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// In the order of finding.
+    pub fn as_slice(&self) -> &[Finding] {
+        &self.found
+    }
+
+    /// The list.
+    pub fn into_vec(self) -> Vec<Finding> {
+        self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::files::FILE_MISSING;
+
+    #[test]
+    fn many_of_one_rule_in_one_file_are_counted() {
+        let mut findings = Findings::default();
+        for index in 0..20 {
+            findings.add(&FILE_MISSING, "a", Some(index), "x");
+        }
+        findings.add(&FILE_MISSING, "b", None, "y");
+        assert_eq!(findings.len(), KEPT + 1);
+        assert_eq!((findings.as_slice()[KEPT - 1].more, findings.as_slice()[KEPT].more), (12, 0));
+        assert_eq!(
+            findings.as_slice()[KEPT - 1].to_string(),
+            "a @ 0x7: x (file-missing, RFC 8216 3, ISO/IEC 23009-1 5.3.9 (not opened)), and 12 more"
+        );
+    }
+}

@@ -1,0 +1,327 @@
+//! What is on disk ► what is wrong with it: a package in HLS or DASH, of fragmint or of somebody else, without its sources.
+//!
+//! Everything is read by readers of its own, which share nothing with the code that writes, and every finding is a rule with an
+//! id, a clause and a severity ([`rules()`]). Pure over [`Files`]: a directory ([`crate::io::package_files`]), or memory.
+//!
+//! | module | idea |
+//! |---|---|
+//! | [`rules`] | what may be wrong, as one list |
+//! | [`findings`] | what was found, in order and bounded |
+//! | [`files`] | where files come from |
+//! | [`listing`] | what a manifest says, HLS and MPD in one form |
+//! | `hls`, `mpd` | manifests ► listings |
+//! | [`header`] | an init segment ► its facts |
+//! | [`segment`] | a media segment ► its chunks and samples |
+//! | `payload` | the samples against the coded pictures and frames in them |
+//! | `tracks` | segments after each other, tracks beside each other, and what manifests say of them |
+//! | `receipt` | the receipt against the files |
+
+pub mod files;
+pub mod findings;
+pub mod header;
+mod hls;
+pub mod listing;
+mod mpd;
+mod payload;
+mod receipt;
+pub mod report;
+pub mod rules;
+pub mod segment;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+mod tracks;
+
+pub use files::Files;
+pub use findings::Finding;
+pub use report::Report;
+pub use rules::{Rule, Severity, rules};
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rayon::prelude::*;
+
+use crate::error::{Error, Result};
+use crate::io::ReadAt;
+use files::{FILE_MISSING, FILE_OUTSIDE, FILE_UNREADABLE, OpenError};
+use findings::Findings;
+use header::Header;
+use listing::{ListedSegment, ListedTrack, Listing, Resource};
+use report::TrackReport;
+use tracks::{SegmentFacts, TrackFacts};
+
+/// The largest init segment, playlist, MPD or receipt that is read: far more than any is.
+const MAX_SMALL_FILE: u64 = 64 << 20;
+
+/// Verifies the package in `files`: by the manifest `only`, or by every manifest that is there and by the receipt. `target`
+/// is what the report calls it. `progress` is told of bytes of segments.
+///
+/// Segments are read on all threads of the current rayon pool; the report does not depend on how many there are.
+///
+/// # Errors
+/// `Io` if the directory cannot be listed; `Conflict` if there is no manifest in it. What is wrong with a file is a finding.
+pub fn verify(
+    files: &dyn Files,
+    target: &str,
+    only: Option<&str>,
+    progress: &(dyn Fn(u64) + Sync),
+) -> Result<Report> {
+    let mut findings = Findings::default();
+    let listings = match only {
+        Some(manifest) => read_manifest(files, manifest, &mut findings).into_iter().collect(),
+        None => read_manifests(files, &mut findings)?,
+    };
+    let media = Media::read(files, &listings, progress, &mut findings);
+    let mut reports: Vec<TrackReport> = Vec::new();
+    for listing in &listings {
+        let facts: Vec<_> = listing.tracks.iter().map(|track| media.facts(track)).collect();
+        tracks::check(listing, &facts, &mut findings);
+        reports.extend(listing.tracks.iter().zip(&facts).map(|(track, facts)| track_report(track, facts)));
+    }
+    tracks::check_together(&listings, &mut findings);
+    let named = named(&listings);
+    let receipt = only.is_none() && receipt::check(files, &named, &mut findings);
+    Ok(Report {
+        fragmint: env!("CARGO_PKG_VERSION"),
+        target: target.to_owned(),
+        manifests: listings.iter().map(|listing| listing.file.clone()).collect(),
+        tracks: reports,
+        receipt,
+        files: named.len() as u64,
+        bytes: media.bytes(),
+        not_checked: media.not_checked.iter().map(|&reason| reason.to_owned()).collect(),
+        findings: findings.into_vec(),
+    })
+}
+
+/// The manifests of a directory: every MPD, and every playlist that no other playlist names.
+fn read_manifests(files: &dyn Files, findings: &mut Findings) -> Result<Vec<Listing>> {
+    let paths: Vec<_> = files.list()?.into_iter().map(|entry| entry.path).collect();
+    let of = |extension: &str| paths.iter().filter(|path| path.ends_with(extension)).collect::<Vec<_>>();
+    let playlists = of(".m3u8");
+    let mpds = of(".mpd");
+    if playlists.is_empty() && mpds.is_empty() {
+        let remedy = "name the directory of a package, a playlist or an MPD";
+        return Err(Error::conflict(
+            "there is neither a playlist (.m3u8) nor an MPD (.mpd) in the directory",
+            remedy,
+        ));
+    }
+    // Those near the top first: a multivariant playlist stands above or beside what it names.
+    let mut order = playlists;
+    order.sort_by_key(|path| (path.matches('/').count(), path.as_str()));
+    let mut listings: Vec<Listing> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut alone = Vec::new();
+    for path in order {
+        if seen.contains(path.as_str()) {
+            continue;
+        }
+        let mut found = Findings::default();
+        let listing = hls::read(files, path, &mut found);
+        let is_multivariant =
+            listing.as_ref().is_some_and(|listing| listing.tracks.iter().any(|t| t.file != *path));
+        if let (true, Some(listing)) = (is_multivariant, &listing) {
+            seen.extend(listing.tracks.iter().map(|track| track.file.clone()));
+        }
+        alone.push((path, listing, found));
+    }
+    for (path, listing, found) in alone {
+        if !seen.contains(path.as_str()) {
+            findings.append(found);
+            listings.extend(listing);
+        }
+    }
+    listings.extend(mpds.into_iter().filter_map(|path| mpd::read(files, path, findings)));
+    Ok(listings)
+}
+
+/// The manifest `path`, by its extension: an MPD, or else a playlist.
+fn read_manifest(files: &dyn Files, path: &str, findings: &mut Findings) -> Option<Listing> {
+    if path.ends_with(".mpd") { mpd::read(files, path, findings) } else { hls::read(files, path, findings) }
+}
+
+/// The files that the listings name, manifests included, sorted.
+fn named(listings: &[Listing]) -> Vec<String> {
+    let mut named = BTreeSet::new();
+    for listing in listings {
+        named.insert(listing.file.clone());
+        for track in &listing.tracks {
+            named.insert(track.file.clone());
+            named.extend(track.init.iter().map(|init| init.path.clone()));
+            for segment in &track.segments {
+                named.extend(
+                    [Some(&segment.resource), segment.init.as_ref()]
+                        .into_iter()
+                        .flatten()
+                        .map(|r| r.path.clone()),
+                );
+            }
+        }
+    }
+    named.into_iter().collect()
+}
+
+fn track_report(track: &ListedTrack, facts: &TrackFacts) -> TrackReport {
+    let segments = || facts.segments.iter().flatten();
+    let header = facts.header.as_ref();
+    TrackReport {
+        name: track.name.clone(),
+        codec: header.and_then(|header| header.entry.codec.clone()),
+        segments: segments().count() as u64,
+        samples: segments().map(|segment| segment.samples).sum(),
+        timescale: header.map_or(0, |header| header.timescale),
+        duration: segments().map(|segment| segment.duration).fold(0, u64::saturating_add),
+        bytes: segments().map(|segment| segment.bytes).sum(),
+    }
+}
+
+/// A segment is read with an init segment.
+type SegmentKey = (Resource, Resource);
+
+/// What was read of the files that listings name, each once.
+struct Media {
+    headers: BTreeMap<Resource, Header>,
+    segments: BTreeMap<SegmentKey, SegmentFacts>,
+    not_checked: BTreeSet<&'static str>,
+}
+
+impl Media {
+    fn read(
+        files: &dyn Files,
+        listings: &[Listing],
+        progress: &(dyn Fn(u64) + Sync),
+        findings: &mut Findings,
+    ) -> Self {
+        let mut headers = BTreeMap::new();
+        let mut wanted: Vec<SegmentKey> = Vec::new();
+        let mut seen = BTreeSet::new();
+        for track in listings.iter().flat_map(|listing| &listing.tracks) {
+            for init in
+                track.init.iter().chain(track.segments.iter().filter_map(|segment| segment.init.as_ref()))
+            {
+                if !headers.contains_key(init) {
+                    headers.insert(init.clone(), read_header(files, init, findings));
+                }
+            }
+            let keys = track.segments.iter().filter_map(|segment| segment_key(track, segment));
+            wanted.extend(keys.filter(|key| seen.insert(key.clone())));
+        }
+        let headers: BTreeMap<_, _> =
+            headers.into_iter().filter_map(|(key, header)| Some((key, header?))).collect();
+        let read = wanted.par_iter().map(|(init, resource)| {
+            let mut found = Findings::default();
+            let segment = read_segment(files, headers.get(init), resource, &mut found);
+            progress(segment.as_ref().map_or(0, |(facts, _)| facts.bytes));
+            (segment, found)
+        });
+        let read: Vec<_> = read.collect();
+        let mut media = Self { headers, segments: BTreeMap::new(), not_checked: BTreeSet::new() };
+        for (key, (segment, found)) in wanted.into_iter().zip(read) {
+            findings.append(found);
+            if let Some((facts, not_checked)) = segment {
+                media.not_checked.extend(not_checked);
+                media.segments.insert(key, facts);
+            }
+        }
+        media
+    }
+
+    fn facts(&self, track: &ListedTrack) -> TrackFacts {
+        TrackFacts {
+            header: track.init.as_ref().and_then(|init| self.headers.get(init)).cloned(),
+            segments: track
+                .segments
+                .iter()
+                .map(|segment| self.segments.get(&segment_key(track, segment)?).cloned())
+                .collect(),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        self.segments.values().map(|segment| segment.bytes).sum()
+    }
+}
+
+/// By which init segment a segment is read; `None` without one.
+fn segment_key(track: &ListedTrack, segment: &ListedSegment) -> Option<SegmentKey> {
+    let init = segment.init.as_ref().or(track.init.as_ref())?;
+    Some((init.clone(), segment.resource.clone()))
+}
+
+fn read_header(files: &dyn Files, resource: &Resource, findings: &mut Findings) -> Option<Header> {
+    let source = open(files, &resource.path, findings)?;
+    let bytes = read_small(&resource.path, &*source, resource, findings)?;
+    header::read(&resource.path, &bytes, findings)
+}
+
+/// What is kept of a segment, and what of it could not be checked. Without a header a segment that cannot be opened is
+/// still a finding.
+fn read_segment(
+    files: &dyn Files,
+    header: Option<&Header>,
+    resource: &Resource,
+    findings: &mut Findings,
+) -> Option<(SegmentFacts, Option<&'static str>)> {
+    let source = open(files, &resource.path, findings)?;
+    let header = header?;
+    let Some(range) = resource.range_in(source.len()) else {
+        cut_off(&resource.path, resource, source.len(), findings);
+        return None;
+    };
+    let segment = segment::read(&resource.path, &*source, range, header, findings)?;
+    let not_checked = payload::check(&resource.path, &*source, header, &segment, findings);
+    Some((SegmentFacts::of(&segment)?, not_checked))
+}
+
+/// Opens a file that a manifest names; a finding if that cannot be.
+fn open<'f>(files: &'f dyn Files, path: &str, findings: &mut Findings) -> Option<Box<dyn ReadAt + 'f>> {
+    let (rule, message) = match files.open(path) {
+        Ok(source) => return Some(source),
+        Err(OpenError::Missing) => {
+            (&FILE_MISSING, "a manifest names the file, and it is not there".to_owned())
+        }
+        Err(OpenError::Outside) => {
+            (&FILE_OUTSIDE, "the name leads out of the directory; it was not opened".to_owned())
+        }
+        Err(OpenError::NotRegular) => (&FILE_UNREADABLE, "it is no regular file".to_owned()),
+        Err(OpenError::Failed(error)) => (&FILE_UNREADABLE, error.kind().to_string()),
+    };
+    findings.add(rule, path, None, message);
+    None
+}
+
+/// All bytes of a resource of bounded size; a finding if they cannot be read.
+fn read_small(
+    path: &str,
+    source: &dyn ReadAt,
+    resource: &Resource,
+    findings: &mut Findings,
+) -> Option<Vec<u8>> {
+    let Some(range) = resource.range_in(source.len()) else {
+        cut_off(path, resource, source.len(), findings);
+        return None;
+    };
+    let len = range.end - range.start;
+    if len > MAX_SMALL_FILE {
+        let message = format!("{len} bytes, more than {MAX_SMALL_FILE} are not read");
+        findings.add(&FILE_UNREADABLE, path, None, message);
+        return None;
+    }
+    let mut bytes = vec![0; usize::try_from(len).ok()?];
+    match source.read_at(range.start, &mut bytes) {
+        Ok(()) => Some(bytes),
+        Err(error) => {
+            findings.add(&FILE_UNREADABLE, path, error.offset(), error.kind().to_string());
+            None
+        }
+    }
+}
+
+fn cut_off(path: &str, resource: &Resource, len: u64, findings: &mut Findings) {
+    if let Some((start, end)) = resource.range {
+        let message = format!("the manifest names its bytes {start} to {end}, it has {len}");
+        findings.add(&FILE_MISSING, path, None, message);
+    }
+}
