@@ -1,0 +1,90 @@
+//! What has to hold of the samples of a segment: durations, composition times, and which are sync samples.
+
+use super::chunk::Facts;
+use super::{
+    Notes, SEGMENT_COMPOSITION, SEGMENT_DURATION, SEGMENT_EMPTY, SEGMENT_FLAGS, SEGMENT_SYNC,
+    SEGMENT_SYNC_TABLE, Segment,
+};
+
+/// Checks the samples, of which there are some.
+pub(super) fn check(segment: &Segment, facts: Facts, notes: &mut Notes<'_>) {
+    let Some(chunk) = segment.chunks.first() else { return };
+    check_fields(segment, notes);
+    if segment.samples.first().is_some_and(|first| !first.is_sync()) {
+        let message = "the first sample is not a sync sample: decoding cannot start at the segment";
+        notes.add_of_cmaf(&SEGMENT_SYNC, chunk.offset, message);
+    }
+    let has_other = segment.samples.iter().any(|sample| !sample.is_sync());
+    if notes.cmaf && has_other && !notes.header.has_sync_table {
+        let message = "there are samples that are no sync samples, and the init segment has no stss";
+        notes.add(&SEGMENT_SYNC_TABLE, chunk.offset, message);
+    }
+    check_composition(segment, facts, notes);
+}
+
+/// Each sample by itself.
+fn check_fields(segment: &Segment, notes: &mut Notes<'_>) {
+    let is_media = matches!(&notes.header.handler.0, b"vide" | b"soun");
+    let last = segment.samples.len() - 1;
+    for (index, sample) in segment.samples.iter().enumerate() {
+        if sample.duration == 0 {
+            let message = format!("sample {index} has duration 0");
+            if index == last {
+                notes.warn(&SEGMENT_DURATION, sample.offset, message);
+            } else {
+                notes.add(&SEGMENT_DURATION, sample.offset, message);
+            }
+        }
+        if sample.size == 0 && is_media {
+            notes.warn(&SEGMENT_EMPTY, sample.offset, format!("sample {index} has no bytes"));
+        }
+        // sample_depends_on 1: it depends on others.
+        if sample.is_sync() && sample.flags >> 24 & 3 == 1 {
+            let message = format!(
+                "sample {index} is a sync sample and depends on others (sample_flags {:#010x})",
+                sample.flags
+            );
+            notes.add(&SEGMENT_FLAGS, sample.offset, message);
+        }
+    }
+}
+
+fn check_composition(segment: &Segment, facts: Facts, notes: &mut Notes<'_>) {
+    let Some(first) = segment.chunks.first() else { return };
+    let is_video = notes.header.handler.0 == *b"vide";
+    if !is_video && segment.samples.iter().all(|sample| sample.composition_offset == 0) {
+        return;
+    }
+    let mut times = composition_times(segment);
+    times.sort_unstable();
+    let Some(&(earliest, index)) = times.first() else { return };
+    let offset = segment.samples.get(index).map_or(first.offset, |sample| sample.offset);
+    if earliest < 0 {
+        let message = format!("composition time {earliest} of sample {index} is negative");
+        notes.add_of_cmaf(&SEGMENT_COMPOSITION, offset, message);
+    }
+    let base = i128::from(first.base_decode_time);
+    if notes.cmaf && !facts.has_version_0 && earliest != base {
+        let message = format!("the earliest composition time is {earliest}, tfdt is {base}");
+        notes.add(&SEGMENT_COMPOSITION, offset, message);
+    }
+    let equal = times.windows(2).find(|pair| pair[0].0 == pair[1].0);
+    if let (true, Some(&[(time, one), (_, other)])) = (is_video, equal) {
+        let message = format!("samples {one} and {other} have one composition time, {time}");
+        notes.add(&SEGMENT_COMPOSITION, offset, message);
+    }
+}
+
+/// Composition times in ticks with the indices of the samples, in decode order.
+fn composition_times(segment: &Segment) -> Vec<(i128, usize)> {
+    let mut times = Vec::with_capacity(segment.samples.len());
+    for chunk in &segment.chunks {
+        let mut decode_time = i128::from(chunk.base_decode_time);
+        for index in chunk.samples.clone() {
+            let Some(sample) = segment.samples.get(index) else { return times };
+            times.push((decode_time + i128::from(sample.composition_offset), index));
+            decode_time += i128::from(sample.duration);
+        }
+    }
+    times
+}
