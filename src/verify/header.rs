@@ -1,12 +1,78 @@
 //! An init segment ► its facts, and what is wrong with it (ISO/IEC 14496-12, 23000-19 7.3 to 7.5).
 
+mod check;
+mod codec;
+mod entry;
+mod movie;
+#[cfg(test)]
+mod tests;
+mod track;
+
+pub use codec::agree::codecs_agree;
+
+use check::Check;
+
 use super::findings::Findings;
 use super::rules::declare_rules;
 use crate::boxes::FourCc;
 
 declare_rules! {
+    INIT_BOX_SIZE: Error "init-box-size", "ISO/IEC 14496-12 4.2",
+        "the boxes of an init segment fill it, and each is as long as its fields";
     INIT_BOX_MISSING: Error "init-box-missing", "ISO/IEC 23000-19 7.3.1 (not opened)",
         "an init segment has each box that CMAF requires";
+    INIT_BOX_DUPLICATE: Error "init-box-duplicate", "ISO/IEC 23000-19 7.3.1 (not opened)",
+        "a box that may stand once stands once";
+    INIT_BOX_ORDER: Warning "init-box-order", "ISO/IEC 23000-19 7.3.1 (not opened)",
+        "the boxes of a CMAF header stand in the order in which CMAF lists them";
+    INIT_BOX_VERSION: Error "init-box-version", "ISO/IEC 14496-12 4.2",
+        "a box has a version that is known, so that it can be read";
+    INIT_BOX_FLAGS: Warning "init-box-flags", "ISO/IEC 14496-12 4.2",
+        "flags that mean nothing in a box are 0";
+    INIT_BOX_TRAILING: Error "init-box-trailing", "ISO/IEC 14496-12 4.2",
+        "nothing stands behind the last field of a box";
+    INIT_BRAND: Error "init-brand", "ISO/IEC 14496-12 4.3, ISO/IEC 23000-19 7.3.2.1 (not opened)",
+        "an init segment starts with ftyp";
+    INIT_BRAND_VERSION: Warning "init-brand-version", "draft-pantos-hls-rfc8216bis 3.1.2, ISO/IEC 23000-19 7.2 (not opened)",
+        "a brand of iso6 or higher is claimed, and minor_version is 0 behind a structural brand of CMAF";
+    INIT_MEDIA: Error "init-media", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
+        "an init segment has no media in it";
+    INIT_TRACKS: Error "init-tracks", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
+        "an init segment that claims CMAF has exactly one track, whose track_ID is not 0";
+    INIT_MULTIPLEXED: Warning "init-multiplexed", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
+        "an init segment has one track: the segments of several together are not checked";
+    INIT_TRACK_ENABLED: Warning "init-track-enabled", "ISO/IEC 14496-12 8.3.2",
+        "the track is enabled";
+    INIT_TABLES: Error "init-tables", "ISO/IEC 23000-19 7.5.12 (not opened)",
+        "the sample tables are empty: samples are in fragments";
+    INIT_TREX: Error "init-trex", "ISO/IEC 14496-12 8.8.3, ISO/IEC 23000-19 7.5.14 (not opened)",
+        "mvex has a trex of the track, whose sample description is there";
+    INIT_EDIT_LIST: Error "init-edit-list", "ISO/IEC 23000-19 7.5.13, 7.7.2 (not opened)",
+        "an edit list of CMAF has one edit of duration 0 and rate 1, and cmf2 video has none";
+    INIT_DURATION: Warning "init-duration", "draft-pantos-hls-rfc8216bis 3.1.2",
+        "duration of mvhd and tkhd is 0: samples are in fragments";
+    INIT_MATRIX: Warning "init-matrix", "ISO/IEC 23000-19 7.5.1, 7.5.4 (not opened)",
+        "rate, volume and matrix have their default, but for the orientation of a picture";
+    INIT_TIMESCALE: Error "init-timescale", "ISO/IEC 14496-12 8.2.2, 8.4.2",
+        "a timescale is not 0";
+    INIT_HANDLER: Error "init-handler", "ISO/IEC 14496-12 8.4.3, 8.4.5",
+        "media header and sample entry are of the kind that the handler says";
+    INIT_DATA_REFERENCE: Error "init-data-reference", "ISO/IEC 23000-19 7.5.9 (not opened), ISO/IEC 14496-12 8.7.2",
+        "the sample entry refers to an entry of dref that says that the media is in the same file";
+    INIT_ENTRY: Error "init-entry", "ISO/IEC 14496-12 8.5.2",
+        "stsd has as many sample entries as it counts, and at least one";
+    INIT_ENCRYPTION: Error "init-encryption", "ISO/IEC 14496-12 8.12, ISO/IEC 23000-19 7.5.10 (not opened)",
+        "an encrypted sample entry tells its original format";
+    INIT_CONFIG: Error "init-config", "ISO/IEC 14496-15 5, 8, ISO/IEC 14496-14 5.6, and the bindings of the other codecs",
+        "the sample entry has the configuration of its codec, which is well formed and can be used";
+    INIT_PARAMETER_SETS: Warning "init-parameter-sets", "ISO/IEC 14496-15 8.3.3 (not opened)",
+        "hvcC of hvc1 says that its arrays of parameter sets are complete";
+    INIT_SIZE: Error "init-size", "ISO/IEC 14496-15 5.3, 8.4 (not opened), AV1-ISOBMFF 2.2.4",
+        "width and height of the sample entry are those of the pictures";
+    INIT_DISPLAY_SIZE: Warning "init-display-size", "ISO/IEC 14496-12 8.3.2, ISO/IEC 23000-19 7.5.4 (not opened)",
+        "width and height of tkhd have the shape of the pictures, and are 0 of what cannot be seen";
+    INIT_CHANNELS: Warning "init-channels", "Encapsulation of Opus and of FLAC in ISO BMFF (not opened)",
+        "channelcount, samplerate and samplesize of the sample entry are those of the configuration";
 }
 
 /// What an init segment says of its one track.
@@ -64,8 +130,8 @@ pub struct Entry {
     pub is_encrypted: bool,
 }
 
-/// Reads an init segment; `None` if it is so broken that segments cannot be read with it, which is in `findings` then.
+/// Reads an init segment; `None` if it is so broken that segments cannot be read with it, which is in `findings` then. Offsets
+/// are those in `bytes`.
 pub fn read(file: &str, bytes: &[u8], findings: &mut Findings) -> Option<Header> {
-    let _ = (file, bytes, findings);
-    None
+    movie::read(&mut Check { file, findings, is_cmaf: false }, bytes)
 }

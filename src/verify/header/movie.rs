@@ -1,0 +1,184 @@
+//! A whole init segment: `ftyp` and `moov`, and what of them stands outside the track (ISO/IEC 14496-12 4.3, 8.2, 8.8).
+
+use super::check::{CLAUSE, Check, Children, Count::*, Table, ordered, unordered};
+use super::entry;
+use super::track::{self, Track};
+use super::{
+    Header, INIT_BOX_SIZE, INIT_BRAND, INIT_BRAND_VERSION, INIT_EDIT_LIST, INIT_MEDIA, INIT_MULTIPLEXED,
+    INIT_TRACKS, INIT_TREX, SampleDefaults,
+};
+use crate::boxes::FourCc;
+use crate::boxes::reader::{BoxRef, Boxes};
+use crate::error::Result;
+
+/// Their order is told of `ftyp` alone.
+const FILE: Table = unordered(&[(&[b"ftyp"], One), (&[b"moov"], One), (&[b"moof", b"mdat"], Any)]);
+const MOOV: Table = ordered(&[(&[b"mvhd"], One), (&[b"trak"], Any), (&[b"mvex"], One), (&[b"pssh"], Any)]);
+const MVEX: Table = ordered(&[(&[b"mehd"], AtMostOne), (&[b"trex"], Any)]);
+
+/// Reads an init segment.
+pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Option<Header> {
+    let file = check.children("the init segment", 0, Boxes::of_file(bytes), &FILE);
+    let brands = file.first(b"ftyp").map(|ftyp| read_ftyp(check, ftyp)).unwrap_or_default();
+    check_first(check, bytes, &file);
+    for media in file.all(b"moof").chain(file.all(b"mdat")) {
+        check.add(&INIT_MEDIA, media.offset, format!("box '{}' in an init segment", media.kind));
+    }
+    let moov = file.first(b"moov")?;
+    let children = check.inner(moov, &MOOV);
+    let movie_timescale = children.first(b"mvhd").and_then(|mvhd| track::read_mvhd(check, mvhd));
+    let track = read_tracks(check, moov, &children)?;
+    let entry = entry::read(check, &track);
+    let (defaults, fragment_duration) = match children.first(b"mvex") {
+        Some(mvex) => read_mvex(check, mvex, track.id, entry.count),
+        None => (SampleDefaults::default(), None),
+    };
+    let handler = track.handler.or(entry.handler)?;
+    if track.has_edit_list && handler.0 == *b"vide" && brands.contains(&FourCc(*b"cmf2")) {
+        check.add(&INIT_EDIT_LIST, moov.offset, "video of brand cmf2 has an edit list");
+    }
+    Some(Header {
+        handler,
+        track_id: track.id?,
+        timescale: track.timescale.filter(|&timescale| timescale != 0)?,
+        brands,
+        defaults,
+        edit_media_time: track.edit_media_time,
+        fragment_duration: fragment_duration.zip(movie_timescale.filter(|&timescale| timescale != 0)),
+        has_sync_table: track.has_sync_table,
+        entry: entry.entry,
+    })
+}
+
+/// `ftyp` ► major and compatible brands. From here on it is known whether CMAF is claimed.
+fn read_ftyp(check: &mut Check<'_>, ftyp: &BoxRef<'_>) -> Vec<FourCc> {
+    /// Files of a few brands have been seen, not of thousands.
+    const KEPT: usize = 1024;
+    let mut body = ftyp.fields(CLAUSE);
+    let mut read = || -> Result<_> { Ok((FourCc(body.array("major_brand")?), body.u32("minor_version")?)) };
+    let read = read();
+    let Some((major, minor_version)) = check.fields(&INIT_BOX_SIZE, ftyp, read) else {
+        return Vec::new();
+    };
+    let (compatible, rest) = body.rest().as_chunks::<4>();
+    if !rest.is_empty() {
+        let message = format!("{} bytes behind the last brand", rest.len());
+        check.add(&INIT_BOX_SIZE, ftyp.offset, message);
+    }
+    let mut brands = vec![major];
+    brands.extend(compatible.iter().take(KEPT).map(|brand| FourCc(*brand)));
+    let is_structural = |brand: &FourCc| matches!(&brand.0, b"cmfc" | b"cmf2");
+    check.is_cmaf = brands.iter().any(is_structural);
+    if is_structural(&major) && minor_version != 0 {
+        let message = format!("minor_version is {minor_version} behind the major brand '{major}', not 0");
+        check.add(&INIT_BRAND_VERSION, ftyp.offset, message);
+    }
+    if !check.is_cmaf && !brands.iter().any(is_iso6_or_higher) {
+        let names: Vec<_> = brands.iter().take(16).map(FourCc::to_string).collect();
+        let message = format!("none of the brands {} is iso6 or higher", names.join(" "));
+        check.add(&INIT_BRAND_VERSION, ftyp.offset, message);
+    }
+    brands
+}
+
+/// `iso6` to `iso9`, `isoa` and so on.
+fn is_iso6_or_higher(brand: &FourCc) -> bool {
+    matches!(brand.0, [b'i', b's', b'o', b'6'..=b'9' | b'a'..=b'l'])
+}
+
+fn check_first(check: &mut Check<'_>, bytes: &[u8], file: &Children<'_>) {
+    if let Some(ftyp) = file.first(b"ftyp")
+        && let Ok(Some(first)) = Boxes::of_file(bytes).next()
+        && first.kind.0 != *b"ftyp"
+    {
+        let message = format!("box '{}' stands in front of ftyp", first.kind);
+        check.add(&INIT_BRAND, ftyp.offset, message);
+    }
+}
+
+/// The one track; `None` if there is none or there are several.
+fn read_tracks<'a>(check: &mut Check<'_>, moov: &BoxRef<'a>, children: &Children<'a>) -> Option<Track<'a>> {
+    let tracks: Vec<_> = children.all(b"trak").collect();
+    match tracks.as_slice() {
+        [one] => return Some(track::read(check, one)),
+        [] => check.add(&INIT_TRACKS, moov.offset, "there is no track (trak)"),
+        [_, second, ..] if check.is_cmaf => {
+            check.add(&INIT_TRACKS, second.offset, "there is a second track (trak)");
+        }
+        [_, second, ..] => {
+            let message = "there is a second track (trak): segments of several tracks are not checked";
+            check.add(&INIT_MULTIPLEXED, second.offset, message);
+        }
+    }
+    None
+}
+
+/// `mvex` ► the defaults of the track, and `fragment_duration`. `entries` is how many sample entries there are.
+fn read_mvex(
+    check: &mut Check<'_>,
+    mvex: &BoxRef<'_>,
+    track_id: Option<u32>,
+    entries: u32,
+) -> (SampleDefaults, Option<u64>) {
+    let children = check.inner(mvex, &MVEX);
+    let fragment_duration = children.first(b"mehd").and_then(|mehd| read_mehd(check, mehd));
+    let mut defaults = None;
+    for trex in children.all(b"trex") {
+        let Some((id, index, found)) = read_trex(check, trex) else {
+            continue;
+        };
+        if Some(id) != track_id {
+            let message = match track_id {
+                Some(track_id) => format!("track_ID of trex is {id}, that of the track {track_id}"),
+                None => continue,
+            };
+            check.add(&INIT_TREX, trex.offset, message);
+            continue;
+        }
+        if defaults.is_some() {
+            check.add(&INIT_TREX, trex.offset, format!("there is a second trex of track_ID {id}"));
+        }
+        if entries > 0 && !(1..=entries).contains(&index) {
+            let message =
+                format!("default_sample_description_index is {index}, there are {entries} sample entries");
+            check.add(&INIT_TREX, trex.offset, message);
+        }
+        defaults = defaults.or(Some(found));
+    }
+    if children.first(b"trex").is_none() {
+        check.add(&INIT_TREX, mvex.offset, "box 'mvex' has no box 'trex'");
+    }
+    (defaults.unwrap_or_default(), fragment_duration)
+}
+
+fn read_mehd(check: &mut Check<'_>, mehd: &BoxRef<'_>) -> Option<u64> {
+    let (version, _, mut body) = check.full(mehd, 1, 0)?;
+    let read = if version == 1 {
+        body.u64("fragment_duration")
+    } else {
+        body.u32("fragment_duration").map(u64::from)
+    };
+    let duration = check.fields(&INIT_BOX_SIZE, mehd, read)?;
+    check.end(mehd, &body);
+    Some(duration)
+}
+
+/// `track_ID`, `default_sample_description_index` and the other defaults.
+fn read_trex(check: &mut Check<'_>, trex: &BoxRef<'_>) -> Option<(u32, u32, SampleDefaults)> {
+    let (_, _, mut body) = check.full(trex, 0, 0)?;
+    let mut read = || -> Result<_> {
+        Ok((
+            body.u32("track_ID")?,
+            body.u32("default_sample_description_index")?,
+            SampleDefaults {
+                duration: body.u32("default_sample_duration")?,
+                size: body.u32("default_sample_size")?,
+                flags: body.u32("default_sample_flags")?,
+            },
+        ))
+    };
+    let read = read();
+    let read = check.fields(&INIT_BOX_SIZE, trex, read)?;
+    check.end(trex, &body);
+    Some(read)
+}
