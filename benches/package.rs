@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fragmint::fragment::{Fragment, PieceList};
-use fragmint::package::{InputRequest, IoChoice, Request, run};
+use fragmint::package::{Existing, InputRequest, IoChoice, Request, run};
 use fragmint::scan::annexb::NalUnits;
 use fragmint::scan::h264::{AccessUnitBuilder, AccessUnitOptions};
 use fragmint::scan::{NalUnit, SourceRange};
@@ -101,7 +101,7 @@ fn package(c: &mut Criterion) {
     let mut group = c.benchmark_group("package");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
     for (claim, io) in [("ladder_gathered", IoChoice::Gather), ("ladder_mapped", IoChoice::Mapped)] {
-        let request = Request { io, force: true, ..Request::new(inputs.clone(), &output) };
+        let request = Request { io, existing: Existing::Replace, ..Request::new(inputs.clone(), &output) };
         group.bench_function(claim, |b| {
             b.iter(|| {
                 let plan = run::plan(&request, &|_| {}).expect("the ladder can be packaged");

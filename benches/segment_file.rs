@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fragmint::fragment::PieceList;
-use fragmint::io::check::verify_published;
+use fragmint::hash::HashAlgorithm;
+use fragmint::io::check::{ReadBack, read_back};
 use fragmint::io::directory::Directory;
 use fragmint::io::input::Input;
 use fragmint::io::segment_file::SegmentFile;
@@ -47,9 +48,14 @@ fn segment_file(c: &mut Criterion) {
         let mut file = SegmentFile::create(&out, "verified").expect("space");
         file.fill(&list, &input, Way::Gather).expect("space");
         file.publish().expect("a free name");
-        group.bench_function("verify", |b| {
-            b.iter(|| verify_published(&out, "verified", black_box(&list), &input).expect("the same bytes"));
-        });
+        for (name, compare, hash) in [
+            ("verify", true, None),
+            ("hash", false, Some(HashAlgorithm::Xxh3)),
+            ("verify_and_hash", true, Some(HashAlgorithm::Xxh3)),
+        ] {
+            let read = || read_back(&out, "verified", black_box(&list), &input, ReadBack { compare, hash });
+            group.bench_function(name, |b| b.iter(|| read().expect("readable").expect("the same bytes")));
+        }
         group.finish();
         std::fs::remove_file(directory.path().join("verified")).expect("the segment");
     }

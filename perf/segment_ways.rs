@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use fragmint::fragment::PieceList;
-use fragmint::io::check::verify_published;
+use fragmint::io::check::{ReadBack, read_back};
 use fragmint::io::directory::Directory;
 use fragmint::io::input::Input;
 use fragmint::io::segment_file::SegmentFile;
@@ -128,7 +128,8 @@ fn fill(segments: &[(String, PieceList)], input: &Input, out: &Directory, way: W
 }
 
 fn verify(segments: &[(String, PieceList)], input: &Input, out: &Directory) -> AnyResult<()> {
-    Ok(segments.par_iter().try_for_each(|(name, list)| verify_published(out, name, list, input))?)
+    let how = ReadBack { compare: true, hash: None };
+    Ok(segments.par_iter().try_for_each(|(name, list)| read_back(out, name, list, input, how)?.map(drop))?)
 }
 
 fn remove(directory: &Path) -> AnyResult<()> {

@@ -141,6 +141,11 @@ pub enum ErrorKind {
         /// Expected and found.
         what: Text,
     },
+    /// Somebody asked for the work to end.
+    #[error(
+        "the run was interrupted; go on with it by --resume (Existing::Resume), or replace what is there by --force"
+    )]
+    Interrupted,
     /// The operating system refused.
     #[error("cannot {action}: {source}")]
     Io {

@@ -64,6 +64,13 @@ impl HashAlgorithm {
         }
     }
 
+    /// The hash of bytes in memory.
+    pub fn of(self, bytes: &[u8]) -> String {
+        let mut hasher = FileHasher::new(self);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
     /// The function of that name.
     pub fn by_name(name: &str) -> Option<Self> {
         [Self::Xxh3, Self::Sha256].into_iter().find(|algorithm| algorithm.name() == name)

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use fragmint::package::Existing;
 use fragmint::plan::SegmentDuration;
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
@@ -92,8 +93,25 @@ pub struct PackageArgs {
     pub no_dash: bool,
 
     /// Replace what an earlier run wrote to the directory, and nothing else
-    #[arg(long, help_heading = "Packaging")]
+    #[arg(long, help_heading = "Packaging", conflicts_with = "resume")]
     pub force: bool,
+
+    /// Go on with a run that was interrupted; whole files stay as they are
+    #[arg(long, help_heading = "Packaging")]
+    pub resume: bool,
+
+    /// Do not read files back and compare them before manifests name them
+    #[arg(long, help_heading = "Safety")]
+    pub no_verify: bool,
+
+    /// Hash of each file in the receipt: xxh3-128, sha256 or none
+    #[arg(long, value_name = "HASH", value_enum, default_value_t = HashChoice::Xxh3)]
+    #[arg(hide_possible_values = true, help_heading = "Safety")]
+    pub hash: HashChoice,
+
+    /// Put everything on the disk before manifests name it, for when the power fails
+    #[arg(long, help_heading = "Safety")]
+    pub durable: bool,
 
     /// Show what would be written, and write nothing
     #[arg(long, help_heading = "Reporting")]
@@ -116,6 +134,17 @@ pub struct PackageArgs {
     #[arg(long, value_name = "WAY", value_enum, default_value_t = IoWay::Auto)]
     #[arg(hide_possible_values = true, help_heading = "Speed")]
     pub io: IoWay,
+}
+
+impl PackageArgs {
+    /// What to do with what is in the output directory.
+    pub fn existing(&self) -> Existing {
+        match (self.force, self.resume) {
+            (true, _) => Existing::Replace,
+            (false, true) => Existing::Resume,
+            (false, false) => Existing::Refuse,
+        }
+    }
 }
 
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
@@ -142,7 +171,11 @@ const PACKAGE_NOTES: &str = r"Inputs:
 Output:
   DIR/master.m3u8 (HLS) and DIR/manifest.mpd (DASH), a directory for each
   rendition below DIR/video and DIR/audio, and DIR/fragmint.json, which lists
-  what was written.
+  what was written with hashes.
+
+  Every file is read back and compared with its source before a manifest names
+  it. A run that fails leaves nothing; one that is interrupted (Ctrl-C, kill)
+  leaves whole files, with which the same command and --resume goes on.
 
 Examples:
   Two sizes and English sound:
@@ -163,6 +196,18 @@ Examples:
 
   Only look:
     fragmint package v.h264 en.aac -o out --dry-run";
+
+/// Function of the hashes in the receipt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum HashChoice {
+    /// Finds damage and mix-ups, at memory speed
+    #[value(name = "xxh3-128")]
+    Xxh3,
+    /// Finds forged files too, if the receipt can be trusted
+    Sha256,
+    /// No hashes
+    None,
+}
 
 /// How segment files are filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -297,6 +342,8 @@ mod tests {
         assert!(![args.dry_run, args.json, args.quiet, args.force].contains(&true));
         assert!(!args.no_hls && !args.no_dash);
         assert!(!args.drop_leading && !args.drop_incomplete);
+        assert!(!args.resume && !args.no_verify && !args.durable);
+        assert_eq!(args.hash, HashChoice::Xxh3);
     }
 
     #[test]
@@ -313,6 +360,12 @@ mod tests {
         assert!(args.drop_incomplete);
         assert!(package("fragmint package a.h264 -o o --no-hls").no_hls);
         assert!(package("fragmint package a.h264 -o o --no-dash").no_dash);
+        let args = package("fragmint package a.h264 -o o --resume --no-verify --durable --hash sha256");
+        assert!(args.resume && args.no_verify && args.durable);
+        assert_eq!(args.hash, HashChoice::Sha256);
+        for (word, hash) in [("xxh3-128", HashChoice::Xxh3), ("none", HashChoice::None)] {
+            assert_eq!(package(&format!("fragmint package a.h264 -o o --hash {word}")).hash, hash);
+        }
     }
 
     #[test]
@@ -335,6 +388,8 @@ mod tests {
             "fragmint package a.h264 -o out --threads 257",
             "fragmint package a.h264 -o out --io fast",
             "fragmint package a.h264 -o out --no-hls --no-dash",
+            "fragmint package a.h264 -o out --force --resume",
+            "fragmint package a.h264 -o out --hash md5",
             "fragmint package a.h264,langg=en -o out",
             "fragmint play",
             "fragmint play out --port 65536",

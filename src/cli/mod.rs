@@ -1,11 +1,12 @@
 //! The command line: words in, one call of the library, one line about what went wrong, exit code.
 //!
-//! Exit codes: 0 done, 1 the input or the work failed, 2 the words on the command line are wrong. The only place
-//! with colour, a progress bar or a terminal's width.
+//! Exit codes: 0 done, 1 the input or the work failed, 2 the words on the command line are wrong, 128 and the number of the
+//! signal that interrupted it (130, 143). The only place with colour, a progress bar or a terminal's width.
 
 mod args;
 mod completions;
 mod input_arg;
+mod interruption;
 mod man;
 mod package;
 mod plan;
@@ -44,13 +45,14 @@ pub fn run() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            print_error(&error);
-            match error.kind() {
-                ErrorKind::Usage { .. } => ExitCode::from(USAGE),
-                _ => ExitCode::FAILURE,
+        Err(error) => match error.kind() {
+            ErrorKind::Interrupted => interruption::end_of_run(),
+            kind => {
+                print_error(&error);
+                let is_usage = matches!(kind, ErrorKind::Usage { .. });
+                if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }
             }
-        }
+        },
     }
 }
 

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use fragmint::hash::HashAlgorithm;
 use fragmint::io::input::Input;
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
 use fragmint::package::{self, InputRequest, IoChoice, Request};
@@ -10,8 +11,9 @@ use fragmint::presentation::names::codec_name;
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 
-use super::args::{IoWay, PackageArgs};
+use super::args::{HashChoice, IoWay, PackageArgs};
 use super::input_arg::{self, InputArg};
+use super::interruption::Interruption;
 use super::plan::{PlanView, SetView, TrackView, bytes};
 use super::print_notice;
 use super::progress::Progress;
@@ -31,6 +33,7 @@ pub fn run(args: &PackageArgs) -> Result<()> {
 }
 
 fn package(args: &PackageArgs) -> Result<Report> {
+    let interruption = Interruption::watch()?;
     let progress = Progress::new(!args.quiet && !args.json);
     let request = request(args, streams::spool(args, &progress)?);
     let add = |bytes| progress.add(bytes);
@@ -45,7 +48,7 @@ fn package(args: &PackageArgs) -> Result<Report> {
         return Ok(package::run::preview(&request, &plan));
     }
     progress.phase("write", plan.segment_bytes());
-    package::run::write(&request, &plan, &add)
+    package::run::write_until(&request, &plan, &add, interruption.stop_from_here_on())
 }
 
 fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
@@ -68,7 +71,14 @@ fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
         },
         hls: !args.no_hls,
         dash: !args.no_dash,
-        force: args.force,
+        existing: args.existing(),
+        verify: !args.no_verify,
+        hash: match args.hash {
+            HashChoice::Xxh3 => Some(HashAlgorithm::Xxh3),
+            HashChoice::Sha256 => Some(HashAlgorithm::Sha256),
+            HashChoice::None => None,
+        },
+        durable: args.durable,
         drop_leading: args.drop_leading,
         drop_incomplete: args.drop_incomplete,
         ..Request::new(args.inputs.iter().zip(opened).map(input).collect(), &args.output)
@@ -94,11 +104,28 @@ fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
     let rows: Vec<_> = report.renditions.iter().map(row).collect();
     let output = args.output.display();
     print(&format!(
-        "{}\n{} in {} files in {output}. Watch it: fragmint play {output}\n",
+        "{}\n{} in {} files in {output}{}. {} Watch it: fragmint play {output}\n",
         table::render(&rows),
         bytes(report.bytes),
-        report.files
+        report.files,
+        kept(report.kept),
+        verified(report)
     ))
+}
+
+fn kept(files: u64) -> String {
+    if files == 0 { String::new() } else { format!(", {files} of them there already") }
+}
+
+/// What verification was and what it cost.
+fn verified(report: &Report) -> String {
+    match &report.verification {
+        None => "Not verified, as asked.".to_owned(),
+        Some(verification) => {
+            let seconds = verification.microseconds as f64 / 1e6;
+            format!("Verified in {seconds:.2} s of all threads.")
+        }
+    }
 }
 
 /// The notices as lines, the same message about several inputs as one.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use fragmint::io::input::Input;
-use fragmint::io::publish::Run;
+use fragmint::io::publish::{Claim, Run, Settings};
 use fragmint::{Error, Result};
 
 use super::args::PackageArgs;
@@ -61,7 +61,16 @@ pub fn spool(args: &PackageArgs, progress: &Progress) -> Result<Vec<Option<Arc<I
         Input::open(path)?;
     }
     if !args.dry_run {
-        Run::check_claim(&args.output, args.force, &[], &[])?;
+        let (existing, settings) = (args.existing(), Settings::new());
+        let files = Vec::new();
+        Run::check_claim(&Claim {
+            path: &args.output,
+            existing,
+            files,
+            settings,
+            inputs: &[],
+            durable: false,
+        })?;
     }
     let directory = directory(std::env::var_os("TMPDIR").map(PathBuf::from), &args.output)?;
     progress.phase_without_end("spool");

@@ -1,4 +1,4 @@
-//! A published file against its piece list and its source, byte by byte, through two bounded windows.
+//! A published file against its piece list and its source, byte by byte, through two bounded windows; and its hash, on the way.
 //!
 //! It shares no code with the ways that fill: it walks the list piece by piece and reads both files again, so that what
 //! a way got wrong, or a disk lost, is found.
@@ -6,66 +6,84 @@
 use std::fs::File;
 
 use super::directory::{Directory, Entry};
+use super::fault::{self, Operation};
 use super::{ReadAt, retry};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
+use crate::hash::{FileHasher, HashAlgorithm};
 
 /// Bytes of each window: both stay in the second-level cache.
 const WINDOW: usize = 128 * 1024;
 
-/// Says whether the file `name` in `directory` has the size and the bytes that the list and the source give it.
+/// What to do with a published file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadBack {
+    /// Compare it with the list and the source.
+    pub compare: bool,
+    /// Hash it.
+    pub hash: Option<HashAlgorithm>,
+}
+
+/// Reads the file `name` in `directory`, compares it with the list and the source, and hashes it, as far as `how` asks for
+/// either. The inner error says where the file is not what they give it.
 ///
 /// # Errors
-/// `Io` with the path of the file, and the offset where it differs; `Changed` or `Io` of the source.
-pub fn verify_published(
+/// `Io` of the file, with its path; `Changed` or `Io` of the source.
+pub fn read_back(
     directory: &Directory,
     name: &str,
     list: &PieceList,
     source: &(impl ReadAt + ?Sized),
-) -> Result<()> {
-    let named = |error: Error| error.in_file(&directory.path.join(name));
-    let file = directory.open_file(name).map_err(|e| named(Error::io("open the published file", e)))?;
-    let stat = rustix::fs::fstat(&file).map_err(|e| named(Error::io("ask for the size", e)))?;
-    let found = Entry::of(&stat).size;
-    if found != list.len() {
-        return Err(named(differs(format!("it has {found} bytes, {} were written", list.len()))));
+    how: ReadBack,
+) -> Result<Result<Option<String>>> {
+    if how == ReadBack::default() {
+        return Ok(Ok(None));
     }
-    let mut published = Window::new(Output { file, len: found });
+    let output = Output::open(directory, name)?;
+    let in_file = |error: Error| error.in_file(&directory.path.join(name));
+    if how.compare && output.len() != list.len() {
+        let what = format!("it has {} bytes, {} were written", output.len(), list.len());
+        return Ok(Err(differs(what)));
+    }
+    let mut published = Window { hasher: how.hash.map(FileHasher::new), ..Window::new(output) };
+    if how.compare {
+        if let Some(offset) = first_difference(&mut published, list, source).map_err(in_file)? {
+            return Ok(Err(differs("it is not what was written from here on".to_owned()).at(offset)));
+        }
+    } else {
+        published.read_all().map_err(in_file)?;
+    }
+    Ok(Ok(published.hasher.map(FileHasher::finish)))
+}
+
+/// Offset of the first byte that differs; an error of the source has its path already.
+fn first_difference(
+    published: &mut Window<Output>,
+    list: &PieceList,
+    source: &(impl ReadAt + ?Sized),
+) -> Result<Option<u64>> {
     let mut source = Window::new(source);
     let mut position = 0;
     for piece in list.pieces() {
-        match piece {
-            Piece::Literal(range) => compare_made(&mut published, &mut position, list.literal(range)),
-            Piece::Length(length) => compare_made(&mut published, &mut position, &length.to_be_bytes()),
+        let difference = match piece {
+            Piece::Literal(range) => differs_from(published, &mut position, list.literal(range))?,
+            Piece::Length(length) => differs_from(published, &mut position, &length.to_be_bytes())?,
             Piece::Source(range) => {
                 let (mut offset, mut left) = (range.offset, range.len as usize);
-                let mut compared = Ok(());
-                while left > 0 && compared.is_ok() {
+                let mut difference = None;
+                while left > 0 && difference.is_none() {
                     let expected = source.bytes(offset, left)?;
                     (offset, left) = (offset + expected.len() as u64, left - expected.len());
-                    compared = compare_made(&mut published, &mut position, expected);
+                    difference = differs_from(published, &mut position, expected)?;
                 }
-                compared
+                difference
             }
+        };
+        if difference.is_some() {
+            return Ok(difference);
         }
-        .map_err(named)?;
     }
-    Ok(())
-}
-
-/// Compares the bytes from `position` on with `expected`, and goes past them.
-fn compare_made(published: &mut Window<Output>, position: &mut u64, mut expected: &[u8]) -> Result<()> {
-    while !expected.is_empty() {
-        let found = published.bytes(*position, expected.len())?;
-        let (now, later) = expected.split_at(found.len());
-        if found != now {
-            let same = found.iter().zip(now).take_while(|(a, b)| a == b).count() as u64;
-            return Err(differs("it is not what was written from here on".to_owned()).at(*position + same));
-        }
-        *position += found.len() as u64;
-        expected = later;
-    }
-    Ok(())
+    Ok(None)
 }
 
 fn differs(what: String) -> Error {
@@ -73,10 +91,24 @@ fn differs(what: String) -> Error {
     Error::io("verify the published file", std::io::Error::new(std::io::ErrorKind::InvalidData, what))
 }
 
-/// The published file.
-struct Output {
+/// A published file, open.
+#[derive(Debug)]
+pub struct Output {
     file: File,
     len: u64,
+}
+
+impl Output {
+    /// Opens the file `name` in `directory`: no link, and without waiting for anything.
+    ///
+    /// # Errors
+    /// `Io` with the path of the file.
+    pub(super) fn open(directory: &Directory, name: &str) -> Result<Self> {
+        let named = |action, e| Error::io(action, e).in_file(&directory.path.join(name));
+        let file = directory.open_file(name).map_err(|e| named("open the published file", e))?;
+        let stat = rustix::fs::fstat(&file).map_err(|e| named("ask for the size", e))?;
+        Ok(Self { file, len: Entry::of(&stat).size })
+    }
 }
 
 impl ReadAt for Output {
@@ -86,8 +118,10 @@ impl ReadAt for Output {
 
     fn read_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> Result<()> {
         while !buffer.is_empty() {
-            match retry(|| rustix::io::pread(&self.file, &mut *buffer, offset)) {
-                Ok(0) => return Err(differs(format!("it ends, {} bytes were written", self.len)).at(offset)),
+            let read = fault::check(Operation::Read)
+                .and_then(|()| retry(|| rustix::io::pread(&self.file, &mut *buffer, offset)));
+            match read {
+                Ok(0) => return Err(differs(format!("it ends, it had {} bytes", self.len)).at(offset)),
                 Ok(read) => {
                     buffer = &mut buffer[read..];
                     offset += read as u64;
@@ -99,16 +133,37 @@ impl ReadAt for Output {
     }
 }
 
+/// Compares the bytes from `position` on with `expected`, and goes past them. Gives the offset of a difference.
+fn differs_from(
+    published: &mut Window<Output>,
+    position: &mut u64,
+    mut expected: &[u8],
+) -> Result<Option<u64>> {
+    while !expected.is_empty() {
+        let found = published.bytes(*position, expected.len())?;
+        let (now, later) = expected.split_at(found.len());
+        if found != now {
+            let same = found.iter().zip(now).take_while(|(a, b)| a == b).count() as u64;
+            return Ok(Some(*position + same));
+        }
+        *position += found.len() as u64;
+        expected = later;
+    }
+    Ok(None)
+}
+
 /// Some bytes of a source that is mostly read forwards.
 struct Window<R> {
     source: R,
     buffer: Vec<u8>,
     start: u64,
+    /// Takes in what is read: all of the source, if that is read forwards without gaps.
+    hasher: Option<FileHasher>,
 }
 
 impl<R: ReadAt> Window<R> {
     fn new(source: R) -> Self {
-        Self { source, buffer: Vec::new(), start: 0 }
+        Self { source, buffer: Vec::new(), start: 0, hasher: None }
     }
 
     /// The bytes at `offset`: at least one, at most `limit`, which is not zero.
@@ -123,8 +178,19 @@ impl<R: ReadAt> Window<R> {
                 self.buffer.clear();
                 return Err(error);
             }
+            if let Some(hasher) = &mut self.hasher {
+                hasher.update(&self.buffer);
+            }
         }
         let bytes = &self.buffer[(offset - self.start) as usize..];
         Ok(&bytes[..bytes.len().min(limit)])
+    }
+
+    fn read_all(&mut self) -> Result<()> {
+        let mut position = 0;
+        while position < self.source.len() {
+            position += self.bytes(position, WINDOW)?.len() as u64;
+        }
+        Ok(())
     }
 }

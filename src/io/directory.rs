@@ -20,6 +20,8 @@ pub struct Directory {
     pub(super) path: PathBuf,
     /// Whether files are made without a name first; false where the file system cannot (and in tests of that).
     pub(super) unnamed_files: bool,
+    /// Whether a file is put on the medium before it gets its name.
+    pub(super) durable: bool,
 }
 
 /// Flags for a directory that is the base of other calls.
@@ -32,7 +34,7 @@ impl Directory {
     /// `Io` if there is none or it may not be read.
     pub fn open(path: &Path) -> Result<Self> {
         match rustix::fs::open(path, BASE, Mode::empty()) {
-            Ok(fd) => Ok(Self { fd, path: path.to_path_buf(), unnamed_files: true }),
+            Ok(fd) => Ok(Self { fd, path: path.to_path_buf(), unnamed_files: true, durable: false }),
             Err(e) => Err(refused("open the directory", e).in_file(path)),
         }
     }
@@ -45,7 +47,8 @@ impl Directory {
     /// The directory `name` in this one, if that is a directory and not a link to one.
     pub(super) fn child(&self, name: &str) -> rustix::io::Result<Self> {
         let fd = rustix::fs::openat(&self.fd, name, BASE | OFlags::NOFOLLOW, Mode::empty())?;
-        Ok(Self { fd, path: self.path.join(name), unnamed_files: self.unnamed_files })
+        let (unnamed_files, durable) = (self.unnamed_files, self.durable);
+        Ok(Self { fd, path: self.path.join(name), unnamed_files, durable })
     }
 
     /// Whether `name` in this directory stands for `child` still.
@@ -119,6 +122,12 @@ impl Directory {
             FileType::Directory => Err(Errno::ISDIR),
             _ => Err(Errno::INVAL),
         }
+    }
+
+    /// Puts the names in it on the medium.
+    pub(super) fn sync(&self) -> rustix::io::Result<()> {
+        fault::check(Operation::Sync)?;
+        retry(|| rustix::fs::fsync(&self.fd))
     }
 
     /// The names in it, sorted, without `.` and `..`. Names that are not UTF-8 are shown with replacement characters.

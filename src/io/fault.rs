@@ -26,6 +26,8 @@ pub(crate) enum Operation {
     Slide,
     /// Giving the file its final size.
     Trim,
+    /// Putting a file or the names in a directory on the medium.
+    Sync,
     /// Giving the file its name.
     Link,
     /// Reading a file back.

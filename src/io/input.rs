@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use super::map::{Gathered, InputMap};
 use super::{ReadAt, refused, retry, spool};
 use crate::error::{Error, ErrorKind, Result};
+use crate::hash::ContentHash;
 
 /// Which file it is, on this machine: no two files have the same at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,8 +34,10 @@ pub struct Identity {
     pub id: FileId,
     /// Bytes.
     pub size: u64,
-    /// Time of the last change: seconds and nanoseconds since 1970.
+    /// Time of the last change of its content: seconds and nanoseconds since 1970.
     pub modified: (i64, i64),
+    /// Time of the last change of content or attributes, which nobody can set.
+    pub changed: (i64, i64),
 }
 
 impl Identity {
@@ -43,6 +46,7 @@ impl Identity {
             id: FileId { device: metadata.dev(), inode: metadata.ino() },
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
     }
 }
@@ -53,6 +57,8 @@ pub struct Input {
     path: PathBuf,
     file: File,
     identity: Identity,
+    /// Of a stream that was spooled: there is no file whose identity could tell it again.
+    content: Option<ContentHash>,
     /// None where the file has no bytes or its file system cannot map it: then it is read instead.
     map: Option<InputMap>,
 }
@@ -88,7 +94,7 @@ impl Input {
         require_regular(&metadata).map_err(named)?;
         let identity = Identity::of(&metadata);
         let map = InputMap::new(&file, identity.size).ok();
-        Ok(Self { path: name.to_path_buf(), file, identity, map })
+        Ok(Self { path: name.to_path_buf(), file, identity, content: None, map })
     }
 
     /// Reads `stream` to its end into a file without a name, on the file system of `directory`, and takes that for the input. The
@@ -104,7 +110,8 @@ impl Input {
         directory: &Path,
         progress: &dyn Fn(u64),
     ) -> Result<Self> {
-        Self::from_file(spool::spool(&mut stream, name, directory, progress)?, name)
+        let (file, content) = spool::spool(&mut stream, name, directory, progress)?;
+        Ok(Self { content: Some(content), ..Self::from_file(file, name)? })
     }
 
     /// Another handle of the same file, with the identity that it had when it was opened.
@@ -117,7 +124,7 @@ impl Input {
             .try_clone()
             .map_err(|e| Error::io("open the input once more", e).in_file(&self.path))?;
         let map = InputMap::new(&file, self.identity.size).ok();
-        Ok(Self { path: self.path.clone(), file, identity: self.identity, map })
+        Ok(Self { path: self.path.clone(), file, identity: self.identity, content: self.content, map })
     }
 
     /// The path it was opened by.
@@ -128,6 +135,19 @@ impl Input {
     /// Which file it is, its size and its time of change when it was opened.
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// What tells whether another run has the same input: size, inode and times of a file, which change when somebody writes
+    /// to it; size and hash of a stream that was spooled.
+    pub fn fingerprint(&self) -> String {
+        let Identity { id, size, modified, changed } = self.identity;
+        match self.content {
+            Some(hash) => format!("{size} bytes, xxh3-128 {hash}"),
+            None => format!(
+                "{size} bytes, inode {}, modified {}.{:09}, changed {}.{:09}",
+                id.inode, modified.0, modified.1, changed.0, changed.1
+            ),
+        }
     }
 
     /// Says whether size and time of change are still what they were when the file was opened.

@@ -6,24 +6,16 @@
 //! the first file is removed; one path that breaks a rule, and nothing is.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::io::Read as _;
-use std::path::Path;
 
-use rustix::fs::{FileType, RenameFlags};
+use rustix::fs::FileType;
 use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::input::FileId;
-use super::publish::{JOURNAL, RECEIPT, WrittenFiles, is_manifest};
+use super::publish::{JOURNAL, RECEIPT, REMEDY, is_manifest, read_list};
 use super::refused;
 use super::segment_file::partial_name;
 use crate::error::{Error, Result};
-
-/// The largest receipt or journal that is read: hundreds of thousands of files.
-const MAX_LIST: u64 = 64 << 20;
-
-/// What to do when nothing may be touched.
-const REMEDY: &str = "nothing was removed; choose another output directory, or clear this one by hand";
 
 /// The checked list of what is to be removed.
 #[derive(Debug)]
@@ -43,9 +35,10 @@ impl<'d> OldRun<'d> {
     pub(super) fn find(top: &'d Directory, inputs: &HashSet<FileId>) -> Result<Self> {
         let mut run = Self { top, directories: BTreeMap::new(), files: BTreeSet::new() };
         for list in [RECEIPT, JOURNAL] {
-            for path in read_list(top, list)? {
+            let Some(files) = read_list(top, list)? else { continue };
+            for path in files.files.iter().map(|file| &file.path).chain(&files.replaces) {
                 if ![RECEIPT, JOURNAL].contains(&path.as_str()) {
-                    run.add(list, &path, inputs)?;
+                    run.add(list, path, inputs)?;
                 }
             }
         }
@@ -57,17 +50,22 @@ impl<'d> OldRun<'d> {
         self.files.contains(path)
     }
 
-    /// Removes the manifests, then the other files, then the directories that are empty by now, and the lists last, so that
-    /// it can be done again where it was broken off. The receipt becomes a journal first: a directory with a receipt is
-    /// complete, also while this goes on.
+    /// Forgets the files that are not to be `removed`.
+    pub(super) fn retain(&mut self, removed: impl Fn(&str) -> bool) {
+        self.files.retain(|path| removed(path));
+    }
+
+    /// Removes the receipt, for a directory with one is complete; then the manifests, the other files, and the directories
+    /// that are empty by now. A journal has to name all of them meanwhile, so that it can be done again where it was broken off.
     pub(super) fn remove(self) -> Result<()> {
-        self.take_back_receipt()
-            .map_err(|e| refused("take back the old receipt", e).in_file(&self.top.path.join(RECEIPT)))?;
+        let failed =
+            |path: &str, e| refused("remove a file of the old run", e).in_file(&self.top.path.join(path));
+        for name in [RECEIPT.to_owned(), partial_name(RECEIPT), partial_name(JOURNAL)] {
+            self.top.remove_file(&name).map_err(|e| failed(&name, e))?;
+        }
         for path in self.order() {
             let (directory, name) = self.parent(path);
-            directory
-                .remove_file(name)
-                .map_err(|e| refused("remove a file of the old run", e).in_file(&self.top.path.join(path)))?;
+            directory.remove_file(name).map_err(|e| failed(path, e))?;
         }
         for path in self.directories.keys().rev() {
             let (directory, name) = self.parent(path);
@@ -75,23 +73,12 @@ impl<'d> OldRun<'d> {
                 refused("remove a directory of the old run", e).in_file(&self.top.path.join(path))
             })?;
         }
-        for name in own_names() {
-            self.top
-                .remove_file(&name)
-                .map_err(|e| refused("remove the old run's list", e).in_file(&self.top.path.join(&name)))?;
-        }
         Ok(())
     }
 
-    fn take_back_receipt(&self) -> rustix::io::Result<()> {
-        let top = &self.top.fd;
-        match rustix::fs::renameat_with(top, RECEIPT, top, JOURNAL, RenameFlags::NOREPLACE) {
-            // A run that ended between its receipt and the removal of its journal left both, with the same files in them.
-            Err(Errno::EXIST) => self.top.remove_file(RECEIPT).map(drop),
-            // No receipt, or a file system without this flag: then the receipt stays until the end.
-            Err(Errno::NOENT | Errno::INVAL) => Ok(()),
-            renamed => renamed,
-        }
+    /// The paths of the files, sorted.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &String> {
+        self.files.iter()
     }
 
     /// The files in the order of their removal.
@@ -174,29 +161,4 @@ pub(super) fn own_names() -> [String; 4] {
 /// Whether `path` is relative, and names with `/` between them: no empty ones, no `.`, no `..`.
 pub(super) fn is_plain_path(path: &str) -> bool {
     path.split('/').all(|name| !matches!(name, "" | "." | "..") && !name.contains('\0'))
-}
-
-/// The paths in a receipt or journal; none if there is no such file.
-fn read_list(top: &Directory, name: &str) -> Result<Vec<String>> {
-    let path = top.path.join(name);
-    let damaged = |what: String, path: &Path| {
-        Error::conflict(format!("the old run's list is damaged: {what}"), REMEDY).in_file(path)
-    };
-    let file = match top.open_file(name) {
-        Ok(file) => file,
-        Err(Errno::NOENT) => return Ok(Vec::new()),
-        Err(Errno::LOOP | Errno::ISDIR | Errno::INVAL | Errno::NXIO) => {
-            return Err(damaged("it is not a regular file".to_owned(), &path));
-        }
-        Err(e) => return Err(Error::io("open the old run's list", e).in_file(&path)),
-    };
-    let mut text = Vec::new();
-    file.take(MAX_LIST + 1)
-        .read_to_end(&mut text)
-        .map_err(|e| Error::io("read the old run's list", e).in_file(&path))?;
-    if text.len() as u64 > MAX_LIST {
-        return Err(damaged(format!("it has more than {MAX_LIST} bytes"), &path));
-    }
-    let list: WrittenFiles = serde_json::from_slice(&text).map_err(|e| damaged(e.to_string(), &path))?;
-    Ok(list.files.into_iter().map(|file| file.path).collect())
 }

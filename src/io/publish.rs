@@ -1,52 +1,36 @@
 //! The output directory of a run: claimed before the first file, complete after the last, and as it was if the run fails.
 //!
-//! A claim refuses a directory with something in it, or with `--force` removes what an old run wrote (`old_run`). Then the
-//! journal names every file that is to come; segments and init segments appear whole, manifests when all of those are
-//! there, the receipt last, and the journal goes. A run that is dropped unfinished takes back what it made, and nothing
-//! else. A killed one leaves whole files and the journal.
+//! A claim ([`Claim`]) refuses a directory with something in it, or removes what an old run wrote (`old_run`), or goes on with
+//! a run that was killed. The journal names every file that is to come; segments and init segments appear whole, manifests when
+//! all of those are there, the receipt last, and the journal goes. A run that is dropped unfinished takes back what it made, and
+//! nothing else. A killed or suspended one leaves whole files and the journal.
+
+mod claim;
+mod journal;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rustix::fs::{FileType, FlockOperation};
+use rustix::fs::FlockOperation;
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 
-use super::check::verify_published;
+use super::check::read_back;
+pub use super::check::{Output, ReadBack};
 use super::directory::Directory;
-use super::input::{FileId, Identity, Input};
-use super::old_run::{OldRun, is_plain_path, own_names};
+use super::input::{FileId, Input};
 use super::output_directory::{is_missing, make_top};
 use super::refused;
-use super::segment_file::{Published, SegmentFile, publish_bytes};
+use super::segment_file::{Published, SegmentFile, publish_bytes, replace_bytes, sync};
 use super::way::{FileSystem, Way};
 use crate::error::{Error, Result};
 use crate::fragment::PieceList;
+use claim::{Found, Planned, examine, planned};
 
-/// Name of the receipt: what a finished run wrote.
-pub const RECEIPT: &str = "fragmint.json";
-
-/// Name of the journal: what a run that is not finished is going to write.
-pub const JOURNAL: &str = "fragmint.journal";
-
-/// The part of a receipt or journal that says which files are a run's. A receipt has more beside it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WrittenFiles {
-    /// In the order of their paths.
-    pub files: Vec<WrittenFile>,
-}
-
-/// One file of a run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WrittenFile {
-    /// Relative to the output directory, with `/` between the names.
-    pub path: String,
-    /// Size; not in a journal for files whose size is not known yet.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-}
+pub use claim::{Claim, Existing};
+pub use journal::{JOURNAL, RECEIPT, Settings, WrittenFile, WrittenFiles};
+pub(super) use journal::{REMEDY, read_list};
 
 /// Whether the file is a playlist or an MPD: published last and removed first.
 pub fn is_manifest(path: &str) -> bool {
@@ -66,27 +50,60 @@ pub struct Run {
     made: HashSet<String>,
     /// The output directory and its parents, as far as this run made them, outermost first.
     made_outside: Vec<PathBuf>,
-    files: BTreeMap<String, OnceLock<Published>>,
+    files: Planned,
     /// Files that are to be there before the first manifest, and are not.
     missing: AtomicUsize,
     /// They were there, as they were published, when the first manifest came.
     looked_again: AtomicBool,
+    origin: Origin,
+    /// The journal, if this run made it and nothing else needs it.
     journal: Option<FileId>,
     receipt: Option<FileId>,
-    finished: bool,
+    /// Everything stays as it is.
+    ended: bool,
+}
+
+/// What a run found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// Nothing that it can use.
+    New,
+    /// Files of a run that was killed.
+    Killed,
+    /// A package with these files, complete: nothing may change.
+    Finished,
+}
+
+/// A planned file that is there.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    bytes: u64,
+    id: FileId,
+    /// It was there before this run.
+    kept: bool,
+}
+
+/// What [`Run::keep`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The file is there and is what it has to be. With its hash, if that was asked for.
+    Whole(Option<String>),
+    /// It has to be written.
+    Missing,
 }
 
 impl Run {
-    /// Takes the directory for a run that is going to write `files`, and nothing else; makes it if it is not there.
-    ///
-    /// With `force`, removes what an old run wrote there: its manifests first, its receipt last. `inputs` are never removed.
+    /// Takes the directory for a run that is going to write the claim's files, and nothing else; makes it if it is not there.
     ///
     /// # Errors
-    /// `Conflict` if the directory has something in it that is in the way, or if another run has it: nothing was changed then.
-    /// `Io` if it cannot be made or written; what is left of an old run is still known as such.
-    pub fn claim(path: &Path, force: bool, files: Vec<WrittenFile>, inputs: &[Identity]) -> Result<Self> {
-        let planned = planned(&files).map_err(|e| e.in_file(path))?;
-        let (top, made_outside) = make_top(path)?;
+    /// `Conflict` if the directory has something in it that is in the way, or if another run has it, or if the run that is to
+    /// go on was another one: nothing was changed then. `Io` if it cannot be made or written; what is left of an old run is still
+    /// known as such.
+    pub fn claim(claim: Claim<'_>) -> Result<Self> {
+        let path = claim.path;
+        let planned = planned(&claim.files).map_err(|e| e.in_file(path))?;
+        let (mut top, made_outside) = make_top(path)?;
+        top.durable = claim.durable;
         let mut run = Self {
             top,
             directories: BTreeMap::new(),
@@ -95,9 +112,10 @@ impl Run {
             missing: AtomicUsize::new(planned.keys().filter(|path| !is_manifest(path)).count()),
             looked_again: AtomicBool::new(false),
             files: planned,
+            origin: Origin::New,
             journal: None,
             receipt: None,
-            finished: false,
+            ended: false,
         };
         // Held until the run ends, however it ends. Where directories cannot be locked the journal alone keeps others out.
         if rustix::fs::flock(&run.top.fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
@@ -106,30 +124,107 @@ impl Run {
             let what = "another run of fragmint is writing to the directory";
             return Err(Error::conflict(what, "wait for it, or choose another directory").in_file(path));
         }
-        if let Some(old) = find_old_run(&run.top, force, &run.files, inputs)? {
-            old.remove()?;
-        }
-        run.write_journal(&WrittenFiles { files })?;
-        run.make_directories()?;
+        run.begin(&claim)?;
         Ok(run)
     }
 
+    /// Makes the directory what the first file needs: a journal that names everything, nothing else of an old run.
+    fn begin(&mut self, claim: &Claim<'_>) -> Result<()> {
+        let mut journal = WrittenFiles {
+            settings: claim.settings.clone(),
+            files: claim.files.clone(),
+            replaces: Vec::new(),
+        };
+        let top = &self.top;
+        match examine(top, claim, &self.files)? {
+            Found::Nothing => self.journal = Some(publish_bytes(top, JOURNAL, &journal.to_json())?.id),
+            Found::Old(old) => {
+                journal.replaces = old.paths().cloned().collect();
+                // From here on this journal names what is left of the old run, whatever happens.
+                let id = replace_bytes(top, JOURNAL, &journal.to_json())?;
+                old.remove()?;
+                self.journal = Some(id);
+            }
+            Found::Killed(old) => {
+                self.origin = Origin::Killed;
+                old.remove()?;
+            }
+            Found::Finished => self.origin = Origin::Finished,
+        }
+        self.make_directories()
+    }
+
     /// Says whether [`Run::claim`] would take the directory as it is now, and changes nothing. Whether it can be made or
-    /// written, and whether another run is at work there, only a claim shows.
+    /// written, and whether another run is at work there, only a claim shows. A claim without files only asks whether
+    /// there is something in the way of any.
     ///
     /// # Errors
     /// Those of [`Run::claim`] but for that.
-    pub fn check_claim(path: &Path, force: bool, files: &[WrittenFile], inputs: &[Identity]) -> Result<()> {
-        let planned = planned(files).map_err(|e| e.in_file(path))?;
-        if is_missing(path) {
+    pub fn check_claim(claim: &Claim<'_>) -> Result<()> {
+        let planned = planned(&claim.files).map_err(|e| e.in_file(claim.path))?;
+        if is_missing(claim.path) {
             return Ok(());
         }
-        find_old_run(&Directory::open(path)?, force, &planned, inputs).map(drop)
+        examine(&Directory::open(claim.path)?, claim, &planned).map(drop)
     }
 
     /// The file system that holds the directory.
     pub fn file_system(&self) -> FileSystem {
         FileSystem::of(&self.top.fd)
+    }
+
+    /// Looks whether a planned file is there from the run that this one goes on with, whole: it is compared with what it
+    /// would be made from, byte by byte, and then stays as it is. One that differs is removed.
+    ///
+    /// # Errors
+    /// `Conflict` if this is a finished package and the file is missing or differs; `Changed` or `Io`.
+    pub fn keep(&self, path: &str, list: &PieceList, input: &Input, how: ReadBack) -> Result<Kept> {
+        self.keep_if_same(path, list, input, how)
+    }
+
+    /// [`Run::keep`] for a small file.
+    ///
+    /// # Errors
+    /// As [`Run::keep`].
+    pub fn keep_bytes(&self, path: &str, bytes: &[u8]) -> Result<Kept> {
+        self.keep_if_same(path, &literal(bytes), &[][..], ReadBack { compare: true, hash: None })
+    }
+
+    fn keep_if_same(
+        &self,
+        path: &str,
+        list: &PieceList,
+        source: &(impl super::ReadAt + ?Sized),
+        how: ReadBack,
+    ) -> Result<Kept> {
+        if self.origin == Origin::New {
+            return Ok(Kept::Missing);
+        }
+        let (directory, name, slot) = self.planned(path)?;
+        let in_file = |e: Error| e.in_file(&directory.path.join(name));
+        let found = directory.look_at(name).map_err(|e| in_file(refused("look at the file", e)))?;
+        let found = found.filter(|entry| entry.size == list.len());
+        if let Some(entry) = found {
+            let how = ReadBack { compare: true, ..how };
+            if let Ok(hash) = read_back(directory, name, list, source, how)? {
+                self.sync_kept(directory, name)
+                    .map_err(|e| in_file(refused("put the file on the disk", e)))?;
+                self.place(path, slot, Placed { bytes: entry.size, id: entry.id, kept: true })?;
+                return Ok(Kept::Whole(hash));
+            }
+        }
+        if self.origin == Origin::Finished {
+            let what = "the directory holds a finished package, and this file is not what these inputs and options make";
+            let remedy = "use --force to replace the package, or choose another output directory";
+            return Err(in_file(Error::conflict(what, remedy)));
+        }
+        directory.remove_file(name).map_err(|e| in_file(refused("remove a file that is not whole", e)))?;
+        Ok(Kept::Missing)
+    }
+
+    /// The run that made the file need not have been a durable one.
+    fn sync_kept(&self, directory: &Directory, name: &str) -> rustix::io::Result<()> {
+        if self.top.durable { sync(&directory.open_file(name)?) } else { Ok(()) }
     }
 
     /// Publishes a segment.
@@ -153,50 +248,93 @@ impl Run {
         }
         if is_manifest(path) && !self.looked_again.load(Ordering::Acquire) {
             self.look_again()?;
+            self.sync_directories()?;
             self.looked_again.store(true, Ordering::Release);
         }
         self.publish(path, |file| file.write_bytes(bytes))
     }
 
-    /// Reads a published file back and compares it with what it was made from, byte by byte.
+    /// Reads a published file back, compares it with what it was made from, byte by byte, and hashes it, as far as `how`
+    /// asks for either. Gives the hash.
     ///
     /// # Errors
-    /// As [`verify_published`].
-    pub fn verify(&self, path: &str, list: &PieceList, input: &Input) -> Result<()> {
+    /// `Io` with the path of the file, and the offset where it differs; `Changed` or `Io` of the source.
+    pub fn read_back(
+        &self,
+        path: &str,
+        list: &PieceList,
+        input: &Input,
+        how: ReadBack,
+    ) -> Result<Option<String>> {
         let (directory, name, _) = self.planned(path)?;
-        verify_published(directory, name, list, input)
+        let result = read_back(directory, name, list, input, how)?;
+        result.map_err(|differs| differs.in_file(&directory.path.join(name)))
     }
 
     /// Reads a small published file back and compares it.
     ///
     /// # Errors
-    /// As [`verify_published`].
+    /// As [`Run::read_back`].
     pub fn verify_bytes(&self, path: &str, bytes: &[u8]) -> Result<()> {
         let (directory, name, _) = self.planned(path)?;
-        let mut list = PieceList::default();
-        list.push_literal(bytes);
-        verify_published(directory, name, &list, &[][..])
+        let how = ReadBack { compare: true, hash: None };
+        let result = read_back(directory, name, &literal(bytes), &[][..], how)?;
+        result.map(drop).map_err(|differs| differs.in_file(&directory.path.join(name)))
+    }
+
+    /// Opens a published file for whoever reads its boxes.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be opened.
+    pub fn open(&self, path: &str) -> Result<Output> {
+        let (directory, name, _) = self.planned(path)?;
+        Output::open(directory, name)
     }
 
     /// Ends the run: publishes the receipt, whose `files` are those of [`WrittenFiles`], and removes the journal.
     ///
     /// # Errors
-    /// `Conflict` if a planned file was not published, or is not what was published any more; `Io`. Then the run is taken
-    /// back.
+    /// `Conflict` if a planned file was not published, or is not what was published any more, or if a finished package has
+    /// another receipt; `Io`. Then the run is taken back.
     pub fn finish(mut self, receipt: &[u8]) -> Result<()> {
-        if let Some((path, _)) = self.files.iter().find(|(_, published)| published.get().is_none()) {
+        if let Some((path, _)) = self.files.iter().find(|(_, placed)| placed.get().is_none()) {
             let what = "the file was planned and is not there at the end of the run";
             return Err(
                 Error::conflict(what, "publish every planned file").in_file(&self.top.path.join(path))
             );
         }
         self.look_again()?;
+        if self.origin == Origin::Finished {
+            self.ended = true;
+            return self.require_receipt(receipt);
+        }
+        self.sync_directories()?;
         self.receipt = Some(publish_bytes(&self.top, RECEIPT, receipt)?.id);
+        self.sync_directories()?;
         self.top
             .remove_file(JOURNAL)
             .map_err(|e| refused("remove the journal", e).in_file(&self.top.path.join(JOURNAL)))?;
-        self.finished = true;
-        Ok(())
+        self.ended = true;
+        self.sync_directories()
+    }
+
+    /// Ends the run before its time: whole files and the journal stay, for a run that goes on. Manifests go.
+    pub fn suspend(mut self) {
+        self.ended = true;
+        // Nobody is left to be told; the run that goes on removes them first.
+        let _ = self.remove_own(is_manifest);
+    }
+
+    /// The receipt of a finished package has to be this one.
+    fn require_receipt(&self, receipt: &[u8]) -> Result<()> {
+        let how = ReadBack { compare: true, hash: None };
+        let same = read_back(&self.top, RECEIPT, &literal(receipt), &[][..], how)?;
+        same.map(drop).map_err(|_| {
+            let what =
+                "the directory holds a finished package of other inputs or options, or of another version";
+            let remedy = "use --force to replace it, or choose another output directory";
+            Error::conflict(what, remedy).in_file(&self.top.path)
+        })
     }
 
     fn publish(
@@ -208,14 +346,24 @@ impl Run {
         let mut file = SegmentFile::create(directory, name)?;
         fill(&mut file)?;
         let published = file.publish()?;
-        // Only one file can have been linked under the name, so the slot is empty.
-        if slot.set(published).is_ok() && !is_manifest(path) {
-            self.missing.fetch_sub(1, Ordering::AcqRel);
-        }
+        self.place(path, slot, Placed { bytes: published.bytes, id: published.id, kept: false })?;
         Ok(published)
     }
 
-    fn planned<'a>(&'a self, path: &'a str) -> Result<(&'a Directory, &'a str, &'a OnceLock<Published>)> {
+    /// Notes that a planned file is there.
+    fn place(&self, path: &str, slot: &OnceLock<Placed>, placed: Placed) -> Result<()> {
+        // Only one file can have been linked under the name, but a kept one can be kept twice.
+        if slot.set(placed).is_err() {
+            let what = "the file was published before";
+            return Err(Error::conflict(what, "publish each file once").in_file(&self.top.path.join(path)));
+        }
+        if !is_manifest(path) {
+            self.missing.fetch_sub(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    fn planned<'a>(&'a self, path: &'a str) -> Result<(&'a Directory, &'a str, &'a OnceLock<Placed>)> {
         let Some(slot) = self.files.get(path) else {
             let what = "the file is not among those that the run planned to write";
             return Err(Error::conflict(what, "name it in the claim").in_file(&self.top.path.join(path)));
@@ -234,12 +382,12 @@ impl Run {
     /// Looks whether every published file is still there under its name, the same and as long: nothing keeps others from
     /// the directory.
     fn look_again(&self) -> Result<()> {
-        for (path, published) in self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?))) {
+        for (path, placed) in self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?))) {
             let in_file = |error: Error| error.in_file(&self.top.path.join(path));
             let what = match self.top.look_at(path) {
-                Ok(Some(entry)) if entry.id != published.id => "another file has its name".to_owned(),
-                Ok(Some(entry)) if entry.size != published.bytes => {
-                    format!("it has {} bytes, {} were published", entry.size, published.bytes)
+                Ok(Some(entry)) if entry.id != placed.id => "another file has its name".to_owned(),
+                Ok(Some(entry)) if entry.size != placed.bytes => {
+                    format!("it has {} bytes, {} were published", entry.size, placed.bytes)
                 }
                 Ok(Some(_)) => continue,
                 Ok(None) | Err(Errno::NOTDIR | Errno::LOOP) => "it is gone".to_owned(),
@@ -252,13 +400,18 @@ impl Run {
         Ok(())
     }
 
-    fn write_journal(&mut self, files: &WrittenFiles) -> Result<()> {
-        let path = || self.top.path.join(JOURNAL);
-        let mut text = serde_json::to_vec_pretty(files)
-            .map_err(|e| Error::io("write the journal", std::io::Error::other(e)).in_file(&path()))?;
-        text.push(b'\n');
-        let published = publish_bytes(&self.top, JOURNAL, &text)?;
-        self.journal = Some(published.id);
+    /// Puts the names of all files, and of the directories that were made, on the medium, if that is asked for.
+    fn sync_directories(&self) -> Result<()> {
+        if !self.top.durable {
+            return Ok(());
+        }
+        let failed = |path: &Path, e| refused("put the directory on the disk", e).in_file(path);
+        for directory in self.directories.values().rev().chain([&self.top]) {
+            directory.sync().map_err(|e| failed(&directory.path, e))?;
+        }
+        for path in self.made_outside.iter().rev().filter_map(|path| path.parent()) {
+            Directory::open(path)?.sync().map_err(|e| failed(path, e))?;
+        }
         Ok(())
     }
 
@@ -289,11 +442,11 @@ impl Run {
         if let Some(id) = self.receipt {
             self.top.remove_own(RECEIPT, id)?;
         }
-        let published = self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?.id)));
-        let (manifests, others): (Vec<_>, Vec<_>) = published.partition(|(path, _)| is_manifest(path));
-        for (path, id) in manifests.into_iter().chain(others) {
-            let (directory, name) = self.parent(path);
-            directory.remove_own(name, id)?;
+        self.remove_own(is_manifest)?;
+        self.remove_own(|path| !is_manifest(path))?;
+        if self.origin == Origin::Killed {
+            // What the killed run made stays, and its journal with it.
+            return Ok(());
         }
         for path in self.directories.keys().rev().filter(|path| self.made.contains(*path)) {
             let (directory, name) = self.parent(path);
@@ -307,11 +460,21 @@ impl Run {
         }
         Ok(())
     }
+
+    /// Removes the files that this run published, of those with such a path.
+    fn remove_own(&self, which: impl Fn(&str) -> bool) -> rustix::io::Result<()> {
+        let placed = self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?)));
+        for (path, placed) in placed.filter(|(path, placed)| !placed.kept && which(path)) {
+            let (directory, name) = self.parent(path);
+            directory.remove_own(name, placed.id)?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Run {
     fn drop(&mut self) {
-        if !self.finished {
+        if !self.ended {
             // The error that ended the run is on its way to the user; this one would hide it.
             let _ = self.take_back();
         }
@@ -320,83 +483,11 @@ impl Drop for Run {
     }
 }
 
-/// Checks the paths of a plan.
-fn planned(files: &[WrittenFile]) -> Result<BTreeMap<String, OnceLock<Published>>> {
-    let mut planned = BTreeMap::new();
-    for WrittenFile { path, .. } in files {
-        if !is_plain_path(path) || own_names().contains(path) {
-            let what = format!("{path:?} cannot be the path of an output file");
-            return Err(Error::conflict(what, "name it otherwise"));
-        }
-        if planned.insert(path.clone(), OnceLock::new()).is_some() {
-            let what = format!("two outputs are called {path:?}");
-            return Err(Error::conflict(what, "give one of them another name"));
-        }
-    }
-    let inside = |path: &String| {
-        path.match_indices('/').find(|(end, _)| planned.contains_key(&path[..*end])).map(|(end, _)| end)
-    };
-    if let Some((path, end)) = planned.keys().find_map(|path| Some((path, inside(path)?))) {
-        let what = format!("{:?} is to be a file and, for {path:?}, a directory", &path[..end]);
-        return Err(Error::conflict(what, "give one of them another name"));
-    }
-    Ok(planned)
-}
-
-/// What has to be removed from `top` before `files` can be written; an error if something is in the way, or may not be
-/// removed.
-fn find_old_run<'d>(
-    top: &'d Directory,
-    force: bool,
-    files: &BTreeMap<String, OnceLock<Published>>,
-    inputs: &[Identity],
-) -> Result<Option<OldRun<'d>>> {
-    let conflict = |what: String, remedy| Err(Error::conflict(what, remedy).in_file(&top.path));
-    let names = top.names().map_err(|e| refused("read the output directory", e).in_file(&top.path))?;
-    let has = |name: &str| names.iter().any(|n| n == name);
-    if names.is_empty() {
-        return Ok(None);
-    }
-    if !own_names().iter().any(|name| has(name)) {
-        let what = format!("the directory is not empty, and no run of fragmint wrote {:?} in it", names[0]);
-        return conflict(what, "choose another output directory");
-    }
-    if !force {
-        let what = if has(RECEIPT) {
-            "the directory holds a finished package"
-        } else {
-            "the directory holds what an interrupted run left"
-        };
-        return conflict(what.to_owned(), "use --force to replace it, or choose another output directory");
-    }
-    let ids = inputs.iter().map(|input| input.id).collect();
-    let old = OldRun::find(top, &ids)?;
-    for path in files.keys() {
-        if let Some(obstacle) = find_obstacle(top, path, &old)? {
-            let what = format!("{obstacle:?} is in the way, and the old run did not write it");
-            return conflict(what, "nothing was removed; move it away, or choose another output directory");
-        }
-    }
-    Ok(Some(old))
-}
-
-/// What in the directory keeps `path` from being made, once the old run is removed.
-fn find_obstacle(top: &Directory, path: &str, old: &OldRun<'_>) -> Result<Option<String>> {
-    let ends = path.match_indices('/').map(|(end, _)| end).chain([path.len()]);
-    for end in ends {
-        let prefix = &path[..end];
-        // Every directory in front of it was looked at before, and is no link.
-        let found = top
-            .look_at(prefix)
-            .map_err(|e| refused("look at the directory", e).in_file(&top.path.join(prefix)))?;
-        match found {
-            None => return Ok(None),
-            Some(_) if old.removes(prefix) => return Ok(None),
-            Some(entry) if entry.kind == FileType::Directory && end < path.len() => {}
-            Some(_) => return Ok(Some(prefix.to_owned())),
-        }
-    }
-    Ok(None)
+/// A piece list of these bytes.
+fn literal(bytes: &[u8]) -> PieceList {
+    let mut list = PieceList::default();
+    list.push_literal(bytes);
+    list
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! One file of a package: filled under no name, and then under its name whole, or not at all.
 //!
 //! The file is made by `O_TMPFILE` and appears by `linkat`, so a killed process leaves nothing of it; where the file system
-//! has no unnamed files, it is made under a reserved name and renamed. Neither replaces a file. Nothing is flushed to the
-//! disk: a file that is published survives the end of the process, not the loss of power.
+//! has no unnamed files, it is made under a reserved name and renamed. Neither replaces a file. Unless the directory is a durable
+//! one, nothing is flushed to the disk: a file that is published survives the end of the process, not the loss of power.
 
 use std::borrow::Borrow;
 use std::fs::File;
@@ -176,6 +176,9 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
             let what = format!("it has {} bytes instead of {}", found.size, self.len);
             return Err(self.named(Error::io("publish the file", std::io::Error::other(what))));
         }
+        if self.directory.borrow().durable {
+            sync(&self.file).map_err(|e| self.named(refused("put the file on the disk", e)))?;
+        }
         let named = if self.partial { self.rename() } else { self.link() };
         named.map_err(|e| self.named(refused("publish the file", e)))?;
         let published = Published { bytes: self.len, way: self.way, id: found.id };
@@ -233,6 +236,32 @@ impl<D: Borrow<Directory>, N: AsRef<str>> Drop for SegmentFile<D, N> {
             let _ = self.directory.borrow().remove_file(&partial_name(self.name.as_ref()));
         }
     }
+}
+
+/// Puts a file on the medium.
+pub(super) fn sync(file: &File) -> rustix::io::Result<()> {
+    fault::check(Operation::Sync)?;
+    retry(|| rustix::fs::fsync(file))
+}
+
+/// Puts a small file in the place of `name`, whatever file that is: one or the other is there at any time.
+///
+/// # Errors
+/// As [`publish_bytes`]; then the old one is there.
+pub(super) fn replace_bytes(directory: &Directory, name: &str, bytes: &[u8]) -> Result<FileId> {
+    let partial = partial_name(name);
+    let named = |action, e| refused(action, e).in_file(&directory.path.join(name));
+    // Left by a process that was killed here.
+    directory.remove_file(&partial).map_err(|e| named("remove a partial file", e))?;
+    let published = publish_bytes(directory, &partial, bytes)?;
+    let renamed = fault::check(Operation::Link)
+        .and_then(|()| rustix::fs::renameat(&directory.fd, &partial, &directory.fd, name));
+    renamed.map_err(|e| {
+        // The error of the renaming is the one to tell.
+        let _ = directory.remove_file(&partial);
+        named("publish the file", e)
+    })?;
+    Ok(published.id)
 }
 
 /// Publishes a small file whole: an init segment, a playlist.

@@ -15,6 +15,7 @@ use super::directory::BASE;
 use super::fault::{self, Operation};
 use super::{fill, retry};
 use crate::error::{Error, Result};
+use crate::hash::{ContentHash, ContentHasher};
 
 /// Bytes that are read at a time; a pipe gives 64 KiB at most unless somebody made it larger.
 const BUFFER: usize = 256 * 1024;
@@ -25,7 +26,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// How many names to try where another process has the first.
 const ATTEMPTS: u32 = 100;
 
-/// Reads `stream` to its end into an unnamed file on the file system of `directory`, and tells `progress` of bytes.
+/// Reads `stream` to its end into an unnamed file on the file system of `directory`, and tells `progress` of bytes. Gives the file
+/// and the hash of what is in it.
 ///
 /// # Errors
 /// `Io` of the stream, with `name` and the byte it ended at; `Io` of the file, with the path of the directory.
@@ -34,17 +36,19 @@ pub(super) fn spool(
     name: &Path,
     directory: &Path,
     progress: &dyn Fn(u64),
-) -> Result<File> {
+) -> Result<(File, ContentHash)> {
     let file = make(directory).map_err(|e| refused("make a temporary file", e, directory))?;
     let mut buffer = vec![0; BUFFER];
     let mut len = 0;
+    let mut hasher = ContentHasher::default();
     loop {
         match stream.read(&mut buffer) {
-            Ok(0) => return Ok(file),
+            Ok(0) => return Ok((file, hasher.finish())),
             Ok(read) => {
                 fault::check(Operation::Write)
                     .and_then(|()| fill::write_all_at(&file, &buffer[..read], len))
                     .map_err(|e| refused("write a temporary file", e, directory))?;
+                hasher.update(&buffer[..read]);
                 len += read as u64;
                 progress(read as u64);
             }

@@ -2,7 +2,7 @@
 //!
 //! [`ingest`] reads each input and keeps where its coded units lie; [`plan`] is pure and settles everything else:
 //! names, timescales, cuts, init segments, sizes and manifests to the byte; [`run`] moves the payload, checks what it
-//! wrote, and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
+//! wrote (`verification`), and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
 
 mod advice;
 mod cutting;
@@ -17,14 +17,17 @@ pub mod run;
 #[cfg(test)]
 mod tests;
 mod timing;
+mod verification;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::hash::HashAlgorithm;
 use crate::io::input::Input;
 use crate::plan::SegmentDuration;
 use crate::time::FrameRate;
 
+pub use crate::io::publish::Existing;
 pub use plan::Plan;
 pub use report::Report;
 
@@ -33,7 +36,7 @@ pub use report::Report;
 pub struct Request {
     /// Elementary streams, recognised by content. Their order is the order of the output.
     pub inputs: Vec<InputRequest>,
-    /// Directory for the package. It must not exist, be empty, or hold an older run and `force` be set.
+    /// Directory for the package. It must not exist, or be empty, or hold an older run and `existing` say what to do with it.
     pub output: PathBuf,
     /// Segments aim at this duration.
     pub segment_duration: SegmentDuration,
@@ -45,8 +48,14 @@ pub struct Request {
     pub dash: bool,
     /// How segment files are filled.
     pub io: IoChoice,
-    /// Replace the package, or the interrupted run, that is in `output`.
-    pub force: bool,
+    /// What to do with the package, or the interrupted run, that is in `output`.
+    pub existing: Existing,
+    /// Read every file back and compare it with its source before a manifest names it.
+    pub verify: bool,
+    /// Function of the hashes in the receipt; `None` for a receipt without.
+    pub hash: Option<HashAlgorithm>,
+    /// Put files and directories on the medium before a manifest names them, so that a package survives the loss of power.
+    pub durable: bool,
     /// Drop, and count, pictures in front of the first that decoding can start with.
     pub drop_leading: bool,
     /// Drop, and count, an incomplete frame at the end of an audio stream, an IVF file or a stream of OBUs.
@@ -90,7 +99,10 @@ impl Request {
             hls: true,
             dash: true,
             io: IoChoice::Auto,
-            force: false,
+            existing: Existing::Refuse,
+            verify: true,
+            hash: Some(HashAlgorithm::default()),
+            durable: false,
             drop_leading: false,
             drop_incomplete: false,
         }

@@ -3,6 +3,7 @@
 //! Frame rates and timescales, times, cuts, names, init segments, segment sizes, playlists: each is settled here, so the
 //! plan can be shown, and running it has nothing left to decide.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::Path;
@@ -45,6 +46,8 @@ pub struct Plan {
 /// One rendition of a plan.
 #[derive(Debug)]
 pub struct RenditionPlan {
+    /// The input it comes from, by index into the request's.
+    pub input: usize,
     /// Where its payload is.
     pub source: SourceTrack,
     /// Rate of its pictures; `None` for audio.
@@ -102,7 +105,7 @@ impl Plan {
             .into_par_iter()
             .zip(starts)
             .zip(names)
-            .map(|((track, starts), name)| rendition(track, &starts, &request.output, &name))
+            .map(|((track, starts), name)| rendition(request, track, &starts, &name))
             .collect::<Result<Vec<_>>>()?;
 
         let (video, audio): (Vec<_>, Vec<_>) =
@@ -121,20 +124,45 @@ impl Plan {
 
     /// Every file of the package but the receipt.
     pub fn files(&self) -> Vec<WrittenFile> {
-        let file = |path, bytes| WrittenFile { path, bytes: Some(bytes) };
         let mut files = Vec::new();
         for rendition in &self.renditions {
-            files.push(file(rendition.init_path(), rendition.init.len() as u64));
-            let segments = rendition.segments.iter().zip(rendition.packaged.segments());
-            files.extend(segments.map(|(plan, listed)| file(rendition.segment_path(plan), listed.bytes)));
+            files.push(WrittenFile::new(rendition.init_path(), rendition.init.len() as u64));
+            files.extend(rendition.segments.iter().zip(rendition.packaged.segments()).map(
+                |(plan, listed)| {
+                    let duration = Some(listed.duration.0);
+                    WrittenFile { duration, ..WrittenFile::new(rendition.segment_path(plan), listed.bytes) }
+                },
+            ));
         }
-        files.extend(self.manifests.iter().map(|(path, text)| file(path.clone(), text.len() as u64)));
+        files.extend(
+            self.manifests.iter().map(|(path, text)| WrittenFile::new(path.clone(), text.len() as u64)),
+        );
         files
     }
 
-    /// The receipt's bytes.
-    pub fn receipt(&self) -> Vec<u8> {
-        Receipt::new(self.files()).to_json()
+    /// The receipt. `hashes` are those of the media segments by path; the others are made here.
+    pub fn receipt(&self, request: &Request, hashes: &BTreeMap<String, String>) -> Receipt {
+        let mut files = self.files();
+        if let Some(algorithm) = request.hash {
+            let inits = self.renditions.iter().map(|rendition| (rendition.init_path(), &rendition.init[..]));
+            let manifests = self.manifests.iter().map(|(path, text)| (path.clone(), text.as_bytes()));
+            let small: BTreeMap<_, _> = inits.chain(manifests).collect();
+            for file in &mut files {
+                file.hash = match small.get(&file.path) {
+                    Some(bytes) => Some(algorithm.of(bytes)),
+                    None => hashes.get(&file.path).cloned(),
+                };
+            }
+        }
+        Receipt::new(request, self, files)
+    }
+
+    /// The receipt with hashes of the right length in the place of those of segments, which are not known before these are
+    /// written.
+    pub(super) fn receipt_to_be(&self, request: &Request) -> Receipt {
+        let blank = request.hash.map(|algorithm| algorithm.of(b"")).unwrap_or_default();
+        let hashes = self.files().into_iter().map(|file| (file.path, blank.clone())).collect();
+        self.receipt(request, &hashes)
     }
 
     /// Bytes of all media segments.
@@ -142,15 +170,16 @@ impl Plan {
         self.renditions.iter().map(|rendition| rendition.packaged.total_bytes()).sum()
     }
 
-    /// The report of this plan, `written` or not.
-    pub fn report(&self, request: &Request, io: IoReport, written: bool) -> Report {
-        let receipt = Receipt::new(self.files());
+    /// The report of this plan with its receipt, `written` or not.
+    pub(super) fn report(&self, request: &Request, io: IoReport, receipt: &Receipt, written: bool) -> Report {
         let receipt_bytes = receipt.to_json().len() as u64;
         Report {
             fragmint: env!("CARGO_PKG_VERSION").to_owned(),
             output: request.output.display().to_string(),
             written,
             io,
+            verification: None,
+            kept: 0,
             target_duration: self.target_duration,
             renditions: self.renditions.iter().map(|r| r.report(self.target_duration)).collect(),
             switching_sets: self.switching_sets.clone(),
@@ -272,11 +301,12 @@ pub(super) fn check_manifests(request: &Request) -> Result<()> {
 
 /// Settles one rendition: init segment, and the size of each media segment.
 fn rendition(
+    request: &Request,
     track: TimedTrack<'_>,
     starts: &[usize],
-    output: &Path,
     directory: &str,
 ) -> Result<RenditionPlan> {
+    let output: &Path = &request.output;
     let in_file = |error: Error| error.in_file(&track.input.path);
     let samples = &track.source.samples;
     let segments = segments(samples, starts);
@@ -302,7 +332,10 @@ fn rendition(
         .with_name(track.input.name.clone())
         .with_role(track.input.role.clone())
         .with_default(track.input.default);
-    Ok(RenditionPlan { frame_rate: track.frame_rate, source: track.source, packaged, init, segments })
+    // A track borrows its input from the request.
+    let input = request.inputs.iter().position(|input| std::ptr::eq(input, track.input));
+    let input = input.expect("tracks are made from the request's inputs");
+    Ok(RenditionPlan { input, frame_rate: track.frame_rate, source: track.source, packaged, init, segments })
 }
 
 /// The media segments that start at the samples `starts`, ascending from 0.

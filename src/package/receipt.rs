@@ -1,24 +1,123 @@
-//! The receipt (`fragmint.json`): what a run wrote, file by file, in path order. It is written last, so a directory
-//! that has one is complete; a later run with `force` removes just what it names.
+//! The receipt (`fragmint.json`): inputs, options, tracks and files of a package, the files in path order. It is written last,
+//! so a directory that has one is complete. A function of inputs and options: no time, no host, no directory, no thread count.
+//! Described for users in `docs/report.md`.
 
 use serde::Serialize;
 
+use super::plan::Plan;
+use super::{InputRequest, Request};
+use crate::hash::HashAlgorithm;
 use crate::io::publish::WrittenFile;
 
-/// What a run wrote. Deterministic: no time, no host, no thread count.
+/// What a run made of what.
 #[derive(Clone, Debug, Serialize)]
 pub struct Receipt {
     /// Version of the program that wrote it.
     pub fragmint: &'static str,
+    /// In the order they were given.
+    pub inputs: Vec<ReceiptInput>,
+    /// Those that the bytes of the package depend on.
+    pub options: ReceiptOptions,
+    /// In the order of the report: video first.
+    pub tracks: Vec<ReceiptTrack>,
     /// Every file but the receipt itself, in path order. Paths are relative to the output directory.
     pub files: Vec<WrittenFile>,
 }
 
+/// An input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceiptInput {
+    /// Name without directories.
+    pub name: String,
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Frame rate that was given for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_rate: Option<String>,
+    /// Language tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// Name for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    /// It plays when the viewer chose nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub default: bool,
+}
+
+/// Options that decide what is in a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceiptOptions {
+    /// Segment duration aimed at, in seconds, as a fraction.
+    pub segment_duration: String,
+    /// Frame rate of all video inputs without one.
+    pub frame_rate: Option<String>,
+    /// Playlists were asked for.
+    pub hls: bool,
+    /// An MPD was asked for.
+    pub dash: bool,
+    /// Pictures in front of the first key frame were to be dropped.
+    pub drop_leading: bool,
+    /// Incomplete frames were to be dropped.
+    pub drop_incomplete: bool,
+    /// Function of the hashes, or `none`.
+    pub hash: &'static str,
+}
+
+/// A track.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ReceiptTrack {
+    /// Its directory below the output directory.
+    pub directory: String,
+    /// The input it came from, by index.
+    pub input: usize,
+    /// RFC 6381 codec string.
+    pub codec: String,
+    /// Ticks per second.
+    pub timescale: u32,
+    /// In ticks.
+    pub duration: u64,
+    /// Pictures, or audio frames.
+    pub samples: u64,
+    /// Media segments.
+    pub segments: u64,
+}
+
 impl Receipt {
-    /// The receipt for `files`, sorted by path.
-    pub fn new(mut files: Vec<WrittenFile>) -> Self {
+    /// The receipt of a package whose files are `files`.
+    pub fn new(request: &Request, plan: &Plan, mut files: Vec<WrittenFile>) -> Self {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Self { fragmint: env!("CARGO_PKG_VERSION"), files }
+        let sources = |index: usize| plan.renditions.iter().find(move |rendition| rendition.input == index);
+        Self {
+            fragmint: env!("CARGO_PKG_VERSION"),
+            inputs: request
+                .inputs
+                .iter()
+                .enumerate()
+                .map(|(index, input)| {
+                    let bytes = sources(index).map_or(0, |rendition| rendition.source.input.identity().size);
+                    ReceiptInput::new(input, bytes)
+                })
+                .collect(),
+            options: ReceiptOptions::new(request),
+            tracks: plan
+                .renditions
+                .iter()
+                .map(|rendition| ReceiptTrack {
+                    directory: rendition.packaged.directory().to_owned(),
+                    input: rendition.input,
+                    codec: rendition.packaged.codec().to_owned(),
+                    timescale: rendition.packaged.timescale().get(),
+                    duration: rendition.packaged.duration().0,
+                    samples: rendition.source.samples.samples.len() as u64,
+                    segments: rendition.segments.len() as u64,
+                })
+                .collect(),
+            files,
+        }
     }
 
     /// The file's bytes: indented JSON with a line feed at the end.
@@ -29,25 +128,31 @@ impl Receipt {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::io::publish::WrittenFiles;
+impl ReceiptInput {
+    fn new(input: &InputRequest, bytes: u64) -> Self {
+        let name = input.path.file_name().unwrap_or(input.path.as_os_str());
+        Self {
+            name: name.to_string_lossy().into_owned(),
+            bytes,
+            frame_rate: input.frame_rate.map(|rate| rate.to_string()),
+            language: input.language.clone(),
+            label: input.name.clone(),
+            role: input.role.clone(),
+            default: input.default,
+        }
+    }
+}
 
-    #[test]
-    fn lists_files_in_path_order_and_reads_as_a_list_of_written_files() {
-        let file = |path: &str, bytes| WrittenFile { path: path.to_owned(), bytes: Some(bytes) };
-        let receipt = Receipt::new(vec![file("video/a/init.mp4", 700), file("master.m3u8", 12)]);
-        let expected = format!(
-            concat!(
-                "{{\n  \"fragmint\": \"{}\",\n  \"files\": [\n",
-                "    {{\n      \"path\": \"master.m3u8\",\n      \"bytes\": 12\n    }},\n",
-                "    {{\n      \"path\": \"video/a/init.mp4\",\n      \"bytes\": 700\n    }}\n  ]\n}}\n"
-            ),
-            env!("CARGO_PKG_VERSION")
-        );
-        assert_eq!(String::from_utf8(receipt.to_json()).unwrap(), expected);
-        let list: WrittenFiles = serde_json::from_slice(&receipt.to_json()).unwrap();
-        assert_eq!(list.files, receipt.files);
+impl ReceiptOptions {
+    fn new(request: &Request) -> Self {
+        Self {
+            segment_duration: request.segment_duration.to_string(),
+            frame_rate: request.frame_rate.map(|rate| rate.to_string()),
+            hls: request.hls,
+            dash: request.dash,
+            drop_leading: request.drop_leading,
+            drop_incomplete: request.drop_incomplete,
+            hash: request.hash.map_or("none", HashAlgorithm::name),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! What a run did, or a plan would do, for people and programs: `fragmint package --json` prints it.
 //!
-//! The JSON schema is in `docs/report.md`. A report is a function of inputs and settings: it holds no time of day, and
-//! thread counts do not change it.
+//! The JSON schema is in `docs/report.md`. A report is a function of inputs and settings but for what verification cost: it
+//! holds no time of day, and thread counts do not change it.
 
 use std::path::Path;
 
@@ -20,6 +20,10 @@ pub struct Report {
     pub written: bool,
     /// How segment files are filled.
     pub io: IoReport,
+    /// What verification looked at, and what it cost; `None` where it was left out, or nothing was written.
+    pub verification: Option<VerificationReport>,
+    /// Files that were there from a run that was interrupted, and stayed.
+    pub kept: u64,
     /// `EXT-X-TARGETDURATION` of every playlist, in seconds.
     pub target_duration: u64,
     /// The renditions, video first, in input order.
@@ -41,6 +45,18 @@ pub struct IoReport {
     pub way: String,
     /// Why this way.
     pub reason: String,
+}
+
+/// What verification before publication did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct VerificationReport {
+    /// Files that were read back: init segments, media segments and manifests.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Time that it took, of all threads together, in microseconds: the one figure that differs from run to run. Hashing is
+    /// in it, which is done on the way.
+    pub microseconds: u64,
 }
 
 /// One rendition.

@@ -1,15 +1,17 @@
 //! A plan ► files. Payload is moved here and nowhere else, once, and every file is read back before a manifest names it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
 
-use super::plan::{Plan, check_manifests};
+use super::plan::{Plan, RenditionPlan, SegmentPlan, check_manifests};
 use super::report::{IoReport, Notice, Report};
+use super::verification::Verification;
 use super::{IoChoice, Progress, Request, ingest};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Identity;
-use crate::io::publish::Run;
+use crate::io::publish::{Claim, Kept, ReadBack, Run, Settings};
 use crate::io::way::{FileSystem, Way};
 
 /// Reads the inputs of `request` and settles the package, without writing anything. `progress` is told of bytes read.
@@ -25,8 +27,8 @@ pub fn plan(request: &Request, progress: Progress<'_>) -> Result<Plan> {
 /// is now.
 pub fn preview(request: &Request, plan: &Plan) -> Report {
     let (_, io) = choose_way(request.io, FileSystem::for_output(&request.output));
-    let mut report = plan.report(request, io, false);
-    if let Err(error) = Run::check_claim(&request.output, request.force, &plan.files(), &inputs(plan)) {
+    let mut report = plan.report(request, io, &plan.receipt_to_be(request), false);
+    if let Err(error) = Run::check_claim(&claim(request, plan, &inputs(plan))) {
         let message = format!("a real run would be refused: {}", error.kind());
         report.notices.push(Notice::about(error.path().unwrap_or(&request.output), message));
     }
@@ -35,6 +37,40 @@ pub fn preview(request: &Request, plan: &Plan) -> Report {
 
 fn inputs(plan: &Plan) -> Vec<Identity> {
     plan.renditions.iter().map(|rendition| rendition.source.input.identity()).collect()
+}
+
+fn claim<'a>(request: &'a Request, plan: &Plan, inputs: &'a [Identity]) -> Claim<'a> {
+    Claim {
+        path: &request.output,
+        existing: request.existing,
+        files: plan.files(),
+        settings: settings(request, plan),
+        inputs,
+        durable: request.durable,
+    }
+}
+
+/// What an interrupted run has to have in common with the one that goes on: what the receipt tells of inputs and options, and
+/// the files themselves.
+fn settings(request: &Request, plan: &Plan) -> Settings {
+    let receipt = plan.receipt_to_be(request);
+    let mut settings = Settings::from([("fragmint".to_owned(), receipt.fragmint.to_owned())]);
+    let mut add = |of: &str, values: serde_json::Result<serde_json::Value>| {
+        let values = values.expect("strings and numbers always serialise");
+        for (name, value) in values.as_object().into_iter().flatten() {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            settings.insert(format!("{of} {}", name.replace('_', " ")), value);
+        }
+    };
+    add("option", serde_json::to_value(&receipt.options));
+    for (number, input) in (1..).zip(&receipt.inputs) {
+        add(&format!("input {number}"), serde_json::to_value(input));
+    }
+    for rendition in &plan.renditions {
+        let fingerprint = rendition.source.input.fingerprint();
+        settings.insert(format!("input {} file", rendition.input + 1), fingerprint);
+    }
+    settings
 }
 
 /// Writes the package into the output directory of `request`. `progress` is told of bytes written.
@@ -46,48 +82,155 @@ fn inputs(plan: &Plan) -> Vec<Identity> {
 /// When the directory may not be used, the system refuses, an input has changed since it was read, or a file read back
 /// differs from the plan.
 pub fn write(request: &Request, plan: &Plan, progress: Progress<'_>) -> Result<Report> {
-    let run = Run::claim(&request.output, request.force, plan.files(), &inputs(plan))?;
-    let file_system = run.file_system();
-    let (way, mut io) = choose_way(request.io, file_system);
-
-    for rendition in &plan.renditions {
-        publish(&run, &rendition.init_path(), &rendition.init)?;
-    }
-    let segments: Vec<_> = plan
-        .renditions
-        .iter()
-        .flat_map(|rendition| rendition.segments.iter().map(move |segment| (rendition, segment)))
-        .collect();
-    let other_way = AtomicBool::new(false);
-    segments.into_par_iter().try_for_each(|(rendition, segment)| {
-        let list = segment.fragment(&rendition.source.samples)?.piece_list()?;
-        let path = rendition.segment_path(segment);
-        let input = &rendition.source.input;
-        if run.write_segment(&path, &list, input, way)?.way != way {
-            other_way.store(true, Ordering::Relaxed);
-        }
-        run.verify(&path, &list, input)?;
-        progress(list.len());
-        Ok::<_, Error>(())
-    })?;
-    if other_way.into_inner() {
-        let reason = format!("{way} cannot be done safely on {file_system}");
-        io = IoReport { way: Way::Gather.to_string(), reason };
-    }
-    for rendition in &plan.renditions {
-        rendition.source.input.check_unchanged()?;
-    }
-    for (path, manifest) in &plan.manifests {
-        publish(&run, path, manifest.as_bytes())?;
-    }
-    run.finish(&plan.receipt())?;
-    Ok(plan.report(request, io, true))
+    write_until(request, plan, progress, &AtomicBool::new(false))
 }
 
-/// Publishes a small file and reads it back.
-fn publish(run: &Run, path: &str, bytes: &[u8]) -> Result<()> {
-    run.publish_bytes(path, bytes)?;
-    run.verify_bytes(path, bytes)
+/// [`write()`] that ends before its time when `stop` is set: between two segments, with every file whole. They stay, with the
+/// journal, for a run with [`Existing::Resume`](super::Existing).
+///
+/// # Errors
+/// As [`write()`]; [`ErrorKind::Interrupted`] when it was stopped.
+pub fn write_until(
+    request: &Request,
+    plan: &Plan,
+    progress: Progress<'_>,
+    stop: &AtomicBool,
+) -> Result<Report> {
+    let run = Run::claim(claim(request, plan, &inputs(plan)))?;
+    let (way, io) = choose_way(request.io, run.file_system());
+    let writer = Writer {
+        request,
+        plan,
+        run: &run,
+        way,
+        verification: request.verify.then(Verification::default),
+        other_way: AtomicBool::new(false),
+        kept: AtomicU64::new(0),
+        stop,
+    };
+    let written = writer.write_all(progress);
+    let Writer { verification, other_way, kept, .. } = writer;
+    let hashes = match written {
+        Ok(hashes) => hashes,
+        Err(error) => {
+            if matches!(error.kind(), ErrorKind::Interrupted) {
+                run.suspend();
+            }
+            return Err(error);
+        }
+    };
+    let receipt = plan.receipt(request, &hashes);
+    let io = if other_way.into_inner() {
+        let reason = format!("{way} cannot be done safely on {}", run.file_system());
+        IoReport { way: Way::Gather.to_string(), reason }
+    } else {
+        io
+    };
+    run.finish(&receipt.to_json())?;
+    let report = plan.report(request, io, &receipt, true);
+    let verification = verification.map(|verification| verification.report());
+    Ok(Report { verification, kept: kept.into_inner(), ..report })
+}
+
+/// Writes the files of one plan.
+struct Writer<'a> {
+    request: &'a Request,
+    plan: &'a Plan,
+    run: &'a Run,
+    way: Way,
+    /// `None` where it was left out.
+    verification: Option<Verification>,
+    /// A segment was filled in another way than was chosen.
+    other_way: AtomicBool,
+    /// Files that were there.
+    kept: AtomicU64,
+    stop: &'a AtomicBool,
+}
+
+impl Writer<'_> {
+    /// Everything but the receipt. Gives the hashes of the media segments, by path.
+    fn write_all(&self, progress: Progress<'_>) -> Result<BTreeMap<String, String>> {
+        for rendition in &self.plan.renditions {
+            self.publish(&rendition.init_path(), &rendition.init)?;
+            if let Some(verification) = &self.verification {
+                verification.check_init(self.run, rendition)?;
+            }
+        }
+        let segments: Vec<_> = self
+            .plan
+            .renditions
+            .iter()
+            .flat_map(|rendition| rendition.segments.iter().map(move |segment| (rendition, segment)))
+            .collect();
+        let write = |(rendition, segment): (&RenditionPlan, &SegmentPlan)| {
+            let path = rendition.segment_path(segment);
+            let hash = self.segment(rendition, segment, &path, progress)?;
+            Ok::<_, Error>(hash.map(|hash| (path, hash)))
+        };
+        let hashes: Vec<_> = segments.into_par_iter().map(write).collect::<Result<_>>()?;
+        for rendition in &self.plan.renditions {
+            rendition.source.input.check_unchanged()?;
+        }
+        for (path, manifest) in &self.plan.manifests {
+            self.publish(path, manifest.as_bytes())?;
+        }
+        Ok(hashes.into_iter().flatten().collect())
+    }
+
+    /// Keeps or writes a segment; gives its hash, if hashes are wanted.
+    fn segment(
+        &self,
+        rendition: &RenditionPlan,
+        segment: &SegmentPlan,
+        path: &str,
+        progress: Progress<'_>,
+    ) -> Result<Option<String>> {
+        self.go_on()?;
+        let list = segment.fragment(&rendition.source.samples)?.piece_list()?;
+        let input = &rendition.source.input;
+        let how = ReadBack { compare: self.verification.is_some(), hash: self.request.hash };
+        let hash = match self.run.keep(path, &list, input, how)? {
+            Kept::Whole(hash) => {
+                self.kept.fetch_add(1, Ordering::Relaxed);
+                hash
+            }
+            Kept::Missing => {
+                if self.run.write_segment(path, &list, input, self.way)?.way != self.way {
+                    self.other_way.store(true, Ordering::Relaxed);
+                }
+                match &self.verification {
+                    None => self.run.read_back(path, &list, input, how)?,
+                    Some(verification) => verification.check_segment(self.run, rendition, segment, || {
+                        self.run.read_back(path, &list, input, how)
+                    })?,
+                }
+            }
+        };
+        progress(list.len());
+        Ok(hash)
+    }
+
+    /// Keeps or publishes a small file, and reads it back.
+    fn publish(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.go_on()?;
+        match self.run.keep_bytes(path, bytes)? {
+            Kept::Whole(_) => {
+                self.kept.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Kept::Missing => {
+                self.run.publish_bytes(path, bytes)?;
+                match &self.verification {
+                    None => Ok(()),
+                    Some(verification) => verification.check_small(self.run, path, bytes),
+                }
+            }
+        }
+    }
+
+    fn go_on(&self) -> Result<()> {
+        if self.stop.load(Ordering::Relaxed) { Err(ErrorKind::Interrupted.into()) } else { Ok(()) }
+    }
 }
 
 /// The way that was asked for, or that the file system's record recommends, and why.

@@ -2,6 +2,8 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 use crate::error::ErrorKind;
+use crate::io::input::Identity;
+use crate::io::old_run::OldRun;
 use crate::scan::SourceRange;
 
 /// A place for an output directory, and one input.
@@ -32,7 +34,17 @@ impl Place {
     }
 
     fn claim(&self, force: bool) -> Result<Run> {
-        Run::claim(&self.out(), force, plan(&FILES), &[self.input.identity()])
+        claim(&self.out(), force, plan(&FILES), &[self.input.identity()])
+    }
+
+    fn resume(&self, settings: &[(&str, &str)]) -> Result<Run> {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let settings = settings.iter().map(own).collect();
+        Run::claim(Claim {
+            settings,
+            existing: Existing::Resume,
+            ..to_claim(&self.out(), plan(&FILES), &[self.input.identity()])
+        })
     }
 
     fn refusal(&self, force: bool) -> String {
@@ -50,7 +62,8 @@ impl Place {
     /// Leaves a receipt that names `files`, none of which it makes.
     fn leave_receipt(&self, files: &[&str]) {
         std::fs::create_dir_all(self.out()).unwrap();
-        let text = serde_json::to_vec(&WrittenFiles { files: plan(files) }).unwrap();
+        let text =
+            serde_json::to_vec(&WrittenFiles { files: plan(files), ..WrittenFiles::default() }).unwrap();
         std::fs::write(self.out().join(RECEIPT), text).unwrap();
     }
 
@@ -65,6 +78,18 @@ impl Place {
         write_all(&run, &self.input)?;
         run.finish(&receipt())
     }
+}
+
+fn to_claim<'a>(path: &'a Path, files: Vec<WrittenFile>, inputs: &'a [Identity]) -> Claim<'a> {
+    let settings = SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    Claim { path, existing: Existing::Refuse, files, settings, inputs, durable: false }
+}
+
+const SETTINGS: [(&str, &str); 2] = [("fragmint", "1"), ("option hash", "none")];
+
+fn claim(path: &Path, force: bool, files: Vec<WrittenFile>, inputs: &[Identity]) -> Result<Run> {
+    let existing = if force { Existing::Replace } else { Existing::Refuse };
+    Run::claim(Claim { existing, ..to_claim(path, files, inputs) })
 }
 
 fn tree(directory: &Path) -> Vec<String> {
@@ -87,8 +112,10 @@ fn tree(directory: &Path) -> Vec<String> {
 }
 
 fn plan(files: &[&str]) -> Vec<WrittenFile> {
-    files.iter().map(|path| WrittenFile { path: (*path).to_owned(), bytes: None }).collect()
+    files.iter().map(|path| WrittenFile { path: (*path).to_owned(), ..WrittenFile::default() }).collect()
 }
+
+const COMPARE: ReadBack = ReadBack { compare: true, hash: None };
 
 fn segment() -> PieceList {
     let mut list = PieceList::default();
@@ -102,7 +129,7 @@ fn write_media(run: &Run, input: &Input) -> Result<()> {
     run.publish_bytes("video/a/init.mp4", b"init")?;
     run.publish_bytes("audio/b/init.mp4", b"init")?;
     run.write_segment("video/a/seg-00001.m4s", &segment(), input, Way::Gather)?;
-    run.verify("video/a/seg-00001.m4s", &segment(), input)?;
+    run.read_back("video/a/seg-00001.m4s", &segment(), input, COMPARE)?;
     run.verify_bytes("video/a/init.mp4", b"init")
 }
 
@@ -171,13 +198,13 @@ fn the_journal_names_every_file_before_the_first() {
 fn a_failed_run_removes_what_it_made_and_nothing_else() {
     let place = Place::new();
     let out = place.out().join("deep/er");
-    let run = Run::claim(&out, false, plan(&FILES), &[]).unwrap();
+    let run = claim(&out, false, plan(&FILES), &[]).unwrap();
     write_all(&run, &place.input).unwrap();
     drop(run);
     assert_eq!(tree(place.directory.path()), ["input.h264"]);
 
     std::fs::create_dir_all(&out).unwrap();
-    let run = Run::claim(&out, false, plan(&FILES), &[]).unwrap();
+    let run = claim(&out, false, plan(&FILES), &[]).unwrap();
     write_media(&run, &place.input).unwrap();
     // Others' files stay: a new one, and one that took the place of the run's.
     std::fs::write(out.join("video/a/notes"), b"theirs").unwrap();
@@ -270,7 +297,7 @@ fn paths_that_cannot_be_output_files_are_refused_before_anything_is_made() {
         &["a", "a"],
         &["a", "a-b", "a/b"],
     ] {
-        let error = Run::claim(&place.out(), false, plan(files), &[]).unwrap_err();
+        let error = claim(&place.out(), false, plan(files), &[]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Conflict { .. }), "{files:?}: {error}");
         assert!(!place.out().exists());
     }
@@ -280,15 +307,15 @@ fn paths_that_cannot_be_output_files_are_refused_before_anything_is_made() {
 fn segments_may_be_published_from_several_threads() {
     let place = Place::new();
     let names: Vec<_> = (0..200).map(|i| format!("video/{}/seg-{i:05}.m4s", i % 3)).collect();
-    let files = names.iter().map(|path| WrittenFile { path: path.clone(), bytes: Some(15) }).collect();
-    let run = Run::claim(&place.out(), false, files, &[]).unwrap();
+    let files = names.iter().map(|path| WrittenFile::new(path.clone(), 15)).collect();
+    let run = claim(&place.out(), false, files, &[]).unwrap();
     std::thread::scope(|scope| {
         for share in names.chunks(50) {
             let (run, input) = (&run, &place.input);
             scope.spawn(move || {
                 for name in share {
                     run.write_segment(name, &segment(), input, Way::Mapped).unwrap();
-                    run.verify(name, &segment(), input).unwrap();
+                    run.read_back(name, &segment(), input, COMPARE).unwrap();
                 }
             });
         }
@@ -305,7 +332,10 @@ fn what_is_in_the_directory_is_refused_by_name() {
     assert!(refusal.contains("holds a finished package; use --force to replace it"), "{refusal}");
     std::fs::rename(place.out().join(RECEIPT), place.out().join(JOURNAL)).unwrap();
     let refusal = place.refusal(false);
-    assert!(refusal.contains("what an interrupted run left; use --force"), "{refusal}");
+    assert!(
+        refusal.contains("what an interrupted run left; use --resume to go on with it, --force"),
+        "{refusal}"
+    );
     std::fs::remove_file(place.out().join(JOURNAL)).unwrap();
     for force in [false, true] {
         let refusal = place.refusal(force);
@@ -382,7 +412,7 @@ fn force_clears_what_a_killed_run_left() {
     place.leave("video/a/.seg-00001.m4s.part");
     place.leave(".fragmint.journal.part");
     assert!(place.refusal(false).contains("interrupted run"));
-    drop(Run::claim(&place.out(), true, plan(&["x.mp4"]), &[]).unwrap());
+    drop(claim(&place.out(), true, plan(&["x.mp4"]), &[]).unwrap());
     assert_eq!(place.tree(), [""; 0]);
 }
 
@@ -396,23 +426,31 @@ fn a_lone_unfinished_journal_is_known_as_ours() {
 }
 
 #[test]
-fn force_takes_the_receipt_back_and_removes_manifests_first_and_the_journal_last() {
+fn force_names_the_old_files_in_its_journal_and_removes_the_receipt_and_manifests_first() {
     let place = Place::new();
     place.package(false).unwrap();
-    // What the removal walks.
     let top = Directory::open(&place.out()).unwrap();
     let old = OldRun::find(&top, &HashSet::new()).unwrap();
     let order = old.order();
     let manifests: Vec<_> = order.iter().copied().take_while(|path| is_manifest(path)).collect();
     assert_eq!(manifests, ["manifest.mpd", "master.m3u8", "video/a/playlist.m3u8"]);
     assert_eq!(order.len(), FILES.len());
-    assert_eq!(own_names().last().map(String::as_str), Some(JOURNAL));
 
-    // Broken off at the first manifest, it leaves a journal in the place of the receipt.
-    std::fs::remove_file(place.out().join("master.m3u8")).unwrap();
-    std::fs::create_dir(place.out().join("master.m3u8")).unwrap();
-    old.remove().unwrap_err();
-    assert!(place.out().join(JOURNAL).exists() && !place.out().join(RECEIPT).exists());
+    // Broken off at the first manifest: a directory that cannot be removed as a file.
+    drop(old);
+    let mut run = place.claim(true).unwrap();
+    let journal: WrittenFiles =
+        serde_json::from_slice(&std::fs::read(place.out().join(JOURNAL)).unwrap()).unwrap();
+    let mut expected = FILES.map(str::to_owned);
+    expected.sort();
+    assert_eq!((&journal.files, &journal.replaces[..]), (&plan(&FILES), &expected[..]));
+    assert!(!place.out().join(RECEIPT).exists());
+    run.ended = true;
+    drop(run);
+    // What a killed removal leaves is known by the next run.
+    place.leave("video/a/seg-00001.m4s");
+    drop(claim(&place.out(), true, plan(&["x.mp4"]), &[]).unwrap());
+    assert_eq!(place.tree(), [""; 0]);
 }
 
 /// Says that a forced claim is refused and that neither the output directory nor anything beside it has changed.
@@ -516,12 +554,189 @@ fn files_that_the_old_run_did_not_get_to_are_no_error() {
 fn a_directory_that_cannot_be_is_an_error_with_a_remedy() {
     let place = Place::new();
     for path in [place.input.path().to_path_buf(), place.input.path().join("below")] {
-        let error = Run::claim(&path, false, plan(&FILES), &[]).unwrap_err().to_string();
+        let error = claim(&path, false, plan(&FILES), &[]).unwrap_err().to_string();
         assert!(error.contains("Not a directory"), "{error}");
         assert!(error.contains("choose another output directory"), "{error}");
     }
-    let error =
-        Run::claim(Path::new("/proc/fragmint/out"), false, plan(&FILES), &[]).unwrap_err().to_string();
+    let error = claim(Path::new("/proc/fragmint/out"), false, plan(&FILES), &[]).unwrap_err().to_string();
     assert!(error.starts_with("/proc/fragmint: cannot make the output directory"), "{error}");
     assert_eq!(tree(place.directory.path()), ["input.h264"]);
+}
+
+/// As by SIGKILL: the lock goes, nothing is taken back.
+fn kill(run: Run) {
+    rustix::fs::flock(&run.top.fd, FlockOperation::Unlock).unwrap();
+    std::mem::forget(run);
+}
+
+fn inode(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt as _;
+    std::fs::metadata(path).unwrap().ino()
+}
+
+/// Goes on with whatever is there; gives how many files were kept.
+fn write_missing(run: &Run, input: &Input) -> Result<usize> {
+    let mut kept = 0;
+    let mut small = |path: &str, bytes: &[u8]| {
+        match run.keep_bytes(path, bytes)? {
+            Kept::Whole(_) => kept += 1,
+            Kept::Missing => drop(run.publish_bytes(path, bytes)?),
+        }
+        Ok::<_, Error>(())
+    };
+    small("video/a/init.mp4", b"init")?;
+    small("audio/b/init.mp4", b"init")?;
+    let segments = match run.keep("video/a/seg-00001.m4s", &segment(), input, COMPARE)? {
+        Kept::Whole(_) => 1,
+        Kept::Missing => {
+            run.write_segment("video/a/seg-00001.m4s", &segment(), input, Way::Gather).map(|_| 0)?
+        }
+    };
+    small("video/a/playlist.m3u8", b"#EXTM3U")?;
+    small("manifest.mpd", b"<MPD/>")?;
+    small("master.m3u8", b"#EXTM3U")?;
+    Ok(kept + segments)
+}
+
+#[test]
+fn a_killed_run_goes_on_with_its_whole_files_as_they_are() {
+    let place = Place::new();
+    let run = place.claim(false).unwrap();
+    write_media(&run, &place.input).unwrap();
+    run.publish_bytes("master.m3u8", b"#EXTM3U").unwrap();
+    kill(run);
+    // One of the files did not get to the disk as it was, and one was being made.
+    std::fs::write(place.out().join("audio/b/init.mp4"), b"wrong").unwrap();
+    place.leave("video/a/.playlist.m3u8.part");
+    let (segment, init) = (place.out().join("video/a/seg-00001.m4s"), place.out().join("audio/b/init.mp4"));
+    let segment_before = inode(&segment);
+    let run = place.resume(&SETTINGS).unwrap();
+    assert!(!place.out().join("master.m3u8").exists(), "manifests go first");
+    assert_eq!(write_missing(&run, &place.input).unwrap(), 2);
+    run.finish(&receipt()).unwrap();
+    assert_eq!(place.tree(), PACKAGE);
+    assert_eq!(inode(&segment), segment_before);
+    assert_eq!(std::fs::read(init).unwrap(), b"init");
+}
+
+#[test]
+fn a_finished_package_is_gone_on_with_only_if_it_is_this_one() {
+    let place = Place::new();
+    place.package(false).unwrap();
+    let mut list: WrittenFiles = serde_json::from_slice(&receipt()).unwrap();
+    list.files.iter_mut().for_each(|file| file.bytes = None);
+    let receipt = serde_json::to_vec(&list).unwrap();
+    std::fs::write(place.out().join(RECEIPT), &receipt).unwrap();
+    let before = inode(&place.out().join("master.m3u8"));
+    let run = place.resume(&SETTINGS).unwrap();
+    assert_eq!(write_missing(&run, &place.input).unwrap(), FILES.len());
+    run.finish(&receipt).unwrap();
+    assert_eq!(
+        (place.tree(), inode(&place.out().join("master.m3u8"))),
+        (PACKAGE.map(str::to_owned).to_vec(), before)
+    );
+
+    // Another receipt, another file: nothing changes.
+    let run = place.resume(&SETTINGS).unwrap();
+    write_missing(&run, &place.input).unwrap();
+    assert!(run.finish(b"{}").unwrap_err().to_string().contains("of other inputs or options"));
+    std::fs::write(place.out().join("video/a/init.mp4"), b"inix").unwrap();
+    let run = place.resume(&SETTINGS).unwrap();
+    let error = write_missing(&run, &place.input).unwrap_err().to_string();
+    assert!(error.contains("init.mp4: the directory holds a finished package"), "{error}");
+    drop(run);
+    assert_eq!(place.tree(), PACKAGE);
+    assert_eq!(std::fs::read(place.out().join("video/a/init.mp4")).unwrap(), b"inix");
+}
+
+#[test]
+fn only_the_same_run_goes_on() {
+    let place = Place::new();
+    kill(place.claim(false).unwrap());
+    let before = place.tree();
+    for (settings, told) in [
+        (&[("fragmint", "2"), ("option hash", "none")][..], "fragmint was \"1\", is \"2\""),
+        (&[("fragmint", "1")], "option hash was \"none\", is absent"),
+        (&[("fragmint", "1"), ("option hash", "none"), ("x", "y")], "x was absent, is \"y\""),
+    ] {
+        let error = place.resume(settings).unwrap_err().to_string();
+        assert!(error.contains(told) && error.contains("--force"), "{error}");
+        assert_eq!(place.tree(), before);
+    }
+    let out = place.out();
+    let other = Claim { existing: Existing::Resume, ..to_claim(&out, plan(&["x"]), &[]) };
+    let error = Run::claim(other.clone()).unwrap_err().to_string();
+    assert!(error.contains("was going to write other files"), "{error}");
+    // A claim without files asks only whether there is something.
+    Run::check_claim(&Claim { files: Vec::new(), ..to_claim(&out, Vec::new(), &[]) }).unwrap_err();
+    Run::check_claim(&Claim { files: Vec::new(), ..other }).unwrap();
+    std::fs::write(place.out().join(JOURNAL), b"{\"files\":[]}").unwrap();
+    let error = place.resume(&SETTINGS).unwrap_err().to_string();
+    assert!(error.contains("does not tell its options"), "{error}");
+}
+
+#[test]
+fn resume_begins_where_there_is_nothing_and_refuses_what_is_not_ours() {
+    let place = Place::new();
+    let run = place.resume(&SETTINGS).unwrap();
+    assert_eq!(write_missing(&run, &place.input).unwrap(), 0);
+    run.finish(&receipt()).unwrap();
+    let place = Place::new();
+    place.leave(".fragmint.journal.part");
+    let run = place.resume(&SETTINGS).unwrap();
+    write_all(&run, &place.input).unwrap();
+    run.finish(&receipt()).unwrap();
+    assert_eq!(place.tree(), PACKAGE);
+    let place = Place::new();
+    place.leave("theirs");
+    assert!(place.resume(&SETTINGS).unwrap_err().to_string().contains("no run of fragmint wrote"));
+}
+
+#[test]
+fn a_run_that_goes_on_and_fails_leaves_what_was_there() {
+    let place = Place::new();
+    let run = place.claim(false).unwrap();
+    run.publish_bytes("video/a/init.mp4", b"init").unwrap();
+    kill(run);
+    let before = place.tree();
+    let run = place.resume(&SETTINGS).unwrap();
+    write_missing(&run, &place.input).unwrap();
+    drop(run);
+    assert_eq!(place.tree(), before);
+}
+
+#[test]
+fn a_suspended_run_leaves_whole_files_and_the_journal_but_no_manifest() {
+    let place = Place::new();
+    let run = place.claim(false).unwrap();
+    write_all(&run, &place.input).unwrap();
+    run.suspend();
+    let left = place.tree();
+    assert!(
+        left.iter().any(|path| path == JOURNAL) && !left.iter().any(|path| is_manifest(path)),
+        "{left:?}"
+    );
+    let run = place.resume(&SETTINGS).unwrap();
+    assert_eq!(write_missing(&run, &place.input).unwrap(), 3);
+    run.finish(&receipt()).unwrap();
+    assert_eq!(place.tree(), PACKAGE);
+}
+
+#[test]
+fn what_force_was_about_to_replace_goes_when_the_run_goes_on() {
+    let place = Place::new();
+    place.package(false).unwrap();
+    let list = WrittenFiles {
+        settings: SETTINGS.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        files: plan(&FILES),
+        replaces: vec!["video/old/init.mp4".to_owned(), "video/a/init.mp4".to_owned()],
+    };
+    place.leave("video/old/init.mp4");
+    std::fs::write(place.out().join(JOURNAL), list.to_json()).unwrap();
+    let run = place.resume(&SETTINGS).unwrap();
+    assert!(!place.out().join(RECEIPT).exists() && !place.out().join("video/old").exists());
+    // The old file of the same name has the same bytes.
+    assert_eq!(write_missing(&run, &place.input).unwrap(), 3);
+    run.finish(&receipt()).unwrap();
+    assert_eq!(place.tree(), PACKAGE);
 }

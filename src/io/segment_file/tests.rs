@@ -2,12 +2,32 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use super::super::check::verify_published;
+use super::super::ReadAt;
+use super::super::check::{ReadBack, read_back};
 use super::super::child::in_child;
 use super::super::map::OutputMap;
 use super::*;
 use crate::error::ErrorKind;
+use crate::hash::HashAlgorithm;
 use crate::scan::SourceRange;
+
+/// Says whether a file is what its list and source give it; hashes it too, which has to be the hash of its bytes.
+fn verify_published(
+    directory: &Directory,
+    name: &str,
+    list: &PieceList,
+    source: &(impl ReadAt + ?Sized),
+) -> Result<()> {
+    let how = ReadBack { compare: true, hash: Some(HashAlgorithm::Xxh3) };
+    let path = directory.path.join(name);
+    let hash = read_back(directory, name, list, source, how)?.map_err(|differs| differs.in_file(&path))?;
+    let bytes = std::fs::read(path).unwrap();
+    assert_eq!(hash, Some(HashAlgorithm::Xxh3.of(&bytes)));
+    let alone = ReadBack { compare: false, hash: Some(HashAlgorithm::Sha256) };
+    let hash = read_back(directory, name, list, source, alone)?.unwrap();
+    assert_eq!(hash, Some(HashAlgorithm::Sha256.of(&bytes)));
+    Ok(())
+}
 
 /// The obvious meaning of a list.
 fn interpret(list: &PieceList, source: &[u8]) -> Vec<u8> {

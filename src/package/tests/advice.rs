@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::super::{InputRequest, Report, Request, run};
+use super::super::{Existing, InputRequest, Report, Request, run};
 use super::*;
 use crate::codec::h264::testing::BitWriter;
 use crate::error::{Error, ErrorKind, Result};
@@ -163,7 +163,7 @@ fn a_plan_says_where_a_real_run_would_be_refused() {
     let [(about, message)] = &scene.notices()[..] else { panic!("one notice") };
     assert_eq!(about, "out");
     assert!(message.starts_with("a real run would be refused: ") && message.contains("--force"), "{message}");
-    scene.request.force = true;
+    scene.request.existing = Existing::Replace;
     assert_eq!(scene.notices(), []);
     assert!(scene.request.output.join("fragmint.json").exists(), "nothing is removed");
     scene.request.output = scene.directory.path().to_path_buf();
