@@ -32,6 +32,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tracks;
+mod uri;
 
 pub use files::Files;
 pub use findings::Finding;
