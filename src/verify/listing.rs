@@ -19,6 +19,8 @@ pub struct Listing {
     pub duration: Option<Time>,
     /// MPD: `minBufferTime`, which `@bandwidth` means something by.
     pub min_buffer_time: Option<Time>,
+    /// What of it is left out, and why: segments that are encrypted as a whole, or no fragmented MP4.
+    pub not_checked: Vec<&'static str>,
 }
 
 /// One track: a media playlist, or a representation.
@@ -80,7 +82,8 @@ pub enum ListedDuration {
 /// Bytes: a file, or a part of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Resource {
-    /// Path relative to the directory; not looked at yet, it may lead out of it.
+    /// Path relative to the directory; not looked at yet, it may lead out of it. Empty where there is nothing to read: a segment
+    /// that is elsewhere, encrypted as a whole or a gap keeps its place in the list so.
     pub path: String,
     /// The part of the file; `None` is all of it.
     pub range: Option<(u64, u64)>,

@@ -73,7 +73,8 @@ pub fn verify(
         Some(manifest) => read_manifest(files, manifest, &mut findings).into_iter().collect(),
         None => read_manifests(files, &mut findings)?,
     };
-    let media = Media::read(files, &listings, progress, &mut findings);
+    let mut media = Media::read(files, &listings, progress, &mut findings);
+    media.not_checked.extend(listings.iter().flat_map(|listing| &listing.not_checked));
     let mut reports: Vec<TrackReport> = Vec::new();
     for listing in &listings {
         let facts: Vec<_> = listing.tracks.iter().map(|track| media.facts(track)).collect();
@@ -156,6 +157,7 @@ fn named(listings: &[Listing]) -> Vec<String> {
                     [Some(&segment.resource), segment.init.as_ref()]
                         .into_iter()
                         .flatten()
+                        .filter(|r| !r.path.is_empty())
                         .map(|r| r.path.clone()),
                 );
             }
@@ -245,10 +247,10 @@ impl Media {
     }
 }
 
-/// By which init segment a segment is read; `None` without one.
+/// By which init segment a segment is read; `None` without one, or with nothing to read.
 fn segment_key(track: &ListedTrack, segment: &ListedSegment) -> Option<SegmentKey> {
     let init = segment.init.as_ref().or(track.init.as_ref())?;
-    Some((init.clone(), segment.resource.clone()))
+    (!segment.resource.path.is_empty()).then(|| (init.clone(), segment.resource.clone()))
 }
 
 fn read_header(files: &dyn Files, resource: &Resource, findings: &mut Findings) -> Option<Header> {
