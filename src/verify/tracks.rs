@@ -1,63 +1,130 @@
-//! Segments after each other, tracks beside each other, and what manifests say of them.
+//! Segments after each other, tracks beside each other, and what manifests say of them: everything that one file alone does
+//! not tell. All of it is arithmetic on [`SegmentFacts`], [`Header`]s and [`Listing`]s; no file is opened.
+//!
+//! Where a manifest and the media may be read in more than one way (with the edit list or without it, by decode or by
+//! presentation time), it is a finding only if no way fits. Tracks that do not call themselves CMAF are measured by ISO/IEC
+//! 14496-12 and RFC 8216 alone.
+
+mod bandwidth;
+#[cfg(test)]
+pub(in crate::verify) mod broken;
+mod claims;
+mod facts;
+mod listed;
+mod presentation;
+mod sequence;
+mod sets;
+#[cfg(test)]
+mod testing;
+mod together;
+
+pub(super) use facts::{SegmentFacts, Track, TrackFacts};
+pub(super) use together::check_together;
 
 use super::findings::Findings;
-use super::header::Header;
-use super::listing::Listing;
+use super::listing::{Listing, Time};
 use super::rules::declare_rules;
-use super::segment::Segment;
 
 declare_rules! {
-    TFDT_CONTINUITY: Error "tfdt-continuity", "ISO/IEC 23000-19 7.3.2.2 (not opened)",
+    TFDT_CONTINUITY: Error "tfdt-continuity", "ISO/IEC 23000-19 7.3.2.2 (not opened), ISO/IEC 14496-12 8.8.12",
         "each segment starts at the decode time where the one before it ends";
-}
-
-/// What is kept of a media segment when its samples are gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct SegmentFacts {
-    /// Bytes.
-    pub bytes: u64,
-    /// Offset of the first `moof` in the file.
-    pub offset: u64,
-    /// `sequence_number` of each chunk's `mfhd` rises; the first and the last.
-    pub sequence_numbers: (u32, u32),
-    /// Decode time of the first sample.
-    pub decode_time: u64,
-    /// Sum of the sample durations.
-    pub duration: u64,
-    /// The least composition time.
-    pub earliest_presentation: i128,
-    /// The largest composition time with the duration of that sample.
-    pub presentation_end: i128,
-    /// Count of samples.
-    pub samples: u64,
-    /// The first sample is a sync sample by its flags.
-    pub starts_with_sync: bool,
-    /// Durations of its samples: the shortest and the longest.
-    pub sample_durations: (u32, u32),
-}
-
-impl SegmentFacts {
-    /// What is kept of `segment`; `None` for one without samples.
-    pub(super) fn of(segment: &Segment) -> Option<Self> {
-        let _ = segment;
-        None
-    }
-}
-
-/// A track of a listing with what was read of it. `segments` has an entry for each listed segment, `None` where it could not
-/// be read.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TrackFacts {
-    pub header: Option<Header>,
-    pub segments: Vec<Option<SegmentFacts>>,
+    SEQUENCE_ORDER: Warning "sequence-order", "ISO/IEC 14496-12 8.8.5",
+        "the sequence numbers of movie fragments rise from segment to segment";
+    TRACK_DURATION: Error "track-duration", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
+        "a movie extends header gives the duration of the whole track";
+    HLS_EXTINF_DURATION: Error "hls-extinf-duration", "RFC 8216 4.3.2.1",
+        "EXTINF is the duration of its segment, to within its rounding and one sample";
+    MPD_SEGMENT_DURATION: Error "mpd-segment-duration", "ISO/IEC 23009-1 5.3.9.6 (not opened)",
+        "S@d is the duration of its segment";
+    MPD_SEGMENT_START: Error "mpd-segment-start", "ISO/IEC 23009-1 5.3.9.6 (not opened)",
+        "S@t is the time on the media timeline at which its segment starts";
+    MPD_NOMINAL_DURATION: Warning "mpd-nominal-duration", "ISO/IEC 23009-1 5.3.9.5 (not opened)",
+        "segments that are listed by one duration differ from it, and start away from its multiples, by half of it at most";
+    HLS_TIME_ZERO: Warning "hls-time-zero", "RFC 8216 6.2.4, ISO/IEC 23000-19 7.3.6 (not opened)",
+        "the tracks of a presentation start together, and where they are CMAF and not live near time 0";
+    PRESENTATION_DURATION: Error "presentation-duration", "ISO/IEC 23009-1 5.3.1.2, ISO/IEC 23000-19 7.3.6 (not opened)",
+        "mediaPresentationDuration reaches to the last sample of the longest track";
+    PRESENTATION_TOO_LONG: Warning "presentation-too-long", "ISO/IEC 23009-1 5.3.1.2, ISO/IEC 23000-19 7.3.6 (not opened)",
+        "mediaPresentationDuration ends with the longest track, to within a segment";
+    PRESENTATION_START: Warning "presentation-start", "ISO/IEC 23000-19 7.3.6 (not opened)",
+        "video and audio start together, to within one sample of either";
+    PRESENTATION_END: Warning "presentation-end", "ISO/IEC 23000-19 7.3.6 (not opened)",
+        "video and audio end together, to within one segment";
+    SET_MEDIA: Error "set-media", "ISO/IEC 23000-19 7.3.4.1 (not opened)",
+        "the tracks of a switching set are of one media type";
+    SET_CODEC: Warning "set-codec", "ISO/IEC 23000-19 7.3.4.1 (not opened)",
+        "the tracks of a switching set are of one codec family";
+    SET_TIMESCALE: Warning "set-timescale", "ISO/IEC 23000-19 7.3.4 (not opened)",
+        "the tracks of a switching set have one timescale";
+    SET_START: Error "set-start", "RFC 8216 6.2.4, ISO/IEC 23000-19 7.3.4.1 (not opened)",
+        "the tracks of a switching set start at one presentation time";
+    SET_SEGMENTS: Error "set-segments", "ISO/IEC 23000-19 7.3.4.1, ISO/IEC 23009-1 5.3.3.2 (not opened)",
+        "the tracks of a switching set that is CMAF or claims to be aligned have one number of segments";
+    SET_ALIGNED: Error "set-aligned", "ISO/IEC 23000-19 7.3.4.1, ISO/IEC 23009-1 5.3.3.2 (not opened)",
+        "the segments of a switching set that is CMAF or claims to be aligned have equal times and durations";
+    SET_UNALIGNED: Warning "set-unaligned", "RFC 8216 6.2.4",
+        "the segments of renditions that a player may switch between have equal times and durations";
+    CODECS: Error "codecs", "RFC 8216 4.3.4.2, RFC 6381 3, ISO/IEC 23009-1 5.3.7.2 (not opened)",
+        "codec strings and sample entries agree, each with one of the other";
+    RESOLUTION: Error "resolution", "RFC 8216 4.3.4.2, ISO/IEC 23009-1 5.3.7.2 (not opened)",
+        "width and height that a manifest gives are those of the sample entry, or those scaled in one direction";
+    FRAME_RATE: Warning "frame-rate", "RFC 8216 4.3.4.2, ISO/IEC 23009-1 5.3.7.2 (not opened)",
+        "a frame rate lies between those of the longest and of the shortest sample";
+    VIDEO_RANGE: Error "video-range", "draft-pantos-hls-rfc8216bis 4.4.6.2 (not opened)",
+        "VIDEO-RANGE is that of the transfer characteristics, and SDR where it is missing";
+    CHANNELS: Warning "channels", "RFC 8216 4.3.4.1, ISO/IEC 23009-1 5.8.5.4 (not opened)",
+        "the number of channels is that of the sample entry or its configuration";
+    SAMPLE_RATE: Warning "sample-rate", "ISO/IEC 23009-1 5.3.7.2 (not opened)",
+        "the sampling rate is that of the sample entry or its configuration, or half or twice that";
+    CONTENT_TYPE: Error "content-type", "ISO/IEC 23009-1 5.3.3.2 (not opened)",
+        "the content type is that of the handler";
+    START_WITH_SAP: Error "start-with-sap", "ISO/IEC 23009-1 5.3.7.2 (not opened)",
+        "segments that claim to start with a stream access point start with a sync sample";
+    HLS_BANDWIDTH: Error "hls-bandwidth", "RFC 8216 4.3.4.2",
+        "BANDWIDTH is at least the largest sum of the peak segment bit rates of what plays together";
+    HLS_AVERAGE_BANDWIDTH: Warning "hls-average-bandwidth", "RFC 8216 4.3.4.2",
+        "AVERAGE-BANDWIDTH is at least the largest sum of the average bit rates of what plays together";
+    MPD_BANDWIDTH: Warning "mpd-bandwidth", "ISO/IEC 23009-1 5.3.5.2 (not opened)",
+        "a player that starts at any segment and has buffered for minBufferTime does not run dry at the bit rate of @bandwidth";
+    MANIFESTS_DIFFER: Warning "manifests-differ", "fragmint: one package is one presentation",
+        "the manifests of a package name the same segments for the same init segment";
 }
 
 /// Checks a presentation: `facts` are those of the listing's tracks, in its order.
 pub(super) fn check(listing: &Listing, facts: &[TrackFacts], findings: &mut Findings) {
-    let _ = (listing, facts, findings);
+    let tracks: Vec<_> =
+        listing.tracks.iter().zip(facts).map(|(listed, facts)| Track { listed, facts }).collect();
+    for track in &tracks {
+        sequence::check(*track, findings);
+        listed::check(*track, findings);
+    }
+    sets::check(listing, &tracks, findings);
+    presentation::check(listing, &tracks, findings);
+    claims::check(listing, &tracks, findings);
+    bandwidth::check(listing, &tracks, findings);
 }
 
-/// Checks several manifests of one package against each other.
-pub(super) fn check_together(listings: &[Listing], findings: &mut Findings) {
-    let _ = (listings, findings);
+/// `a` less `b`, exactly; `None` where that does not fit.
+fn minus(a: Time, b: Time) -> Option<Time> {
+    if a.timescale == b.timescale {
+        return Some(Time::new(a.ticks.checked_sub(b.ticks)?, a.timescale));
+    }
+    let ticks =
+        a.ticks.checked_mul(b.timescale.into())?.checked_sub(b.ticks.checked_mul(a.timescale.into())?)?;
+    Some(Time::new(ticks, a.timescale.checked_mul(b.timescale)?))
+}
+
+/// `a` and `b`, exactly; `None` where that does not fit.
+fn plus(a: Time, b: Time) -> Option<Time> {
+    minus(a, Time::new(b.ticks.checked_neg()?, b.timescale))
+}
+
+/// The later of two.
+fn later(a: Time, b: Time) -> Time {
+    if a.compare(b).is_lt() { b } else { a }
+}
+
+/// What two figures on different timescales may differ by: a tick of either; nothing on one.
+fn rounding(a: u64, b: u64) -> Time {
+    if a == b { Time::new(0, a) } else { Time::new(1, a.min(b)) }
 }

@@ -1,0 +1,325 @@
+//! What manifests claim of tracks and variants, against their init segments and samples.
+
+use std::collections::BTreeSet;
+
+use super::{
+    CHANNELS, CODECS, CONTENT_TYPE, FRAME_RATE, RESOLUTION, SAMPLE_RATE, START_WITH_SAP, Track, VIDEO_RANGE,
+};
+use crate::verify::findings::Findings;
+use crate::verify::header::Header;
+use crate::verify::listing::{Claims, ListedFrameRate, Listing, Variant};
+
+/// More codec strings than one track or variant has.
+const MAX_CODECS: usize = 64;
+
+pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
+    let file = &listing.file;
+    for &track in tracks {
+        let claims = &track.listed.claims;
+        check_codecs(file, claims, &[track], findings);
+        check_picture(file, claims, track, findings);
+        check_sound(file, claims, track, findings);
+        check_content_type(file, claims, track, findings);
+        check_sap(claims, track, findings);
+    }
+    for variant in &listing.variants {
+        let Some(&track) = tracks.get(variant.track) else { continue };
+        check_codecs(file, &variant.claims, &played(variant, track, tracks), findings);
+        check_picture(file, &variant.claims, track, findings);
+        check_range(file, &variant.claims, track, findings);
+    }
+}
+
+/// The tracks that the codec strings of a variant are of.
+fn played<'a>(variant: &Variant, track: Track<'a>, tracks: &[Track<'a>]) -> Vec<Track<'a>> {
+    let others = variant.audio.iter().chain(&variant.subtitles).filter_map(|&index| tracks.get(index));
+    std::iter::once(track).chain(others.copied()).collect()
+}
+
+/// Whether a codec string may stand for a sample entry whose own string is `found`.
+fn codecs_agree(claimed: &str, found: &str) -> bool {
+    claimed.trim().eq_ignore_ascii_case(found)
+}
+
+fn check_codecs(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Findings) {
+    if claims.codecs.is_empty() {
+        return;
+    }
+    let codec = |track: &Track| track.header()?.entry.codec.clone();
+    let found: BTreeSet<String> = tracks.iter().filter_map(codec).collect();
+    // Subtitles need not be named (RFC 8216 3.5 has them as text files).
+    let required: BTreeSet<String> =
+        tracks.iter().filter(|track| track.is_video() || track.is_audio()).filter_map(codec).collect();
+    let claimed: BTreeSet<&str> = claims.codecs.iter().take(MAX_CODECS).map(String::as_str).collect();
+    let all = || found.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+    // A string may be that of a track that could not be read, or whose codec is not known.
+    if tracks.iter().all(|track| codec(track).is_some()) {
+        for claim in claimed.iter().filter(|claim| !found.iter().any(|found| codecs_agree(claim, found))) {
+            let message = format!("the codec {claim:?} is none of the sample entries': {}", all());
+            findings.add(&CODECS, file, claims.offset, message);
+        }
+    }
+    for found in required.iter().filter(|found| !claimed.iter().any(|claim| codecs_agree(claim, found))) {
+        let claimed = claimed.iter().copied().collect::<Vec<_>>().join(", ");
+        let message = format!("a track is {found}, which is not among the codecs {claimed:?}");
+        findings.add(&CODECS, file, claims.offset, message);
+    }
+}
+
+fn check_picture(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
+    let Some(header) = track.header().filter(|_| track.is_video()) else { return };
+    if let (Some((width, height)), Some(found)) = (claims.size, header.entry.size) {
+        let found = (u64::from(found.0), u64::from(found.1));
+        if !is_size_of((width, height), found) {
+            let message = format!(
+                "{} is to be {width}x{height}, its sample entry has {}x{}",
+                track.listed.name, found.0, found.1
+            );
+            findings.add(&RESOLUTION, file, claims.offset, message);
+        }
+    }
+    check_rate(file, claims, track, header.timescale, findings);
+}
+
+fn check_rate(file: &str, claims: &Claims, track: Track, timescale: u32, findings: &mut Findings) {
+    let (Some(rate), Some((shortest, longest))) = (claims.frame_rate, track.sample_durations()) else {
+        return;
+    };
+    if !is_rate_of(rate, timescale, shortest, longest) {
+        let message = format!(
+            "{} is to have {} pictures a second, its samples make {:.3} to {:.3}",
+            track.listed.name,
+            rate_text(rate),
+            f64::from(timescale) / f64::from(longest),
+            f64::from(timescale) / f64::from(shortest)
+        );
+        findings.add(&FRAME_RATE, file, claims.offset, message);
+    }
+}
+
+/// Whether a size is that of the pictures, or one to which pixels that are not square are scaled: in one direction, at
+/// most to twice or half.
+fn is_size_of(claimed: (u64, u64), found: (u64, u64)) -> bool {
+    let is_scaled = |a: u64, b: u64| a <= b.saturating_mul(2) && b <= a.saturating_mul(2);
+    (claimed.0 == found.0 && is_scaled(claimed.1, found.1))
+        || (claimed.1 == found.1 && is_scaled(claimed.0, found.0))
+}
+
+/// Whether a rate is between those of the longest and the shortest sample, to within 0.1 %, which is 24 for 24000/1001,
+/// and to within half of the last digit.
+fn is_rate_of(rate: ListedFrameRate, timescale: u32, shortest: u32, longest: u32) -> bool {
+    let (numerator, denominator, slack) = match rate {
+        ListedFrameRate::Exact(numerator, denominator) => (numerator, denominator.max(1), 0u8),
+        ListedFrameRate::Thousandths(thousandths) => (thousandths, 1000, 1),
+    };
+    // Products of 64 bits, 32 bits and 11 bits.
+    let limit = |duration: u32, per_mille: u128| {
+        let claimed = (u128::from(numerator) * 2, u128::from(denominator) * 2);
+        let slack = u128::from(slack);
+        let lower = claimed.0.saturating_sub(slack) * u128::from(duration) * 1000;
+        let upper = (claimed.0 + slack) * u128::from(duration) * 1000;
+        let found = claimed.1 * u128::from(timescale) * per_mille;
+        (lower, upper, found)
+    };
+    let (_, upper, slowest) = limit(longest, 999);
+    let (lower, _, fastest) = limit(shortest, 1001);
+    shortest == 0 || (upper >= slowest && lower <= fastest)
+}
+
+fn rate_text(rate: ListedFrameRate) -> String {
+    match rate {
+        ListedFrameRate::Exact(numerator, 1) => numerator.to_string(),
+        ListedFrameRate::Exact(numerator, denominator) => format!("{numerator}/{denominator}"),
+        ListedFrameRate::Thousandths(thousandths) => {
+            format!("{}.{:03}", thousandths / 1000, thousandths % 1000)
+        }
+    }
+}
+
+/// Only what is known to be wrong: a `colr` that says so.
+fn check_range(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
+    let Some(transfer) = track.header().and_then(|header| header.entry.transfer) else { return };
+    let found = match transfer {
+        16 => "PQ",
+        18 => "HLG",
+        1 | 6 | 13..=15 => "SDR",
+        _ => return,
+    };
+    let claimed = claims.video_range.as_deref();
+    if claimed.unwrap_or("SDR") != found && matches!(claimed, None | Some("SDR" | "PQ" | "HLG")) {
+        let message = format!(
+            "transfer characteristics {transfer} of {} are {found}, VIDEO-RANGE is {}",
+            track.listed.name,
+            claimed.unwrap_or("missing: SDR")
+        );
+        findings.add(&VIDEO_RANGE, file, claims.offset, message);
+    }
+}
+
+fn check_sound(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
+    let Some(Header { entry, .. }) = track.header().filter(|_| track.is_audio()) else { return };
+    if let (Some(claimed), Some(found)) = (claims.channels, entry.channels) {
+        // Parametric stereo makes two channels of one, and joint object coding more of some.
+        let is_extended = match &entry.format.0 {
+            b"mp4a" => (claimed, found) == (2, 1),
+            b"ec-3" => claimed > u64::from(found),
+            // These entries leave the number to the bitstream.
+            b"ac-4" | b"mhm1" | b"mha1" | b"iamf" => true,
+            _ => false,
+        };
+        if claimed != u64::from(found) && found != 0 && !is_extended {
+            let message =
+                format!("{} is to have {claimed} channels, its sample entry has {found}", track.listed.name);
+            findings.add(&CHANNELS, file, claims.offset, message);
+        }
+    }
+    if let (Some(claimed), Some(found)) = (claims.sample_rate, entry.sample_rate.map(u64::from)) {
+        // Spectral band replication doubles the rate, and either of the two is told.
+        let is_near = claimed == found || claimed == found * 2 || claimed.checked_mul(2) == Some(found);
+        if found != 0 && !is_near {
+            let message =
+                format!("{} is to have {claimed} samples a second, it has {found}", track.listed.name);
+            findings.add(&SAMPLE_RATE, file, claims.offset, message);
+        }
+    }
+}
+
+fn check_content_type(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
+    let (Some(claimed), Some(header)) = (&claims.content_type, track.header()) else { return };
+    let found = match &header.handler.0 {
+        b"vide" => "video",
+        b"soun" => "audio",
+        b"text" | b"subt" | b"sbtl" => "text",
+        _ => return,
+    };
+    if matches!(claimed.as_str(), "video" | "audio" | "text") && claimed != found {
+        let message = format!("{} is to be {claimed}, its handler is {}", track.listed.name, header.handler);
+        findings.add(&CONTENT_TYPE, file, claims.offset, message);
+    }
+}
+
+/// Types 1 and 2 start with a sync sample.
+fn check_sap(claims: &Claims, track: Track, findings: &mut Findings) {
+    if !matches!(claims.start_with_sap, Some(1 | 2)) {
+        return;
+    }
+    let mut others = track.read().filter(|(_, facts)| !facts.starts_with_sync);
+    if let Some((listed, facts)) = others.next() {
+        let more = others.count();
+        let message = format!(
+            "its first sample is no sync sample, {} is to start each segment with one; {more} more do not",
+            track.listed.name
+        );
+        findings.add(&START_WITH_SAP, &listed.resource.path, Some(facts.offset), message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boxes::FourCc;
+    use crate::verify::tracks::testing::*;
+
+    #[test]
+    fn each_codec_has_its_string() {
+        let mut package = Package::hls([video(), audio()]);
+        let mut with = |codecs: &[&str]| {
+            let claims = &mut package.listing.variants[0].claims;
+            claims.codecs = codecs.iter().map(|&codec| codec.to_owned()).collect();
+            package.rules()
+        };
+        assert_eq!(with(&["mp4a.40.2", "avc1.64001F"]), [""; 0]);
+        assert_eq!(with(&[]), [""; 0]);
+        assert_eq!(with(&["avc9.64001F", "mp4a.40.2"]), ["codecs", "codecs"]);
+        assert_eq!(with(&["avc1.64001F"]), ["codecs"]);
+        assert_eq!(with(&["avc1.64001F", "mp4a.40.2", "ac-3"]), ["codecs"]);
+        package.header(1).entry.codec = None;
+        assert_eq!(package.rules(), [""; 0], "it may be the one that is not known");
+        package.tracks[0].0.claims.codecs = vec!["hvc1.1.6.L93.B0".to_owned()];
+        assert_eq!(package.rules(), ["codecs", "codecs"]);
+    }
+
+    #[test]
+    fn a_size_may_be_scaled_in_one_direction() {
+        assert!(is_size_of((1280, 720), (1280, 720)) && is_size_of((1024, 576), (720, 576)));
+        assert!(is_size_of((352, 480), (352, 240)) && !is_size_of((3000, 720), (1280, 720)));
+        let mut package = Package::hls([video(), audio()]);
+        package.listing.variants[0].claims.size = Some((640, 360));
+        assert_eq!(package.rules(), ["resolution"]);
+        package.listing.variants[0].claims.size = Some((u64::MAX, 720));
+        assert_eq!(package.rules(), ["resolution"]);
+    }
+
+    #[test]
+    fn frame_rates_lie_between_those_of_the_samples() {
+        let exact = ListedFrameRate::Exact;
+        let thousandths = ListedFrameRate::Thousandths;
+        assert!(is_rate_of(exact(25, 1), 1000, 40, 40) && !is_rate_of(exact(30, 1), 1000, 40, 40));
+        assert!(is_rate_of(thousandths(29_970), 30_000, 1001, 1001));
+        assert!(
+            is_rate_of(exact(30, 1), 30_000, 1001, 1001) && !is_rate_of(exact(31, 1), 30_000, 1001, 1001)
+        );
+        assert!(is_rate_of(thousandths(23_976), 90_000, 3753, 3754));
+        assert!(is_rate_of(thousandths(30_000), 1000, 33, 34) && is_rate_of(exact(24, 1), 1000, 33, 50));
+        assert!(!is_rate_of(exact(u64::MAX, u64::MAX), u32::MAX, 1, 1) && is_rate_of(exact(1, 0), 1, 0, 5));
+        let mut package = Package::hls([video(), audio()]);
+        package.listing.variants[0].claims.frame_rate = Some(thousandths(50_000));
+        assert_eq!(package.rules(), ["frame-rate"]);
+    }
+
+    #[test]
+    fn video_ranges_are_those_of_the_transfer_characteristics() {
+        let mut package = Package::hls([video(), audio()]);
+        let mut with = |transfer, range: Option<&str>| {
+            package.header(0).entry.transfer = transfer;
+            package.listing.variants[0].claims.video_range = range.map(str::to_owned);
+            package.rules()
+        };
+        for (transfer, range) in
+            [(Some(1), None), (Some(16), Some("PQ")), (Some(2), Some("HLG")), (None, Some("PQ"))]
+        {
+            assert_eq!(with(transfer, range), [""; 0], "{transfer:?} {range:?}");
+        }
+        for (transfer, range) in [(Some(16), None), (Some(18), Some("PQ")), (Some(1), Some("HLG"))] {
+            assert_eq!(with(transfer, range), ["video-range"], "{transfer:?} {range:?}");
+        }
+    }
+
+    #[test]
+    fn sound_is_as_it_is_claimed() {
+        let mut package = Package::of([audio()]);
+        let mut with = |format: &[u8; 4], channels, rate| {
+            package.header(0).entry.format = FourCc(*format);
+            package.tracks[0].0.claims.channels = Some(channels);
+            package.tracks[0].0.claims.sample_rate = Some(rate);
+            package.rules()
+        };
+        assert_eq!(with(b"mp4a", 2, 48_000), [""; 0]);
+        assert_eq!(with(b"mp4a", 6, 24_000), ["channels"]);
+        assert_eq!(with(b"ec-3", 16, 96_000), [""; 0]);
+        assert_eq!(with(b"mp4a", 2, 44_100), ["sample-rate"]);
+    }
+
+    #[test]
+    fn content_types_are_those_of_handlers() {
+        let mut package = Package::of([video()]);
+        let mut with = |content_type: &str| {
+            package.tracks[0].0.claims.content_type = Some(content_type.to_owned());
+            package.rules()
+        };
+        assert_eq!(with("video"), [""; 0]);
+        assert_eq!(with("application"), [""; 0]);
+        assert_eq!(with("audio"), ["content-type"]);
+    }
+
+    #[test]
+    fn segments_start_with_sync_samples() {
+        let mut package = Package::of([video()]);
+        package.facts(0)[2].starts_with_sync = false;
+        assert_eq!(package.rules(), [""; 0]);
+        package.tracks[0].0.claims.start_with_sap = Some(1);
+        assert_eq!(package.rules(), ["start-with-sap"]);
+        package.tracks[0].0.claims.start_with_sap = Some(3);
+        assert_eq!(package.rules(), [""; 0]);
+    }
+}

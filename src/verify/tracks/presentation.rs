@@ -1,0 +1,216 @@
+//! Where the tracks of a presentation start and end.
+
+use super::{
+    HLS_TIME_ZERO, PRESENTATION_DURATION, PRESENTATION_END, PRESENTATION_START, PRESENTATION_TOO_LONG, Track,
+    later, minus, plus,
+};
+use crate::verify::findings::Findings;
+use crate::verify::listing::{Listing, Time};
+
+/// `mediaPresentationDuration` is rounded to this at the best.
+const MICROSECOND: Time = Time { ticks: 1, timescale: 1_000_000 };
+
+pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
+    let is_live = tracks.iter().any(|track| track.listed.is_live);
+    check_duration(listing, tracks, is_live, findings);
+    let played: Vec<_> =
+        tracks.iter().copied().filter(|track| track.is_video() || track.is_audio()).collect();
+    if !is_live {
+        check_start(listing, &played, findings);
+        check_end(listing, &played, findings);
+    }
+    if !listing.variants.is_empty() {
+        check_time_zero(listing, &played, is_live, findings);
+    }
+}
+
+/// The ends of a track that a player may see, from the start of the presentation: the least and the largest.
+fn ends(track: Track) -> Option<(Time, Time)> {
+    let last = track.last()?;
+    if track.is_interrupted() {
+        return Some((track.duration(), track.duration()));
+    }
+    let offset = track.listed.presentation_time_offset.unwrap_or(Time::new(0, 1));
+    let edit = track.edit().max(0);
+    let least = minus(track.time(last.end().min(last.presentation_end) - edit), offset)?;
+    let largest = minus(track.time(last.end().max(last.presentation_end)), offset)?;
+    Some((least, largest))
+}
+
+fn check_duration(listing: &Listing, tracks: &[Track], is_live: bool, findings: &mut Findings) {
+    let Some(stated) = listing.duration.filter(|_| !is_live) else { return };
+    check_reach(listing, tracks, stated, findings);
+    let known: Vec<_> = tracks.iter().map(|track| Some((ends(*track)?.1, track.longest_segment()))).collect();
+    // A track of which nothing is known may be the longest.
+    let Some(known) = known.into_iter().collect::<Option<Vec<_>>>() else { return };
+    let Some((end, segment)) = known.into_iter().reduce(|a, b| (later(a.0, b.0), later(a.1, b.1))) else {
+        return;
+    };
+    if plus(end, segment).is_some_and(|limit| limit.compare(stated).is_lt()) {
+        let message = format!(
+            "the presentation is to last {:.6} s, its longest track ends at {:.6} s",
+            stated.seconds(),
+            end.seconds()
+        );
+        findings.add(&PRESENTATION_TOO_LONG, &listing.file, None, message);
+    }
+}
+
+/// Whether `stated` reaches the end of each track, to within a sample: the one that ends last is named.
+fn check_reach(listing: &Listing, tracks: &[Track], stated: Time, findings: &mut Findings) {
+    let cut = tracks.iter().filter_map(|&track| {
+        let reached = plus(plus(stated, track.longest_sample())?, MICROSECOND)?;
+        let (least, _) = ends(track)?;
+        reached.compare(least).is_lt().then_some((track, least))
+    });
+    if let Some((track, end)) = cut.reduce(|a, b| if a.1.compare(b.1).is_lt() { b } else { a }) {
+        let message = format!(
+            "the presentation is to last {:.6} s, {} ends at {:.6} s: what is behind is not played",
+            stated.seconds(),
+            track.listed.name,
+            end.seconds()
+        );
+        findings.add(&PRESENTATION_DURATION, &listing.file, track.listed.claims.offset, message);
+    }
+}
+
+/// The times at which a track may be said to start: by decode time, by presentation time, and by that with the edit list.
+fn starts(track: Track) -> Option<[Time; 3]> {
+    let first = track.first()?;
+    let offset = track.listed.presentation_time_offset.unwrap_or(Time::new(0, 1));
+    let presented = first.earliest_presentation;
+    let [decode, presentation, edited] =
+        [first.start(), presented, presented - track.edit()].map(|ticks| minus(track.time(ticks), offset));
+    Some([decode?, presentation?, edited?])
+}
+
+fn check_start(listing: &Listing, played: &[Track], findings: &mut Findings) {
+    let Some(video) = played.iter().copied().find(|track| track.is_video()) else { return };
+    let Some(zero) = starts(video) else { return };
+    for audio in played.iter().copied().filter(|track| track.is_audio()) {
+        let Some(start) = starts(audio) else { continue };
+        let limit = later(video.longest_sample(), audio.longest_sample());
+        if zero.iter().zip(start).any(|(zero, start)| zero.is_within(limit, start)) {
+            continue;
+        }
+        let message = format!(
+            "{} starts at {:.6} s, {} at {:.6} s",
+            audio.listed.name,
+            start[1].seconds(),
+            video.listed.name,
+            zero[1].seconds()
+        );
+        findings.add(&PRESENTATION_START, &listing.file, audio.listed.claims.offset, message);
+    }
+}
+
+fn check_end(listing: &Listing, played: &[Track], findings: &mut Findings) {
+    let known = played.iter().filter_map(|&track| Some((track, ends(track)?.1)));
+    let Some((longest, end)) = known.reduce(|a, b| if a.1.compare(b.1).is_lt() { b } else { a }) else {
+        return;
+    };
+    for track in played.iter().copied().filter(|track| !track.is_interrupted()) {
+        let Some((_, own)) = ends(track) else { continue };
+        let limit = later(longest.longest_segment(), track.longest_segment());
+        if !longest.is_interrupted() && !own.is_within(limit, end) {
+            let message = format!(
+                "{} ends at {:.6} s, {} at {:.6} s",
+                track.listed.name,
+                own.seconds(),
+                longest.listed.name,
+                end.seconds()
+            );
+            findings.add(&PRESENTATION_END, &listing.file, track.listed.claims.offset, message);
+        }
+    }
+}
+
+/// Playlists have no offset: tracks meet by their decode times, and a CMAF presentation starts at 0.
+fn check_time_zero(listing: &Listing, played: &[Track], is_live: bool, findings: &mut Findings) {
+    let start = |track: Track| Some(track.time(track.first()?.start()));
+    let known = played.iter().filter_map(|&track| Some((track, start(track)?)));
+    let Some((earliest, zero)) = known.reduce(|a, b| if b.1.compare(a.1).is_lt() { b } else { a }) else {
+        return;
+    };
+    for track in played.iter().copied() {
+        let Some(own) = start(track) else { continue };
+        let limit = later(earliest.longest_segment(), track.longest_segment());
+        if !own.is_within(limit, zero) {
+            let message = format!(
+                "its first decode time is {:.6} s, that of {} {:.6} s",
+                own.seconds(),
+                earliest.listed.name,
+                zero.seconds()
+            );
+            findings.add(&HLS_TIME_ZERO, &track.listed.file, track.listed.offset, message);
+        }
+    }
+    let is_cmaf = played.iter().all(|track| track.is_cmaf());
+    if is_cmaf && !is_live && zero.compare(earliest.longest_segment()).is_gt() {
+        let message = format!("the presentation starts at {:.6} s instead of 0", zero.seconds());
+        findings.add(&HLS_TIME_ZERO, &listing.file, None, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::tracks::testing::*;
+
+    #[test]
+    fn a_duration_reaches_the_last_sample() {
+        let mut package = Package::of([video(), audio()]);
+        let mut with = |ticks| {
+            package.listing.duration = Some(Time::new(ticks, 1000));
+            package.rules()
+        };
+        assert_eq!(with(12_000), [""; 0]);
+        assert_eq!(with(11_960), [""; 0], "audio ends within a sample");
+        assert_eq!(with(11_959), ["presentation-duration"]);
+        assert_eq!(with(13_900), [""; 0]);
+        assert_eq!(with(14_100), ["presentation-too-long"]);
+        assert_eq!(with(i128::MAX), ["presentation-too-long"]);
+    }
+
+    #[test]
+    fn tracks_start_together_in_some_way() {
+        let mut package = Package::of([video(), audio()]);
+        package.facts(0).into_iter().for_each(|segment| {
+            segment.earliest_presentation += 80;
+            segment.presentation_end += 80;
+        });
+        assert_eq!(package.rules(), [""; 0], "the decode times are equal");
+        package.shift(1, 100);
+        assert_eq!(package.rules(), [""; 0], "the presentation times are near");
+        package.shift(1, 100);
+        assert_eq!(package.rules(), ["presentation-start"]);
+        package.tracks[1].1.header.as_mut().unwrap().edit_media_time = Some(120);
+        assert_eq!(package.rules(), [""; 0]);
+    }
+
+    #[test]
+    fn tracks_end_together() {
+        let mut package = Package::of([video(), audio()]);
+        package.truncate(1, 5);
+        assert_eq!(package.rules(), [""; 0]);
+        package.truncate(1, 4);
+        assert_eq!(package.rules(), ["presentation-end"]);
+    }
+
+    #[test]
+    fn playlists_have_one_time_zero() {
+        let mut package = Package::hls([video(), audio()]);
+        assert_eq!(package.rules(), [""; 0]);
+        package.shift(1, 2100);
+        assert_eq!(package.rules(), ["hls-time-zero", "presentation-end", "presentation-start"]);
+        package.shift(0, 2100);
+        let found = package.check();
+        assert_eq!(ids(&found), ["hls-time-zero"]);
+        assert_eq!(found[0].message, "the presentation starts at 2.100000 s instead of 0");
+        for (track, facts) in &mut package.tracks {
+            facts.header.as_mut().unwrap().brands.clear();
+            track.is_live = false;
+        }
+        assert_eq!(package.rules(), [""; 0]);
+    }
+}
