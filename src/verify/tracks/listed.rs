@@ -1,7 +1,8 @@
 //! The times that a manifest lists for segments, against those of the media.
 //!
 //! `S@t` and `S@d` are on the media timeline, but packagers take the edit list off them: FFmpeg and Shaka Packager write
-//! `tfdt` less `media_time`, at least 0, so that the first segment is shorter by the priming. Both ways are right here.
+//! `tfdt` less `media_time`, at least 0, so that the first segment is shorter by the priming. Both ways are right here. So
+//! is an edit list that puts the track off by less than a segment, which only files that are not CMAF have.
 
 use super::{
     HLS_EXTINF_DURATION, MPD_NOMINAL_DURATION, MPD_SEGMENT_DURATION, MPD_SEGMENT_START, SegmentFacts, Track,
@@ -15,6 +16,7 @@ const LONGEST_SAMPLE: Time = Time { ticks: 1, timescale: 10 };
 
 pub(super) fn check(track: Track, findings: &mut Findings) {
     let mut apart_before = None;
+    let shift = shift(track);
     let mut is_nominal_named = false;
     let mut is_first = true;
     let mut segments = track.segments().peekable();
@@ -24,7 +26,7 @@ pub(super) fn check(track: Track, findings: &mut Findings) {
         let next = next.filter(|(next, _)| !next.discontinuity).and_then(|(_, facts)| *facts);
         is_first |= listed.discontinuity;
         let Some(facts) = facts else { continue };
-        let place = Place { track, listed, facts, next, is_first, is_last };
+        let place = Place { track, listed, facts, next, shift, is_first, is_last };
         is_first = false;
         match listed.duration {
             ListedDuration::Rounded { time, unit } => place.check_rounded(time, unit, findings),
@@ -41,6 +43,18 @@ pub(super) fn check(track: Track, findings: &mut Findings) {
     }
 }
 
+/// Ticks that an empty edit puts the track later by, as far as the first segment tells.
+fn shift(track: Track) -> i128 {
+    let own = track.timescale();
+    let first = track.segments().next();
+    let Some((listed, Some(facts))) = first.filter(|_| !track.is_cmaf() && track.edit() == 0) else {
+        return 0;
+    };
+    let Some(start) = listed.start.filter(|start| start.timescale == own) else { return 0 };
+    let shift = start.ticks.saturating_sub(facts.earliest_presentation);
+    if shift.unsigned_abs() < track.longest_segment().ticks.unsigned_abs() { shift } else { 0 }
+}
+
 /// A segment in its track.
 struct Place<'a> {
     track: Track<'a>,
@@ -48,6 +62,8 @@ struct Place<'a> {
     facts: &'a SegmentFacts,
     /// The segment behind it.
     next: Option<&'a SegmentFacts>,
+    /// See [`shift`].
+    shift: i128,
     /// It is the first of the track, or of a part of it.
     is_first: bool,
     is_last: bool,
@@ -98,10 +114,11 @@ impl Place<'_> {
     }
 
     /// The starts that a manifest may tell: decode or presentation time, with the edit list or without.
-    fn starts(&self) -> [Time; 4] {
+    fn starts(&self) -> [Time; 5] {
         let (decode, presentation) = (self.facts.start(), self.facts.earliest_presentation);
         let edited = |ticks: i128| (ticks - self.track.edit()).max(0);
-        [decode, presentation, edited(decode), edited(presentation)].map(|ticks| self.track.time(ticks))
+        [decode, presentation, edited(decode), edited(presentation), presentation + self.shift]
+            .map(|ticks| self.track.time(ticks))
     }
 
     /// Names a start that is wrong by another amount than the one before.
@@ -218,6 +235,22 @@ mod tests {
         assert_eq!(package.rules(), [""; 0]);
         package.tracks[0].0.segments[1].duration = ListedDuration::Exact(Time::new(1960, 1000));
         assert_eq!(package.rules(), ["mpd-segment-duration"]);
+    }
+
+    #[test]
+    fn an_empty_edit_moves_the_whole_track() {
+        let mut package = Package::of([video()]);
+        package.header(0).brands.clear();
+        exact(&mut package, 1000);
+        let mut with = |from: usize, ticks: i128| {
+            package.tracks[0].0.segments.iter_mut().skip(from).for_each(|segment| {
+                segment.start = segment.start.map(|start| Time::new(start.ticks + ticks, 1000));
+            });
+            package.rules()
+        };
+        assert_eq!(with(0, 23), [""; 0]);
+        assert_eq!(with(3, 1), ["mpd-segment-start"]);
+        assert_eq!(with(0, 5000), ["mpd-segment-start"; 2]);
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(in crate::verify) fn check_together(listings: &[Listing], findings: &mut Fin
         let mut own = Segments::new();
         // A list of what is there now, or of whole files by an index in them, may name another part.
         for track in listing.tracks.iter().filter(|track| !track.is_live && !is_one_file(track)) {
-            for segment in &track.segments {
+            // A segment that is not to be read has no path.
+            for segment in track.segments.iter().filter(|segment| !segment.resource.path.is_empty()) {
                 if let Some(init) = segment.init.as_ref().or(track.init.as_ref()) {
                     own.entry(init).or_default().insert(&segment.resource);
                 }
