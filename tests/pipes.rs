@@ -55,6 +55,7 @@ impl Place {
         self.files("expected")
     }
 
+    /// Every file, of the receipt without what it says of the inputs: a stream has no name, and may have settings.
     fn files(&self, out: &str) -> BTreeMap<PathBuf, Vec<u8>> {
         let root = self.path(out);
         let mut found = BTreeMap::new();
@@ -69,6 +70,11 @@ impl Place {
                 }
             }
         }
+        let receipt = found.get_mut(Path::new("fragmint.json")).expect("a package has a receipt");
+        let mut list: serde_json::Value = serde_json::from_slice(receipt).unwrap();
+        assert!(list["inputs"].as_array().is_some_and(|inputs| !inputs.is_empty()));
+        list["inputs"].take();
+        *receipt = list.to_string().into_bytes();
         found
     }
 

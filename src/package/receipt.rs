@@ -27,8 +27,9 @@ pub struct Receipt {
 /// An input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ReceiptInput {
-    /// Name without directories.
-    pub name: String,
+    /// Name without directories; a stream has none that is the same every time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Size in bytes.
     pub bytes: u64,
     /// Frame rate that was given for it.
@@ -130,9 +131,9 @@ impl Receipt {
 
 impl ReceiptInput {
     fn new(input: &InputRequest, bytes: u64) -> Self {
-        let name = input.path.file_name().unwrap_or(input.path.as_os_str());
+        let name = input.path.file_name().filter(|_| input.opened.is_none());
         Self {
-            name: name.to_string_lossy().into_owned(),
+            name: name.map(|name| name.to_string_lossy().into_owned()),
             bytes,
             frame_rate: input.frame_rate.map(|rate| rate.to_string()),
             language: input.language.clone(),

@@ -5,7 +5,7 @@
 //!
 //! | module | idea |
 //! |---|---|
-//! | [`rules`] | what may be wrong, as one list |
+//! | [`mod@rules`] | what may be wrong, as one list |
 //! | [`findings`] | what was found, in order and bounded |
 //! | [`files`] | where files come from |
 //! | [`listing`] | what a manifest says, HLS and MPD in one form |
