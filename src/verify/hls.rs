@@ -37,7 +37,7 @@ declare_rules! {
     HLS_TARGET_DURATION: Error "hls-target-duration", "RFC 8216 4.3.3.1",
         "EXT-X-TARGETDURATION stands once, and no EXTINF rounded to the nearest integer is more";
     HLS_EXTINF: Error "hls-extinf", "RFC 8216 4.3.2.1",
-        "each segment has one EXTINF with a duration of decimal seconds above 0 and a comma";
+        "each segment has one EXTINF with a comma behind a duration in decimal seconds, which is above 0 unless it is rounded";
     HLS_BYTE_RANGE: Error "hls-byte-range", "RFC 8216 4.3.2.2",
         "a byte range has a length, and an offset unless the segment before it is a range of the same file";
     HLS_MAP: Error "hls-map", "RFC 8216 3.3",

@@ -10,6 +10,7 @@
 //! | [`files`] | where files come from |
 //! | [`listing`] | what a manifest says, HLS and MPD in one form |
 //! | `hls`, `mpd` | manifests ► listings |
+//! | `uri` | references in manifests ► paths |
 //! | [`header`] | an init segment ► its facts |
 //! | [`segment`] | a media segment ► its chunks and samples |
 //! | `payload` | the samples against the coded pictures and frames in them |

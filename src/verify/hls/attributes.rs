@@ -76,7 +76,10 @@ impl<'a> Attributes<'a> {
         if let Value::Bare(text) = value
             && (text.is_empty() || text.contains(|c: char| c == '"' || c.is_whitespace()))
         {
-            self.note(findings, format!("{} is {:?}, not quoted", short(trimmed), short(text)));
+            self.note(
+                findings,
+                format!("{} is {:?}, which is no value without quotation marks", short(trimmed), short(text)),
+            );
         }
         if self.list.contains_key(trimmed) {
             self.note(findings, format!("{} stands once more", short(trimmed)));

@@ -227,10 +227,11 @@ impl<'a> Reader<'_, 'a, '_> {
         let duration = decimal(seconds);
         match duration {
             Some(ListedDuration::Rounded { time, .. }) => {
-                if time.ticks == 0 {
-                    self.note(&HLS_EXTINF, offset, "the duration is 0");
-                }
                 if seconds.contains('.') {
+                    // A 0 without digits behind the point may be less than half a second, rounded.
+                    if time.ticks == 0 {
+                        self.note(&HLS_EXTINF, offset, "the duration is 0");
+                    }
                     self.needs(3, "a duration that is no integer", offset);
                 }
                 // Half a second more rounds up or down, whoever does it: only what is above is more for sure.
@@ -314,7 +315,8 @@ impl<'a> Reader<'_, 'a, '_> {
             Target::File(path) => Some(path),
             Target::Elsewhere => {
                 if !std::mem::replace(&mut state.elsewhere, true) {
-                    let message = format!("{} is not in the package; it was not opened", short(uri));
+                    let message =
+                        format!("{} is no name relative to the playlist; it was not opened", short(uri));
                     self.note(&FILE_ELSEWHERE, offset, message);
                 }
                 None

@@ -219,7 +219,8 @@ impl Tracks<'_> {
         }
         let Target::File(path) = resolve(self.file, uri) else {
             if !std::mem::replace(&mut self.elsewhere, true) {
-                let message = format!("{} is not in the package; it was not opened", short(uri));
+                let message =
+                    format!("{} is no name relative to the playlist; it was not opened", short(uri));
                 findings.add(&FILE_ELSEWHERE, self.file, Some(offset), message);
             }
             return None;
