@@ -1,14 +1,47 @@
 //! The samples of a segment against the coded pictures and frames in them.
+//!
+//! Only headers are read: lengths and sizes are walked by position, in windows of a few kilobytes. Each segment is looked at
+//! by itself, with the configuration of its init segment. What the readers of bitstreams do not know is no finding.
 
+use std::ops::Range;
+
+use super::files::FILE_UNREADABLE;
 use super::findings::Findings;
 use super::header::Header;
-use super::rules::declare_rules;
-use super::segment::Segment;
+use super::rules::{Rule, Severity, declare_rules};
+use super::segment::{Sample, Segment, Window, is_cmaf};
+use crate::codec::h264::AvcRecord;
+use crate::codec::h265::HevcRecord;
+use crate::error::{Error, ErrorKind};
 use crate::io::ReadAt;
+use crate::scan::h264::H264;
+use crate::scan::h265::H265;
+
+mod aac;
+mod av1;
+#[cfg(test)]
+pub(in crate::verify) mod broken;
+mod nal;
+#[cfg(test)]
+mod tests;
 
 declare_rules! {
     NAL_LENGTHS: Error "nal-lengths", "ISO/IEC 14496-15 4.3.3 (not opened)",
         "the lengths in a sample lead from NAL unit to NAL unit up to its end";
+    OBU_SIZES: Error "obu-sizes", "AV1-ISOBMFF 2.4",
+        "the sizes in a sample lead from OBU to OBU up to its end";
+    SAMPLE_SYNTAX: Error "sample-syntax", "ISO/IEC 14496-12 8.6.1 (not opened)",
+        "headers of NAL units, slices, OBUs and frames in a sample can be read";
+    SAMPLE_PICTURE: Error "sample-picture", "ISO/IEC 14496-15 5.2.2, AV1-ISOBMFF 2.4",
+        "a sample has one picture, or the fields of one; of AV1 it shows a frame";
+    SAMPLE_SYNC: Error "sample-sync", "ISO/IEC 23000-19 7.5.17 (not opened)",
+        "a sync sample is one that decoding can start at, and such a sample is marked as one";
+    SAMPLE_ORDER: Error "sample-order", "H.264 8.2.1, H.265 8.3.1",
+        "composition times put the pictures in the order that their order counts tell";
+    SAMPLE_PARAMETER_SETS: Error "sample-parameter-sets", "H.264 7.4.1.2.1, H.265 7.4.2.4.2",
+        "the parameter sets that a slice refers to are in the init segment or in front of it";
+    SAMPLE_IN_BAND: Warning "sample-in-band", "ISO/IEC 14496-15 5.3.3.1 (not opened), AV1-ISOBMFF 2.4",
+        "samples of avc1 and hvc1 bring no parameter sets that the init segment lacks, samples of av01 no temporal delimiter";
 }
 
 /// Looks into the samples of a segment; says so where it cannot, and why.
@@ -19,6 +52,112 @@ pub(super) fn check(
     segment: &Segment,
     findings: &mut Findings,
 ) -> Option<&'static str> {
-    let _ = (file, source, header, segment, findings);
-    None
+    let entry = &header.entry;
+    if entry.is_encrypted {
+        return Some("encrypted samples were not looked into");
+    }
+    let end = source.len();
+    let cmaf = header.brands.iter().chain(&segment.brands).any(is_cmaf);
+    let mut look = Look { file, findings, segment, cmaf, window: Window::new(source, end), end };
+    let configuration = entry.configuration.as_ref().map(|(kind, body)| (&kind.0, body.as_slice()));
+    let unreadable = Some("samples were not looked into whose decoder configuration cannot be read");
+    match (&entry.format.0, configuration) {
+        (format @ (b"avc1" | b"avc3"), Some((b"avcC", record))) => match AvcRecord::read(record) {
+            Ok(record) => nal::check::<H264>(&record, format == b"avc3", |_| true, &mut look),
+            Err(_) => unreadable,
+        },
+        (format @ (b"hvc1" | b"hev1"), Some((b"hvcC", record))) => match HevcRecord::read(record) {
+            Ok(record) => nal::check::<H265>(&record, format == b"hev1", nal::is_idr_of_h265, &mut look),
+            Err(_) => unreadable,
+        },
+        (b"av01", Some((b"av1C", record))) => {
+            av1::check(record, &mut look);
+            None
+        }
+        (b"mp4a", _) => {
+            aac::check(&mut look);
+            None
+        }
+        (b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01", _) => unreadable,
+        _ => Some("samples were not looked into whose codec is not known here"),
+    }
+}
+
+/// A segment that is looked into.
+struct Look<'a> {
+    file: &'a str,
+    findings: &'a mut Findings,
+    segment: &'a Segment,
+    /// CMAF is claimed by a brand.
+    cmaf: bool,
+    window: Window<'a>,
+    /// Bytes of the file.
+    end: u64,
+}
+
+/// Nothing more can be told of the segment.
+struct Stop;
+
+impl<'a> Look<'a> {
+    fn add(&mut self, rule: &Rule, offset: u64, message: impl Into<String>) {
+        self.findings.add(rule, self.file, Some(offset), message);
+    }
+
+    /// A finding that is a warning unless `is_error`.
+    fn add_as(&mut self, is_error: bool, rule: &Rule, offset: u64, message: impl Into<String>) {
+        let severity = if is_error { Severity::Error } else { Severity::Warning };
+        let &Rule { id, clause, text, .. } = rule;
+        self.add(&Rule { id, severity, clause, text }, offset, message);
+    }
+
+    /// What a reader of headers says of bytes that start at `offset`: a finding, or nothing more can be told.
+    fn fault(&mut self, error: &Error, offset: u64) -> Result<(), Stop> {
+        match error.kind() {
+            ErrorKind::Truncated { .. } | ErrorKind::OutOfRange { .. } | ErrorKind::Malformed { .. } => {
+                self.add(&SAMPLE_SYNTAX, offset, error.kind().to_string());
+                Ok(())
+            }
+            _ => Err(Stop),
+        }
+    }
+
+    /// Reads `len` bytes at `offset` of the file into `buffer`.
+    fn read(&mut self, offset: u64, len: usize, buffer: &mut Vec<u8>) -> Result<(), Stop> {
+        buffer.clear();
+        match self.window.bytes(offset, len) {
+            Ok(bytes) => buffer.extend_from_slice(bytes),
+            Err(error) => {
+                let message = error.kind().to_string();
+                self.findings.add(&FILE_UNREADABLE, self.file, error.offset(), message);
+                return Err(Stop);
+            }
+        }
+        Ok(())
+    }
+
+    /// The samples that lie in the payload of their chunk and have bytes, with index, place and composition time.
+    fn samples(&self) -> impl Iterator<Item = Placed> + use<'a> {
+        let (segment, end) = (self.segment, self.end);
+        segment.chunks.iter().flat_map(move |chunk| {
+            let mut decode_time = i128::from(chunk.base_decode_time);
+            let samples = segment.samples.get(chunk.samples.clone()).unwrap_or_default();
+            chunk.samples.clone().zip(samples).filter_map(move |(index, sample)| {
+                let time = decode_time + i128::from(sample.composition_offset);
+                decode_time += i128::from(sample.duration);
+                let place = sample.offset..sample.offset.checked_add(u64::from(sample.size))?;
+                let inside = chunk.payload.start <= place.start && place.end <= chunk.payload.end.min(end);
+                let placed = Placed { index, sample: *sample, place, composition_time: time };
+                (inside && sample.size > 0).then_some(placed)
+            })
+        })
+    }
+}
+
+/// A sample whose bytes are there.
+struct Placed {
+    index: usize,
+    sample: Sample,
+    place: Range<u64>,
+    /// In ticks.
+    composition_time: i128,
 }

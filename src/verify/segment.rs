@@ -24,7 +24,8 @@ mod traf;
 mod window;
 
 use chunk::Chunks;
-use window::{TopLevel, Window};
+use window::TopLevel;
+pub(in crate::verify) use window::Window;
 
 declare_rules! {
     SEGMENT_BOX_SIZE: Error "segment-box-size", "ISO/IEC 14496-12 4.2",
@@ -69,7 +70,7 @@ declare_rules! {
         "with brand cmf2, trun has version 1 for video, and nothing of samples is left to trex";
     SEGMENT_SYNC: Error "segment-sync", "ISO/IEC 23000-19 7.3.2.4 (not opened)",
         "a segment starts with a sync sample";
-    SEGMENT_SYNC_TABLE: Error "segment-sync-table", "ISO/IEC 23000-19 7.5.17 (not opened)",
+    SEGMENT_SYNC_TABLE: Warning "segment-sync-table", "ISO/IEC 23000-19 7.5.17 (not opened)",
         "where samples are not sync samples, the init segment has an stss box, which is empty";
     SEGMENT_FLAGS: Error "segment-flags", "ISO/IEC 14496-12 8.8.3.1",
         "the flags of a sample agree: no sync sample depends on others";
@@ -165,7 +166,7 @@ pub fn read(
 }
 
 /// The structural brands of CMAF tracks, segments, fragments and chunks.
-fn is_cmaf(brand: &FourCc) -> bool {
+pub(in crate::verify) fn is_cmaf(brand: &FourCc) -> bool {
     matches!(&brand.0, b"cmfc" | b"cmf2" | b"cmfs" | b"cmff" | b"cmfl" | b"cmfr")
 }
 

@@ -8,7 +8,7 @@ use crate::io::ReadAt;
 const WINDOW: u64 = 8 << 10;
 
 /// A buffer over a source, which ends at `end`.
-pub(super) struct Window<'a> {
+pub(in crate::verify) struct Window<'a> {
     source: &'a dyn ReadAt,
     end: u64,
     /// Where `bytes` start in the source.
@@ -18,7 +18,7 @@ pub(super) struct Window<'a> {
 
 /// A box that is not within another.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TopLevel {
+pub(in crate::verify) struct TopLevel {
     pub kind: FourCc,
     /// Where it starts in the source.
     pub offset: u64,
