@@ -1,5 +1,7 @@
 //! An init segment ► its facts, and what is wrong with it (ISO/IEC 14496-12, 23000-19 7.3 to 7.5).
 
+#[cfg(test)]
+mod broken;
 mod check;
 mod codec;
 mod entry;
@@ -17,6 +19,8 @@ use super::rules::declare_rules;
 use crate::boxes::FourCc;
 
 declare_rules! {
+    INIT_FORMAT: Warning "init-format", "ISO/IEC 23000-19 7.3.1 (not opened)",
+        "an init segment is of the ISO base media file format: others, as WebM, are not checked";
     INIT_BOX_SIZE: Error "init-box-size", "ISO/IEC 14496-12 4.2",
         "the boxes of an init segment fill it, and each is as long as its fields";
     INIT_BOX_MISSING: Error "init-box-missing", "ISO/IEC 23000-19 7.3.1 (not opened)",

@@ -7,6 +7,8 @@ mod av1;
 mod avc;
 mod esds;
 mod hevc;
+#[cfg(test)]
+mod tests;
 mod vp9;
 
 use super::INIT_CONFIG;

@@ -4,8 +4,8 @@ use super::check::{CLAUSE, Check, Children, Count::*, Table, ordered, unordered}
 use super::entry;
 use super::track::{self, Track};
 use super::{
-    Header, INIT_BOX_SIZE, INIT_BRAND, INIT_BRAND_VERSION, INIT_EDIT_LIST, INIT_MEDIA, INIT_MULTIPLEXED,
-    INIT_TRACKS, INIT_TREX, SampleDefaults,
+    Header, INIT_BOX_SIZE, INIT_BRAND, INIT_BRAND_VERSION, INIT_EDIT_LIST, INIT_FORMAT, INIT_MEDIA,
+    INIT_MULTIPLEXED, INIT_TRACKS, INIT_TREX, SampleDefaults,
 };
 use crate::boxes::FourCc;
 use crate::boxes::reader::{BoxRef, Boxes};
@@ -16,8 +16,15 @@ const FILE: Table = unordered(&[(&[b"ftyp"], One), (&[b"moov"], One), (&[b"moof"
 const MOOV: Table = ordered(&[(&[b"mvhd"], One), (&[b"trak"], Any), (&[b"mvex"], One), (&[b"pssh"], Any)]);
 const MVEX: Table = ordered(&[(&[b"mehd"], AtMostOne), (&[b"trex"], Any)]);
 
+/// What WebM and Matroska start with: the element EBML (RFC 8794 11.2.1).
+const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
+
 /// Reads an init segment.
 pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Option<Header> {
+    if bytes.starts_with(&EBML) {
+        check.add(&INIT_FORMAT, 0, "the init segment is WebM or Matroska, which is not checked");
+        return None;
+    }
     let file = check.children("the init segment", 0, Boxes::of_file(bytes), &FILE);
     let brands = file.first(b"ftyp").map(|ftyp| read_ftyp(check, ftyp)).unwrap_or_default();
     check_first(check, bytes, &file);
