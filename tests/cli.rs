@@ -19,8 +19,13 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn help_and_version_succeed_on_stdout() {
-    let helps: [&[&str]; 4] =
-        [&["package", "--help"], &["play", "--help"], &["completions", "--help"], &["man", "--help"]];
+    let helps: [&[&str]; 5] = [
+        &["package", "--help"],
+        &["play", "--help"],
+        &["verify", "--help"],
+        &["completions", "--help"],
+        &["man", "--help"],
+    ];
     for words in [&["--help"][..], &["--version"]].into_iter().chain(helps) {
         let output = fragmint(words);
         assert_eq!(output.status.code(), Some(0), "{words:?}");
@@ -32,7 +37,13 @@ fn help_and_version_succeed_on_stdout() {
 
 #[test]
 fn help_has_examples_and_fits_the_terminal() {
-    for words in [&["--help"][..], &["package", "--help"], &["play", "--help"], &["man", "--help"]] {
+    for words in [
+        &["--help"][..],
+        &["package", "--help"],
+        &["play", "--help"],
+        &["verify", "--help"],
+        &["man", "--help"],
+    ] {
         let help = text(&fragmint(words).stdout);
         assert!(help.contains("Examples:"), "{words:?}");
         for line in help.lines() {
@@ -43,7 +54,7 @@ fn help_has_examples_and_fits_the_terminal() {
 
 #[test]
 fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
-    let cases: [&[&str]; 15] = [
+    let cases: [&[&str]; 18] = [
         &["nonsense"],
         &["pack", "a.h264"],
         &["--nonsense"],
@@ -56,6 +67,9 @@ fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
         &["package", "a.h264", "-o", "out", "--no-hls", "--no-dash"],
         &["package", "a.aac,lang=x\ny", "-o", "out"],
         &["play", "out", "--port", "http"],
+        &["verify"],
+        &["verify", "out", "--rules"],
+        &["verify", "out", "--threads", "many"],
         &["completions"],
         &["completions", "tcsh"],
         &["man", "package", "play"],
@@ -67,7 +81,7 @@ fn usage_errors_exit_with_2_and_write_nothing_to_stdout() {
         let stderr = text(&output.stderr);
         let line = stderr.strip_suffix('\n').unwrap();
         assert!(line.starts_with("error: ") && !line.contains(['\n', '\u{1b}']), "{stderr}");
-        let is_command = ["package", "play", "completions", "man"].contains(&words[0]);
+        let is_command = ["package", "play", "verify", "completions", "man"].contains(&words[0]);
         let command = if is_command { words[0] } else { "" };
         let help = format!("; see 'fragmint {command} --help'").replace("  ", " ");
         assert!(line.ends_with(&help), "{line}");
@@ -121,6 +135,7 @@ fn output_that_cannot_be_written_is_no_panic() {
     };
     assert_eq!(run(&["package", "no-such-file.h264", "-o", "no-such-directory"]), Some(1));
     assert_eq!(run(&["play", "no-such-directory"]), Some(1));
+    assert_eq!(run(&["verify", "no-such-directory"]), Some(1));
     assert_eq!(run(&["package"]), Some(2));
     assert_eq!(run(&[]), Some(2));
 }
@@ -183,9 +198,14 @@ fn bash_completes_options_and_files_by_what_is_printed() {
 
 #[test]
 fn manual_pages_are_read_without_a_warning() {
-    for words in
-        [&["man"][..], &["man", "package"], &["man", "play"], &["man", "completions"], &["man", "man"]]
-    {
+    for words in [
+        &["man"][..],
+        &["man", "package"],
+        &["man", "play"],
+        &["man", "verify"],
+        &["man", "completions"],
+        &["man", "man"],
+    ] {
         let output = fragmint(words);
         assert_eq!(output.status.code(), Some(0), "{words:?}");
         assert!(output.stderr.is_empty() && output.stdout.starts_with(b".TH "), "{words:?}");
@@ -197,13 +217,13 @@ fn manual_pages_are_read_without_a_warning() {
     let unknown = fragmint(&["man", "pack"]);
     assert_eq!(unknown.status.code(), Some(2));
     let expected =
-        "error: fragmint has no command 'pack'; the commands are package, play, completions, man\n";
+        "error: fragmint has no command 'pack'; the commands are package, play, verify, completions, man\n";
     assert_eq!(text(&unknown.stderr), expected);
 }
 
 #[test]
 fn printing_into_a_closed_pipe_is_no_panic_and_into_a_full_disk_an_error() {
-    for words in [&["completions", "bash"][..], &["man"]] {
+    for words in [&["completions", "bash"][..], &["man"], &["verify", "--rules"]] {
         let run = |stdout: Stdio| {
             Command::new(env!("CARGO_BIN_EXE_fragmint")).args(words).stdout(stdout).output().unwrap()
         };

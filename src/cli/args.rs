@@ -36,6 +36,8 @@ pub enum Command {
     Package(PackageArgs),
     /// Watch a packaged directory in the browser
     Play(PlayArgs),
+    /// Say what is wrong with a package, of any packager
+    Verify(VerifyArgs),
     /// Print what a shell needs to complete the command
     Completions(CompletionsArgs),
     /// Print the manual page
@@ -49,6 +51,7 @@ time. What cannot be represented is an error, never a guess.
 Examples:
   fragmint package 1080p.h264 720p.h264 en.aac,lang=en,name=English -o out
   fragmint play out
+  fragmint verify out
 
 'fragmint package --help' explains inputs and options.";
 
@@ -254,6 +257,52 @@ Examples:
   fragmint play out/manifest.mpd
   fragmint play out --port 9000 --hls-js node_modules/hls.js/dist/hls.min.js";
 
+/// What `fragmint verify` is asked to do.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = VERIFY_NOTES)]
+pub struct VerifyArgs {
+    /// Directory of a package, or the playlist (.m3u8) or MPD (.mpd) in it to go by
+    #[arg(value_name = "PACKAGE", required_unless_present = "rules")]
+    #[arg(value_parser = OsStringValueParser::new().try_map(directory), value_hint = ValueHint::AnyPath)]
+    pub package: Option<PathBuf>,
+
+    /// Print what is checked, and check nothing
+    #[arg(long, conflicts_with_all = ["package", "strict", "quiet", "threads"])]
+    pub rules: bool,
+
+    /// Exit with 1 for warnings too
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Print a report for programs instead of text; with --rules the rules
+    #[arg(long)]
+    pub json: bool,
+
+    /// Print findings only; --json still prints its report
+    #[arg(short, long)]
+    pub quiet: bool,
+
+    /// Threads to use, up to 256 [default: one for each processor]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(allow_negative_numbers = true)]
+    pub threads: Option<u16>,
+}
+
+const VERIFY_NOTES: &str = "\
+Reads a package of fragmint or of any other packager, HLS, DASH or both, and
+says what is wrong with it. Sources are not needed, and nothing is changed. Of a
+directory every manifest in it is read, and the receipt (fragmint.json) if there
+is one: it alone shows that payload is what was packaged.
+
+Exit codes: 0 nothing is wrong or there are warnings alone, 1 something is wrong
+or the package cannot be read, 2 the command line is wrong.
+
+Examples:
+  fragmint verify out
+  fragmint verify out/manifest.mpd --strict
+  fragmint verify out --json | jq '.findings[].message'
+  fragmint verify --rules";
+
 /// What `fragmint completions` is asked to do.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = COMPLETIONS_NOTES)]
@@ -369,6 +418,21 @@ mod tests {
     }
 
     #[test]
+    fn what_to_verify_is_named_unless_rules_are_asked_for() {
+        let verify = |line| match words(line) {
+            Ok(Command::Verify(args)) => args,
+            other => panic!("{line}: {other:?}"),
+        };
+        let args = verify("fragmint verify out");
+        assert_eq!((args.package, args.threads), (Some(PathBuf::from("out")), None));
+        assert!(![args.rules, args.strict, args.json, args.quiet].contains(&true));
+        let args = verify("fragmint verify out/manifest.mpd --strict --json --quiet --threads 2");
+        assert!(args.strict && args.json && args.quiet && args.threads == Some(2));
+        let args = verify("fragmint verify --rules --json");
+        assert!(args.rules && args.json && args.package.is_none());
+    }
+
+    #[test]
     fn standard_input_may_have_settings() {
         let args = package("fragmint package -,fps=25 a.aac - -o out");
         assert!(args.inputs[0].is_standard_input() && args.inputs[2].is_standard_input());
@@ -393,6 +457,11 @@ mod tests {
             "fragmint package a.h264,langg=en -o out",
             "fragmint play",
             "fragmint play out --port 65536",
+            "fragmint verify",
+            "fragmint verify a b",
+            "fragmint verify out --rules",
+            "fragmint verify --rules --strict",
+            "fragmint verify out --threads 0",
             "fragmint completions",
             "fragmint completions tcsh",
             "fragmint man package play",

@@ -1,7 +1,7 @@
 //! The command line: words in, one call of the library, one line about what went wrong, exit code.
 //!
-//! Exit codes: 0 done, 1 the input or the work failed, 2 the words on the command line are wrong, 128 and the number of the
-//! signal that interrupted it (130, 143). The only place with colour, a progress bar or a terminal's width.
+//! Exit codes: 0 done, 1 the input or the work failed or `verify` found something, 2 the words on the command line are wrong, 128
+//! and the number of the signal that interrupted it (130, 143). The only place with colour, a progress bar or a terminal's width.
 
 mod args;
 mod completions;
@@ -14,6 +14,7 @@ mod play;
 mod progress;
 mod streams;
 mod table;
+mod verify;
 
 use std::ffi::OsString;
 use std::fmt::Display;
@@ -37,14 +38,16 @@ pub fn run() -> ExitCode {
         Ok(command) => command,
         Err(answer) => return print_answer(&answer, words.get(1)),
     };
+    let done = |()| ExitCode::SUCCESS;
     let result = match &command {
-        Command::Package(args) => package::run(args),
-        Command::Play(args) => play::run(args),
-        Command::Completions(args) => completions::run(args),
-        Command::Man(args) => man::run(args),
+        Command::Package(args) => package::run(args).map(done),
+        Command::Play(args) => play::run(args).map(done),
+        Command::Verify(args) => verify::run(args),
+        Command::Completions(args) => completions::run(args).map(done),
+        Command::Man(args) => man::run(args).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => match error.kind() {
             ErrorKind::Interrupted => interruption::end_of_run(),
             kind => {
@@ -87,6 +90,20 @@ fn usage_error(rendered: &str, first_word: Option<&OsString>) -> String {
     let command = first_word.and_then(|word| definition.find_subcommand(word));
     let command = command.map_or(String::new(), |command| format!("{} ", command.get_name()));
     line + &format!("; see 'fragmint {command}--help'")
+}
+
+/// The threads that were asked for, or one for each processor.
+fn pool(threads: Option<u16>) -> Result<rayon::ThreadPool> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.map_or(0, usize::from))
+        .build()
+        .map_err(|error| Error::io("start the threads", std::io::Error::other(error)))
+}
+
+/// `value` as indented JSON with a line feed at the end.
+fn json(value: &impl serde::Serialize) -> Result<String> {
+    let json = serde_json::to_string_pretty(value);
+    json.map(|json| json + "\n").map_err(|error| Error::io("make the report", std::io::Error::other(error)))
 }
 
 /// Prints to stdout. A reader that went away has seen enough; a full disk has lost what somebody wanted.

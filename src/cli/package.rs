@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use fragmint::Result;
 use fragmint::hash::HashAlgorithm;
 use fragmint::io::input::Input;
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
 use fragmint::package::{self, InputRequest, IoChoice, Request};
 use fragmint::presentation::names::codec_name;
 use fragmint::time::FrameRate;
-use fragmint::{Error, Result};
 
 use super::args::{HashChoice, IoWay, PackageArgs};
 use super::input_arg::{self, InputArg};
@@ -23,12 +23,7 @@ use super::table::{self, RenditionRow, RowFormat};
 /// Packages `args.inputs` into `args.output`.
 pub fn run(args: &PackageArgs) -> Result<()> {
     input_arg::check_distinct(&args.inputs)?;
-    let threads = args.threads.map_or(0, usize::from);
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .map_err(|error| Error::io("start the threads", std::io::Error::other(error)))?;
-    let report = pool.install(|| package(args))?;
+    let report = super::pool(args.threads)?.install(|| package(args))?;
     print_report(args, &report)
 }
 
@@ -88,9 +83,7 @@ fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
 /// The report as JSON, or notices, table and a last line for people; with `--quiet` nothing.
 fn print_report(args: &PackageArgs, report: &Report) -> Result<()> {
     if args.json {
-        let json = serde_json::to_string_pretty(report)
-            .map_err(|error| Error::io("make the report", std::io::Error::other(error)))?;
-        return print(&(json + "\n"));
+        return print(&super::json(report)?);
     }
     if args.quiet {
         return Ok(());
@@ -175,7 +168,7 @@ fn format(media: &MediaReport) -> RowFormat {
 }
 
 /// Ticks as seconds with three decimals, to nearest.
-fn seconds(ticks: u64, timescale: u32) -> String {
+pub(super) fn seconds(ticks: u64, timescale: u32) -> String {
     let (ticks, timescale) = (u128::from(ticks), u128::from(timescale));
     let milliseconds = (ticks * 1000 + timescale / 2) / timescale;
     format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000)

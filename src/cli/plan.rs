@@ -141,7 +141,7 @@ fn push_cuts(text: &mut String, cuts: &[String]) {
 }
 
 /// `1 file`, `3 files`.
-fn counted(count: u64, unit: &str) -> String {
+pub fn counted(count: u64, unit: &str) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
