@@ -77,10 +77,16 @@ pub fn verify(
     let mut media = Media::read(files, &listings, progress, &mut findings);
     media.not_checked.extend(listings.iter().flat_map(|listing| &listing.not_checked));
     let mut reports: Vec<TrackReport> = Vec::new();
+    let mut reported = BTreeSet::new();
     for listing in &listings {
         let facts: Vec<_> = listing.tracks.iter().map(|track| media.facts(track)).collect();
         tracks::check(listing, &facts, &mut findings);
-        reports.extend(listing.tracks.iter().zip(&facts).map(|(track, facts)| track_report(track, facts)));
+        for (track, facts) in listing.tracks.iter().zip(&facts) {
+            // The same files in several manifests are one track. One without files is its name alone.
+            if track.segments.is_empty() || reported.insert(resources(track)) {
+                reports.push(track_report(track, facts));
+            }
+        }
     }
     tracks::check_together(&listings, &mut findings);
     let named = named(&listings);
@@ -165,6 +171,11 @@ fn named(listings: &[Listing]) -> Vec<String> {
         }
     }
     named.into_iter().collect()
+}
+
+/// The init and media segments of a track.
+fn resources(track: &ListedTrack) -> Vec<(Option<&Resource>, &Resource)> {
+    track.segments.iter().map(|s| (s.init.as_ref().or(track.init.as_ref()), &s.resource)).collect()
 }
 
 fn track_report(track: &ListedTrack, facts: &TrackFacts) -> TrackReport {
