@@ -295,7 +295,7 @@ directory every manifest in it is read, and the receipt (fragmint.json) if there
 is one: it alone shows that payload is what was packaged.
 
 Exit codes: 0 nothing is wrong or there are warnings alone, 1 something is wrong
-or the package cannot be read, 2 the command line is wrong.
+or nothing can be read, 2 the command line is wrong.
 
 Examples:
   fragmint verify out

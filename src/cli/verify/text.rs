@@ -104,6 +104,11 @@ pub fn not_checked(report: &Report, is_one_manifest: bool, colour: bool) -> Stri
     receipt.into_iter().chain(others).map(|what| format!("{label} {what}\n")).collect()
 }
 
+/// Media segments that could be read.
+pub fn segments(report: &Report) -> u64 {
+    report.tracks.iter().map(|track| track.segments).fold(0, u64::saturating_add)
+}
+
 /// `sound: 4 tracks, 48 segments, 12.3 MB, nothing found`, or how much was.
 pub fn summary(report: &Report) -> String {
     let segments = report.tracks.iter().map(|track| track.segments).fold(0, u64::saturating_add);
@@ -113,6 +118,7 @@ pub fn summary(report: &Report) -> String {
     let (errors, warnings) = (report.count(Severity::Error), report.count(Severity::Warning));
     let is_all_checked = report.receipt && report.not_checked.is_empty();
     match (errors, warnings) {
+        (0, 0) if segments == 0 => format!("nothing was checked: {read}\n"),
         (0, 0) if is_all_checked => format!("sound: {read}, nothing found\n"),
         (0, 0) => format!("sound as far as it was checked: {read}, nothing found\n"),
         (0, _) => format!("{}: {read}\n", counted(warnings, "warning")),
@@ -241,6 +247,8 @@ audio/a.m3u8           unknown            12      300           1.2 MB
         let partly = format!("sound as far as it was checked: {read}, nothing found\n");
         assert_eq!(said(&[], false, &[]), partly);
         assert_eq!(said(&[], true, &["x"]), partly);
+        let empty = Report { tracks: Vec::new(), bytes: 0, ..report(Vec::new(), true, &[]) };
+        assert_eq!(summary(&empty), "nothing was checked: 0 tracks, 0 segments, 0 B\n");
         assert_eq!(said(&[(warning, 0)], true, &[]), format!("1 warning: {read}\n"));
         assert_eq!(said(&[(error, 2)], true, &[]), format!("3 errors: {read}\n"));
         assert_eq!(said(&[(error, 0), (warning, 1)], true, &[]), format!("1 error, 2 warnings: {read}\n"));
