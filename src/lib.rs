@@ -50,7 +50,7 @@
 //! | [`time`], [`hash`], [`error`] | timescales, ticks, frame rates; the hash of a file; the one error type |
 //! | [`io`] | inputs, segment files, the output directory: beside the others, all that touches files |
 //!
-//! Apart from `io`, [`segmenter`], [`package::ingest`] and [`package::run`] everything is pure: bytes and values in, values and bytes out.
+//! Apart from `io`, [`segmenter`], [`package::ingest`], [`package::run`] and its verification everything is pure: bytes and values in, values and bytes out.
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 
