@@ -124,9 +124,10 @@ pub struct Entry {
     pub codec: Option<String>,
     /// `width` and `height` of a visual one.
     pub size: Option<(u16, u16)>,
-    /// Channels: of an audio one what the configuration says, else `channelcount`.
+    /// Channels: of an audio one what the configuration says, of lossless sound `channelcount`. `None` where manifests may
+    /// differ: a fixed `channelcount`, parametric stereo, dependent substreams.
     pub channels: Option<u16>,
-    /// Sampling rate, in the same way.
+    /// Sampling rate, in the same way; `None` where spectral band replication may make another.
     pub sample_rate: Option<u32>,
     /// `transfer_characteristics` of `colr` nclx.
     pub transfer: Option<u16>,

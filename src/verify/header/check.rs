@@ -126,7 +126,7 @@ impl Check<'_> {
                 in_order = false;
             }
             last = last.max(place);
-            if counts[place] > 1 && table[place].1 != Count::Any {
+            if (2..=KEPT).contains(&counts[place]) && table[place].1 != Count::Any {
                 let message = format!("{name} has a second box '{}'", child.kind);
                 self.add(&INIT_BOX_DUPLICATE, child.offset, message);
             }

@@ -27,7 +27,7 @@ pub(super) struct Facts {
     pub sample_rate: Option<u32>,
     /// What the fields of the sample entry have to repeat.
     pub sound: Option<Sound>,
-    /// The sample entry does not tell either: there may be more than a decoder is told of here.
+    /// What is not known of the sound, the sample entry does not tell either.
     pub is_sound_unknown: bool,
 }
 

@@ -189,12 +189,18 @@ fn read_entry(check: &mut Check<'_>, entry: &BoxRef<'_>, track: &Track<'_>) -> (
     }
     let sound = fields.sound.filter(|_| kind == Some(Kind::Audio));
     read.codec = facts.codec;
-    read.channels = facts.channels.or(sound.filter(|_| !facts.is_sound_unknown).map(|sound| sound.0));
-    read.sample_rate = facts
-        .sample_rate
-        .or(sound.filter(|sound| !facts.is_sound_unknown && sound.2 != 0).map(|sound| u32::from(sound.2)));
+    // Of other formats channelcount is often 2 whatever there is.
+    let sound = sound.filter(|_| !facts.is_sound_unknown && tells_sound(read.format));
+    read.channels = facts.channels.or(sound.map(|sound| sound.0));
+    let rate = sound.map(|sound| u32::from(sound.2)).filter(|&rate| rate != 0);
+    read.sample_rate = facts.sample_rate.or(rate);
     read.transfer = children.all(b"colr").find_map(transfer);
     (read, kind)
+}
+
+/// Formats whose sample entry says what the sound is.
+fn tells_sound(format: FourCc) -> bool {
+    matches!(&format.0, b"Opus" | b"fLaC" | b"alac" | b"ipcm" | b"fpcm")
 }
 
 /// QuickTime and what descends from it ends a list of boxes by zeros that are no box.

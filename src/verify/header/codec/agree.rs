@@ -1,5 +1,5 @@
-//! Whether a codec string that a manifest claims says the same as the one that a configuration makes (RFC 6381 and the bindings of
-//! the codecs).
+//! Whether a codec string that a manifest claims says the same as the one that a configuration makes (RFC 6381 and the
+//! bindings of the codecs).
 
 /// Whether `claimed` may stand for what is `found`.
 ///

@@ -1,5 +1,5 @@
-//! `dOps`, `dfLa`, `dac3` and `dec3`: the configurations of Opus, FLAC, AC-3 and E-AC-3 (their encapsulations in ISO BMFF; ETSI TS
-//! 102 366 annex F).
+//! `dOps`, `dfLa`, `dac3` and `dec3`: the configurations of Opus, FLAC, AC-3 and E-AC-3 (their encapsulations in ISO BMFF;
+//! ETSI TS 102 366 annex F).
 
 use super::super::check::Check;
 use super::{Facts, Sound};

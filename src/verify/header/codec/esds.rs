@@ -43,6 +43,8 @@ pub(super) fn read(check: &mut Check<'_>, record: &BoxRef<'_>, _: FourCc, facts:
         check.config(record, "there is no DecoderConfigDescriptor");
         return Ok(());
     };
+    // channelcount is 2 whatever there is (14496-14 5.6).
+    facts.is_sound_unknown = true;
     let object_type = config.u8("objectTypeIndication")?;
     let stream_type = config.u8("streamType")? >> 2;
     if stream_type != 5 {
@@ -97,8 +99,8 @@ const PS: u32 = 29;
 
 /// AudioSpecificConfig ► codec string, channels and sampling rate.
 ///
-/// The rate is that of the output where spectral band replication is signalled. Where a decoder has to find out whether
-/// there is any (a low rate, and nothing said), neither channels nor rate are known.
+/// Where spectral band replication makes another rate, or parametric stereo two channels of one, manifests are written with
+/// either: neither is taken as known. Nor is it where a decoder has to find out whether there is any (a low rate, nothing said).
 fn read_audio_specific_config(
     check: &mut Check<'_>,
     record: &BoxRef<'_>,
@@ -108,8 +110,8 @@ fn read_audio_specific_config(
     let mut r = BitReader::without_emulation_prevention(bytes, ASC_CLAUSE);
     let signalled = object_type(&mut r)?;
     facts.codec = Some(format!("mp4a.40.{signalled}"));
-    facts.is_sound_unknown = true;
-    let mut rate = sampling_frequency(check, record, &mut r)?;
+    let core_rate = sampling_frequency(check, record, &mut r)?;
+    let mut rate = core_rate;
     let configuration = r.u(4, "channelConfiguration")?;
     let mut core = signalled;
     let mut is_told = false;
@@ -130,13 +132,9 @@ fn read_audio_specific_config(
             has_ps |= extension.has_ps;
         }
     }
-    if has_ps && channels == Some(1) {
-        channels = Some(2);
-    }
-    if is_told || core != AAC_LC || rate.is_some_and(|rate| rate > 24_000) {
-        facts.channels = channels;
-        facts.sample_rate = rate;
-    }
+    let may_have_sbr = !is_told && core == AAC_LC && rate.is_some_and(|rate| rate <= 24_000);
+    facts.channels = channels.filter(|&channels| channels != 1 || !(has_ps || may_have_sbr));
+    facts.sample_rate = rate.filter(|&rate| Some(rate) == core_rate && !may_have_sbr);
     Ok(())
 }
 
@@ -174,6 +172,7 @@ fn channels_of(configuration: u32) -> Option<u16> {
         1..=6 => configuration as u16,
         7 | 12 | 14 => 8,
         11 => 7,
+        13 => 24,
         _ => return None,
     })
 }

@@ -7,7 +7,7 @@ use super::{Facts, cropped};
 use crate::bits::BitReader;
 use crate::boxes::FourCc;
 use crate::boxes::reader::BoxRef;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 const CLAUSE: &str = "ISO/IEC 14496-15 8.3.3.1";
 const SPS_CLAUSE: &str = "H.265 7.3.2.2";
@@ -53,7 +53,7 @@ pub(super) fn read(
         for _ in 0..count {
             let len = body.u16("nalUnitLength")?;
             let nal = body.take(len.into(), "nalUnit")?.rest();
-            read_nal(check, record, nal, nal_unit_type, facts);
+            read_nal(record, nal, nal_unit_type, facts)?;
         }
     }
     if !body.rest().is_empty() {
@@ -87,25 +87,25 @@ fn codec_string(format: FourCc, profile: u8, compatibility: u32, constraints: [u
     string
 }
 
-fn read_nal(check: &mut Check<'_>, record: &BoxRef<'_>, nal: &[u8], nal_unit_type: u8, facts: &mut Facts) {
+/// Checks the type of a NAL unit, and takes the size from a sequence parameter set of the base layer.
+fn read_nal(record: &BoxRef<'_>, nal: &[u8], nal_unit_type: u8, facts: &mut Facts) -> Result<()> {
+    let malformed = |what: String| Error::malformed(what, CLAUSE, "the file is damaged").at(record.offset);
     let &[first, second, ref payload @ ..] = nal else {
-        check.config(record, "a NAL unit of less than two bytes");
-        return;
+        return Err(malformed("a NAL unit of less than two bytes".to_owned()));
     };
     let found = first >> 1 & 0x3f;
     if found != nal_unit_type {
-        check.config(record, format_args!("a NAL unit of type {found} in the array of type {nal_unit_type}"));
-        return;
+        return Err(malformed(format!("a NAL unit of type {found} in the array of type {nal_unit_type}")));
     }
     let layer = (first & 1) << 5 | second >> 3;
     if found != SPS || layer != 0 {
-        return;
+        return Ok(());
     }
-    match picture_size(payload) {
-        Ok(Some(size)) => facts.sizes.push(size),
-        Ok(None) => check.config(record, "the conformance window leaves nothing of the pictures"),
-        Err(error) => check.config(record, format_args!("sequence parameter set: {}", error.kind())),
-    }
+    let size = picture_size(payload)
+        .map_err(|error| malformed(format!("sequence parameter set: {}", error.kind())))?
+        .ok_or_else(|| malformed("the conformance window leaves nothing of the pictures".to_owned()))?;
+    facts.sizes.push(size);
+    Ok(())
 }
 
 /// Width and height of the pictures in the conformance window; `None` where that is empty.

