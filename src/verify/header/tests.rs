@@ -111,6 +111,30 @@ fn what_cmaf_alone_asks_for_is_not_asked_without_its_brands() {
 }
 
 #[test]
+fn sizes_of_h265_pictures_are_known_too() {
+    let mut files = package();
+    let types = [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"hvc1"];
+    files.patch(&format!("{HEVC}/init.mp4"), &types, 32, &[0, 9]);
+    let (_, findings) = read_all(&files);
+    let sizes: Vec<_> =
+        findings.as_slice().iter().filter(|finding| finding.rule.id == INIT_SIZE.id).collect();
+    assert_eq!(sizes.len(), 1);
+    assert!(sizes[0].message.contains("says 9x234, its configuration pictures of 416x234"), "{}", sizes[0]);
+}
+
+#[test]
+fn many_boxes_cost_no_more_than_their_bytes() {
+    let mut bytes = package().0[&format!("{LARGE}/init.mp4")].clone();
+    for kind in [b"ftyp", b"moov", b"free"] {
+        let one = [b"\0\0\0\x08", &kind[..]].concat();
+        bytes.extend(one.repeat(1 << 18));
+    }
+    let mut findings = Findings::default();
+    assert!(read("init.mp4", &bytes, &mut findings).is_some());
+    assert!(findings.len() < 100, "{}", findings.len());
+}
+
+#[test]
 fn an_encrypted_entry_has_its_original_format() {
     let mut files = package();
     let path = format!("{SOUND}/init.mp4");
