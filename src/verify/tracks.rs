@@ -41,7 +41,7 @@ declare_rules! {
     MPD_NOMINAL_DURATION: Warning "mpd-nominal-duration", "ISO/IEC 23009-1 5.3.9.5 (not opened)",
         "segments that are listed by one duration differ from it, and start away from its multiples, by half of it at most";
     HLS_TIME_ZERO: Warning "hls-time-zero", "RFC 8216 6.2.4, ISO/IEC 23000-19 7.3.6 (not opened)",
-        "the tracks of a presentation start together, and where they are CMAF and not live near time 0";
+        "the tracks of a presentation start together, and near time 0 if they are CMAF and not live";
     PRESENTATION_DURATION: Error "presentation-duration", "ISO/IEC 23009-1 5.3.1.2, ISO/IEC 23000-19 7.3.6 (not opened)",
         "mediaPresentationDuration reaches to the last sample of the longest track";
     PRESENTATION_TOO_LONG: Warning "presentation-too-long", "ISO/IEC 23009-1 5.3.1.2, ISO/IEC 23000-19 7.3.6 (not opened)",
@@ -69,9 +69,9 @@ declare_rules! {
     RESOLUTION: Error "resolution", "RFC 8216 4.3.4.2, ISO/IEC 23009-1 5.3.7.2 (not opened)",
         "width and height that a manifest gives are those of the sample entry, or those scaled in one direction";
     FRAME_RATE: Warning "frame-rate", "RFC 8216 4.3.4.2, ISO/IEC 23009-1 5.3.7.2 (not opened)",
-        "a frame rate lies between those of the longest and of the shortest sample";
+        "a frame rate lies between those of the longest and of the shortest sample, or of pairs of fields";
     VIDEO_RANGE: Error "video-range", "draft-pantos-hls-rfc8216bis 4.4.6.2 (not opened)",
-        "VIDEO-RANGE is that of the transfer characteristics, and SDR where it is missing";
+        "VIDEO-RANGE is that of the transfer characteristics, HLG also where SEI says so of others, and SDR where it is missing";
     CHANNELS: Warning "channels", "RFC 8216 4.3.4.1, ISO/IEC 23009-1 5.8.5.4 (not opened)",
         "the number of channels is that of the sample entry or its configuration";
     SAMPLE_RATE: Warning "sample-rate", "ISO/IEC 23009-1 5.3.7.2 (not opened)",
@@ -106,12 +106,14 @@ pub(super) fn check(listing: &Listing, facts: &[TrackFacts], findings: &mut Find
 
 /// `a` less `b`, exactly; `None` where that does not fit.
 fn minus(a: Time, b: Time) -> Option<Time> {
-    if a.timescale == b.timescale {
-        return Some(Time::new(a.ticks.checked_sub(b.ticks)?, a.timescale));
+    // Ticks of the least common multiple, so that sums of several figures fit.
+    let (mut divisor, mut rest) = (a.timescale, b.timescale);
+    while rest > 0 {
+        (divisor, rest) = (rest, divisor % rest);
     }
-    let ticks =
-        a.ticks.checked_mul(b.timescale.into())?.checked_sub(b.ticks.checked_mul(a.timescale.into())?)?;
-    Some(Time::new(ticks, a.timescale.checked_mul(b.timescale)?))
+    let (of_a, of_b) = (b.timescale / divisor, a.timescale / divisor);
+    let ticks = a.ticks.checked_mul(of_a.into())?.checked_sub(b.ticks.checked_mul(of_b.into())?)?;
+    Some(Time::new(ticks, a.timescale.checked_mul(of_a)?))
 }
 
 /// `a` and `b`, exactly; `None` where that does not fit.
@@ -127,4 +129,18 @@ fn later(a: Time, b: Time) -> Time {
 /// What two figures on different timescales may differ by: a tick of either; nothing on one.
 fn rounding(a: u64, b: u64) -> Time {
     if a == b { Time::new(0, a) } else { Time::new(1, a.min(b)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_exact() {
+        let (a, b) = (Time::new(24_021_334_000, 1_000_000_000), Time::new(1_153_024, 48_000));
+        assert_eq!(minus(a, b), Some(Time::new(2000, 3_000_000_000)));
+        assert_eq!(plus(minus(a, b).unwrap(), b), Some(Time::new(72_064_002_000, 3_000_000_000)));
+        assert_eq!(minus(Time::new(1, u64::MAX), Time::new(1, u64::MAX - 1)), None);
+        assert_eq!(minus(Time::new(i128::MIN, 1), Time::new(1, 1)), None);
+    }
 }

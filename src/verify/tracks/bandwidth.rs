@@ -4,12 +4,12 @@
 //! between 0.5 and 1.5 target durations (RFC 8216 4.3.4.2).
 //!
 //! MPD: a player starts at any segment, on a channel of `@bandwidth`, and plays once `minBufferTime` is over (ISO/IEC
-//! 23009-1 5.3.5.2, not opened). Counted here in segments: each has to be there when it begins, a longer one than
-//! `minBufferTime` as if that were its duration, since it is played while it arrives.
+//! 23009-1 5.3.5.2, not opened). How bytes lie within a segment is not known here, so only what is certain counts: a
+//! segment has to be there as a whole when it ends.
 
 use std::collections::VecDeque;
 
-use super::{HLS_AVERAGE_BANDWIDTH, HLS_BANDWIDTH, MPD_BANDWIDTH, Track, later};
+use super::{HLS_AVERAGE_BANDWIDTH, HLS_BANDWIDTH, MPD_BANDWIDTH, Track};
 use crate::verify::findings::Findings;
 use crate::verify::listing::{Listing, Time, Variant};
 
@@ -127,23 +127,23 @@ impl Sums {
         Some(best.map(|(_, run)| run))
     }
 
-    /// The first run, by its segments from 0, whose bits a buffer of `buffer` seconds' worth of `rate` does not hold
-    /// while it leaks at `rate`. `None` where there is none, or the numbers do not fit.
-    fn overflow(&self, rate: u64, buffer: Time) -> Option<(usize, usize)> {
+    /// The first run, by its segments from 0, whose bits do not arrive at `rate` within `buffer` and its duration. `None` where
+    /// there is none, or the numbers do not fit.
+    fn starving(&self, rate: u64, buffer: Time) -> Option<(usize, usize)> {
         let rate = i128::from(rate);
         // Bits times both timescales.
         let scale = i128::from(buffer.timescale);
         let size = rate.checked_mul(buffer.ticks)?.checked_mul(self.timescale)?;
         let mut lowest: Option<(usize, i128)> = None;
-        for (index, pair) in self.before.windows(2).enumerate() {
-            let leaked = rate.checked_mul(pair[0].1)?;
-            let start = pair[0].0.checked_sub(leaked)?;
-            if lowest.is_none_or(|(_, value)| start < value) {
-                lowest = Some((index, start));
+        for (index, &(bits, ticks)) in self.before.iter().enumerate() {
+            let value = bits.checked_sub(rate.checked_mul(ticks)?)?;
+            if let Some((from, least)) = lowest
+                && value.checked_sub(least)?.checked_mul(scale)? > size
+            {
+                return Some((from, index - 1));
             }
-            let (from, value) = lowest?;
-            if pair[1].0.checked_sub(leaked)?.checked_sub(value)?.checked_mul(scale)? > size {
-                return Some((from, index));
+            if lowest.is_none_or(|(_, least)| value < least) {
+                lowest = Some((index, value));
             }
         }
         None
@@ -199,11 +199,10 @@ fn check_representation(listing: &Listing, track: Track, findings: &mut Findings
     }
     let Some(sums) = Sums::of(track) else { return };
     // A rate is rounded to a whole number.
-    let run = sums.overflow(claimed.saturating_add(1), later(buffer, track.longest_segment()));
-    if let Some((from, to)) = run {
+    if let Some((from, to)) = sums.starving(claimed.saturating_add(1), buffer) {
         let average = sums.average().unwrap_or(0);
         let message = format!(
-            "@bandwidth is {claimed} bit/s: who buffers for {} s and starts at segment {} waits for segment {}; the \
+            "@bandwidth is {claimed} bit/s: who buffers for {} s and starts at segment {} runs dry in segment {}; the \
              average is {average} bit/s",
             buffer.seconds(),
             from + 1,
@@ -243,11 +242,11 @@ mod tests {
         peak.into()
     }
 
-    fn slow_overflow(segments: &[(u64, u64)], rate: u64, buffer: u64) -> bool {
+    fn slow_starving(segments: &[(u64, u64)], rate: u64, buffer: u64) -> bool {
         (0..segments.len()).any(|from| {
             (from..segments.len()).any(|to| {
                 let bits: u64 = segments[from..=to].iter().map(|run| run.0 * 8000).sum();
-                let ticks: u64 = segments[from..to].iter().map(|run| run.1).sum();
+                let ticks: u64 = segments[from..=to].iter().map(|run| run.1).sum();
                 bits > rate * (buffer + ticks)
             })
         })
@@ -261,8 +260,8 @@ mod tests {
         ) {
             let sums = sums(&segments);
             prop_assert_eq!(sums.peak(target.into()), Some(slow_peak(&segments, target)));
-            let run = sums.overflow(rate, Time::new(buffer.into(), 1000));
-            prop_assert_eq!(run.is_some(), slow_overflow(&segments, rate, buffer));
+            let run = sums.starving(rate, Time::new(buffer.into(), 1000));
+            prop_assert_eq!(run.is_some(), slow_starving(&segments, rate, buffer));
         }
     }
 
@@ -298,10 +297,15 @@ mod tests {
             package.tracks[0].0.claims.bandwidth = Some(bandwidth);
             package.check()
         };
-        assert!(with(8000).is_empty() && with(7999).is_empty());
-        let found = with(7998);
+        // 16,000 bits within the 2 s of the buffer and the 2 s of the segment.
+        assert!(with(4000).is_empty() && with(3999).is_empty());
+        let found = with(3998);
         assert_eq!(ids(&found), ["mpd-bandwidth"]);
-        assert!(found[0].message.contains("starts at segment 3 waits for segment 3"), "{}", found[0].message);
+        assert!(
+            found[0].message.contains("starts at segment 1 runs dry in segment 3"),
+            "{}",
+            found[0].message
+        );
         assert!(with(u64::MAX).is_empty());
     }
 
@@ -310,6 +314,6 @@ mod tests {
         let segments: Vec<_> = (0..200_000).map(|index| (index % 7 * 1000, index % 3)).collect();
         let sums = sums(&segments);
         assert!(sums.peak(10).is_some_and(|peak| peak > 0));
-        assert_eq!(sums.overflow(u64::MAX / 4, Time::new(1, 1)), None);
+        assert_eq!(sums.starving(u64::MAX / 4, Time::new(1, 1)), None);
     }
 }

@@ -136,6 +136,11 @@ impl<'a> Track<'a> {
             && self.segments().all(|(_, facts)| facts.is_some())
     }
 
+    /// The list starts where the track does: the fragments of a window into it have higher numbers.
+    pub(super) fn is_from_start(self) -> bool {
+        self.first().is_some_and(|first| first.sequence_numbers.0 <= 1)
+    }
+
     /// There is a discontinuity behind its start.
     pub(super) fn is_interrupted(self) -> bool {
         self.listed.segments.iter().skip(1).any(|segment| segment.discontinuity)

@@ -16,11 +16,14 @@ pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings
     let played: Vec<_> =
         tracks.iter().copied().filter(|track| track.is_video() || track.is_audio()).collect();
     if !is_live {
-        check_start(listing, &played, findings);
         check_end(listing, &played, findings);
     }
-    if !listing.variants.is_empty() {
-        check_time_zero(listing, &played, is_live, findings);
+    // Windows into tracks start with any of their segments.
+    if played.iter().all(|track| track.is_from_start()) {
+        check_start(listing, &played, findings);
+        if !listing.variants.is_empty() {
+            check_time_zero(listing, &played, is_live, findings);
+        }
     }
 }
 
@@ -212,5 +215,9 @@ mod tests {
             track.is_live = false;
         }
         assert_eq!(package.rules(), [""; 0]);
+        package.shift(1, 2100);
+        assert_eq!(package.rules(), ["hls-time-zero", "presentation-end", "presentation-start"]);
+        package.facts(1)[0].sequence_numbers.0 = 2;
+        assert_eq!(package.rules(), ["presentation-end"], "a window");
     }
 }
