@@ -93,7 +93,7 @@ declare_rules! {
 /// Checks a presentation: `facts` are those of the listing's tracks, in its order.
 pub(super) fn check(listing: &Listing, facts: &[TrackFacts], findings: &mut Findings) {
     let tracks: Vec<_> =
-        listing.tracks.iter().zip(facts).map(|(listed, facts)| Track { listed, facts }).collect();
+        listing.tracks.iter().zip(facts).map(|(listed, facts)| Track::new(listed, facts)).collect();
     for track in &tracks {
         sequence::check(*track, findings);
         listed::check(*track, findings);

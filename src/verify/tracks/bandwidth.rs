@@ -225,7 +225,7 @@ mod tests {
             facts.duration = duration;
         }
         let (listed, facts) = &package.tracks[0];
-        Sums::of(Track { listed, facts }).unwrap()
+        Sums::of(Track::new(listed, facts)).unwrap()
     }
 
     fn slow_peak(segments: &[(u64, u64)], target: u64) -> i128 {

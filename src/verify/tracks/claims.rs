@@ -83,7 +83,7 @@ fn check_picture(file: &str, claims: &Claims, track: Track, findings: &mut Findi
 }
 
 fn check_rate(file: &str, claims: &Claims, track: Track, timescale: u32, findings: &mut Findings) {
-    let (Some(rate), Some((shortest, longest))) = (claims.frame_rate, track.sample_durations()) else {
+    let (Some(rate), Some((shortest, longest))) = (claims.frame_rate, track.sample_durations) else {
         return;
     };
     // In H.265 a field may be a sample of its own.

@@ -84,9 +84,26 @@ pub(in crate::verify) struct TrackFacts {
 pub(in crate::verify) struct Track<'a> {
     pub listed: &'a ListedTrack,
     pub facts: &'a TrackFacts,
+    /// Shortest and longest duration of a sample in ticks; `None` without samples.
+    pub sample_durations: Option<(u32, u32)>,
+    /// The longest segment in ticks, and the sum of all: each is asked for once for every other track.
+    longest: u64,
+    sum: u64,
 }
 
 impl<'a> Track<'a> {
+    pub(super) fn new(listed: &'a ListedTrack, facts: &'a TrackFacts) -> Self {
+        let mut track = Self { listed, facts, sample_durations: None, longest: 0, sum: 0 };
+        for (_, facts) in track.read() {
+            let (shortest, longest) = facts.sample_durations;
+            let so_far = track.sample_durations.unwrap_or(facts.sample_durations);
+            track.sample_durations = Some((so_far.0.min(shortest), so_far.1.max(longest)));
+            track.longest = track.longest.max(facts.duration);
+            track.sum = track.sum.saturating_add(facts.duration);
+        }
+        track
+    }
+
     pub(super) fn header(self) -> Option<&'a Header> {
         self.facts.header.as_ref()
     }
@@ -160,25 +177,19 @@ impl<'a> Track<'a> {
             .is_some_and(|header| header.brands.iter().any(|brand| matches!(&brand.0, b"cmfc" | b"cmf2")))
     }
 
-    /// Shortest and longest duration of a sample in ticks; `None` without samples.
-    pub(super) fn sample_durations(self) -> Option<(u32, u32)> {
-        self.read().map(|(_, facts)| facts.sample_durations).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
-    }
-
     /// The longest sample; 0 without samples.
     pub(super) fn longest_sample(self) -> Time {
-        self.time(self.sample_durations().map_or(0, |(_, longest)| longest.into()))
+        self.time(self.sample_durations.map_or(0, |(_, longest)| longest.into()))
     }
 
     /// The longest segment; 0 without segments.
     pub(super) fn longest_segment(self) -> Time {
-        self.time(self.read().map(|(_, facts)| facts.duration).max().unwrap_or(0).into())
+        self.time(self.longest.into())
     }
 
     /// Sum of the durations of its segments.
     pub(super) fn duration(self) -> Time {
-        let sum = self.read().map(|(_, facts)| facts.duration).fold(0, u64::saturating_add);
-        self.time(sum.into())
+        self.time(self.sum.into())
     }
 }
 

@@ -112,10 +112,13 @@ fn check_end(listing: &Listing, played: &[Track], findings: &mut Findings) {
     let Some((longest, end)) = known.reduce(|a, b| if a.1.compare(b.1).is_lt() { b } else { a }) else {
         return;
     };
+    if longest.is_interrupted() {
+        return;
+    }
     for track in played.iter().copied().filter(|track| !track.is_interrupted()) {
         let Some((_, own)) = ends(track) else { continue };
         let limit = later(longest.longest_segment(), track.longest_segment());
-        if !longest.is_interrupted() && !own.is_within(limit, end) {
+        if !own.is_within(limit, end) {
             let message = format!(
                 "{} ends at {:.6} s, {} at {:.6} s",
                 track.listed.name,

@@ -134,6 +134,22 @@ mod tests {
     }
 
     #[test]
+    fn long_tracks_beside_each_other_are_quick() {
+        // Where each pair went through all segments for each segment, this would take hours.
+        let long = |mut made: Made| {
+            let (listed, facts) = long_video(50_000);
+            (made.0.segments, made.1.segments) = (listed.segments, facts.segments);
+            made
+        };
+        let mut package = Package::hls([long(audio()), long(audio()), long(video())]);
+        package.listing.switching_sets = vec![vec![0, 1]];
+        package.listing.min_buffer_time = Some(crate::verify::listing::Time::new(2, 1));
+        package.tracks[0].0.claims.bandwidth = Some(4000);
+        package.listing.variants[0].claims.bandwidth = Some(8000);
+        assert_eq!(package.rules(), [""; 0]);
+    }
+
+    #[test]
     fn unread_and_foreign_segments_are_passed_over() {
         let mut package = Package::of([video()]);
         package.tracks[0].1.segments[2] = None;
