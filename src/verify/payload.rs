@@ -98,7 +98,7 @@ struct Look<'a> {
 /// Nothing more can be told of the segment.
 struct Stop;
 
-impl<'a> Look<'a> {
+impl Look<'_> {
     fn add(&mut self, rule: &Rule, offset: u64, message: impl Into<String>) {
         self.findings.add(rule, self.file, Some(offset), message);
     }
@@ -135,21 +135,32 @@ impl<'a> Look<'a> {
         Ok(())
     }
 
-    /// The samples that lie in the payload of their chunk and have bytes, with index, place and composition time.
-    fn samples(&self) -> impl Iterator<Item = Placed> + use<'a> {
-        let (segment, end) = (self.segment, self.end);
-        segment.chunks.iter().flat_map(move |chunk| {
-            let mut decode_time = i128::from(chunk.base_decode_time);
-            let samples = segment.samples.get(chunk.samples.clone()).unwrap_or_default();
-            chunk.samples.clone().zip(samples).filter_map(move |(index, sample)| {
-                let time = decode_time + i128::from(sample.composition_offset);
+    /// The samples that have bytes, one behind the other. Of a chunk with samples outside of its payload none is given, for
+    /// their places are wrong; nor are those that lie over others, so that every byte is looked at once.
+    fn samples(&self) -> Vec<Placed> {
+        let mut placed = Vec::with_capacity(self.segment.samples.len());
+        for chunk in &self.segment.chunks {
+            let samples = self.segment.samples.get(chunk.samples.clone()).unwrap_or_default();
+            let (first, end) = (chunk.payload.start, chunk.payload.end.min(self.end));
+            let is_inside = |sample: &Sample| {
+                let sample_end = sample.offset.checked_add(u64::from(sample.size));
+                first <= sample.offset && sample_end.is_some_and(|sample_end| sample_end <= end)
+            };
+            if !samples.iter().all(is_inside) {
+                continue;
+            }
+            let (mut filled, mut decode_time) = (first, i128::from(chunk.base_decode_time));
+            for (index, sample) in chunk.samples.clone().zip(samples) {
+                let composition_time = decode_time + i128::from(sample.composition_offset);
                 decode_time += i128::from(sample.duration);
-                let place = sample.offset..sample.offset.checked_add(u64::from(sample.size))?;
-                let inside = chunk.payload.start <= place.start && place.end <= chunk.payload.end.min(end);
-                let placed = Placed { index, sample: *sample, place, composition_time: time };
-                (inside && sample.size > 0).then_some(placed)
-            })
-        })
+                let place = sample.offset..sample.offset + u64::from(sample.size);
+                if place.start >= filled && sample.size > 0 {
+                    filled = place.end;
+                    placed.push(Placed { index, sample: *sample, place, composition_time });
+                }
+            }
+        }
+        placed
     }
 }
 

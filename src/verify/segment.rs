@@ -157,7 +157,7 @@ pub fn read(
         }
         position = top_level.end;
     }
-    chunks.finish(&mut notes, &mut segment, range.start);
+    chunks.finish(&mut notes, &mut segment, range.start, position >= end);
     if segment.samples.is_empty() {
         return None;
     }

@@ -4,7 +4,8 @@ use super::{Look, SAMPLE_SYNTAX};
 
 /// Looks at the first sample of the segment: a writer that leaves headers in does so everywhere.
 pub(super) fn check(look: &mut Look<'_>) {
-    let Some(first) = look.samples().next() else { return };
+    let samples = look.samples();
+    let Some(first) = samples.first() else { return };
     let mut head = Vec::new();
     if first.sample.size < 2 || look.read(first.place.start, 2, &mut head).is_err() {
         return;

@@ -97,6 +97,32 @@ fn a_start_code_where_a_length_belongs_is_named() {
 }
 
 #[test]
+fn where_places_are_wrong_nothing_is_looked_into() {
+    let (mut bytes, header, segment) = third(LARGE);
+    let at = bytes.windows(4).position(|window| window == b"trun").unwrap() + 12;
+    // data_offset counts past the first eight bytes of the payload.
+    bytes[at + 3] += 8;
+    assert_eq!(ids(&bytes, &header), ["segment-data-offset"]);
+    let mut over = segment.clone();
+    over.samples.iter_mut().for_each(|sample| sample.offset = segment.samples[0].offset);
+    let (bytes, ..) = third(LARGE);
+    let mut findings = Findings::default();
+    check("a", &bytes.as_slice(), &header, &over, &mut findings);
+    // The first sample alone is read as it is; the others, cut off or not, would be the same bytes again.
+    assert_eq!(findings.as_slice(), []);
+}
+
+#[test]
+fn lengths_that_make_no_sense_end_the_look_into_a_segment() {
+    let (mut bytes, header, segment) = third(LARGE);
+    for sample in &segment.samples {
+        let at = sample.offset as usize;
+        bytes[at..at + 4].fill(0xff);
+    }
+    assert_eq!(ids(&bytes, &header), ["nal-lengths"; 4]);
+}
+
+#[test]
 fn two_pictures_in_a_sample_are_told() {
     let (bytes, header, mut segment) = third(LARGE);
     let second = segment.samples.remove(1);

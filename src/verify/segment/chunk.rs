@@ -95,10 +95,17 @@ impl Chunks {
         self.is_adjacent = false;
     }
 
-    /// The end of the segment, which starts at `start`.
-    pub fn finish(&mut self, notes: &mut Notes<'_>, segment: &mut Segment, start: u64) {
-        self.without_mdat(notes, segment);
-        if !self.seen {
+    /// The end of the segment, which starts at `start`; with `is_whole` what is missing is, else that is where a box is broken,
+    /// which was told.
+    pub fn finish(&mut self, notes: &mut Notes<'_>, segment: &mut Segment, start: u64, is_whole: bool) {
+        match self.pending.take() {
+            Some(moof) if !is_whole => self.close(moof, 0..0, true, notes, segment),
+            pending => {
+                self.pending = pending;
+                self.without_mdat(notes, segment);
+            }
+        }
+        if !self.seen && is_whole {
             notes.add(&SEGMENT_BOX_MISSING, start, "the segment has no moof");
         }
     }
