@@ -51,12 +51,15 @@ pub(super) fn check<C: NalCodec>(
         misled: 0,
         head: Vec::new(),
     };
-    for placed in look.samples() {
-        if pictures.sample(&placed, look).is_err() {
+    let samples = look.samples();
+    for placed in &samples {
+        if pictures.sample(placed, look).is_err() {
             return None;
         }
     }
-    pictures.check_order(look);
+    if samples.len() == look.segment.samples.len() {
+        pictures.check_order(look);
+    }
     None
 }
 
@@ -215,20 +218,7 @@ impl<C: NalCodec> Pictures<'_, C> {
         seen: &mut Seen<C::Slice>,
         look: &mut Look<'_>,
     ) -> Result<(), Stop> {
-        let mut read = C::read_slice(&self.head, &self.sets);
-        let is_cut = |error: &crate::Error| matches!(error.kind(), ErrorKind::Truncated { .. });
-        if read.as_ref().is_err_and(is_cut) && len > HEAD {
-            look.read(offset, len.min(LONG_HEAD) as usize, &mut self.head)?;
-            read = C::read_slice(&self.head, &self.sets);
-        }
-        let slice = match read {
-            Ok(slice) => slice,
-            Err(error) => {
-                seen.broken = true;
-                self.order_known = false;
-                return self.unread_slice(&error, offset, index, look);
-            }
-        };
+        let Some(slice) = self.read_slice(offset, len, index, seen, look)? else { return Ok(()) };
         if slice.is_redundant() {
             return Ok(());
         }
@@ -270,6 +260,32 @@ impl<C: NalCodec> Pictures<'_, C> {
         Ok(())
     }
 
+    /// Reads the header of a slice; `None` if that cannot be, which is noted.
+    fn read_slice(
+        &mut self,
+        offset: u64,
+        len: u32,
+        index: usize,
+        seen: &mut Seen<C::Slice>,
+        look: &mut Look<'_>,
+    ) -> Result<Option<C::Slice>, Stop> {
+        let mut read = C::read_slice(&self.head, &self.sets);
+        let is_cut = |error: &crate::Error| matches!(error.kind(), ErrorKind::Truncated { .. });
+        if read.as_ref().is_err_and(is_cut) && len > HEAD {
+            look.read(offset, len.min(LONG_HEAD) as usize, &mut self.head)?;
+            read = C::read_slice(&self.head, &self.sets);
+        }
+        match read {
+            Ok(slice) => Ok(Some(slice)),
+            Err(error) => {
+                seen.broken = true;
+                self.order_known = false;
+                self.unread_slice(&error, offset, index, look)?;
+                Ok(None)
+            }
+        }
+    }
+
     /// A slice that cannot be read: for want of its parameter sets, or else by its syntax.
     fn unread_slice(
         &mut self,
@@ -305,6 +321,8 @@ impl<C: NalCodec> Pictures<'_, C> {
     fn judge(&mut self, placed: &Placed, seen: &Seen<C::Slice>, look: &mut Look<'_>) {
         let (index, offset) = (placed.index, placed.place.start);
         let Some(picture) = &seen.picture else {
+            // Order counts go by those of the pictures in front.
+            self.order_known = false;
             if !seen.broken {
                 look.add(&SAMPLE_PICTURE, offset, format!("sample {index} has no picture"));
             }
