@@ -1,6 +1,8 @@
 //! What was found: rule, file, place, and what is there. In the order of checking, so that the same package gives the same
 //! list; bounded, so that a hostile one does not fill the memory.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::rules::{Rule, Severity};
@@ -96,6 +98,15 @@ impl Findings {
         self.found.append(&mut others.found);
     }
 
+    /// Leaves out what is there already, word for word: two manifests that name one file have the same to say of it.
+    pub fn distinct(&mut self) {
+        let mut seen = HashSet::new();
+        self.found.retain(|finding| {
+            let what = (finding.rule.id, finding.offset, finding.file.clone(), finding.message.clone());
+            seen.insert(what)
+        });
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.found.len()
@@ -121,6 +132,24 @@ impl Findings {
 mod tests {
     use super::*;
     use crate::verify::files::FILE_MISSING;
+
+    #[test]
+    fn what_is_said_twice_stands_once_in_the_place_of_the_first() {
+        let mut findings = Findings::default();
+        for (file, offset, message) in [
+            ("a", Some(1), "x"),
+            ("b", None, "x"),
+            ("a", Some(1), "x"),
+            ("a", Some(2), "x"),
+            ("a", Some(1), "y"),
+        ] {
+            findings.add(&FILE_MISSING, file, offset, message);
+        }
+        findings.distinct();
+        let left: Vec<_> =
+            findings.as_slice().iter().map(|f| (f.file.as_str(), f.offset, f.message.as_str())).collect();
+        assert_eq!(left, [("a", Some(1), "x"), ("b", None, "x"), ("a", Some(2), "x"), ("a", Some(1), "y")]);
+    }
 
     #[test]
     fn many_of_one_rule_in_one_file_are_counted() {

@@ -91,6 +91,7 @@ pub fn verify(
     tracks::check_together(&listings, &mut findings);
     let named = named(&listings);
     let receipt = only.is_none() && receipt::check(files, &named, &mut findings);
+    findings.distinct();
     Ok(Report {
         fragmint: env!("CARGO_PKG_VERSION"),
         target: target.to_owned(),
