@@ -119,6 +119,7 @@ pub fn summary(report: &Report) -> String {
     let is_all_checked = report.receipt && report.not_checked.is_empty();
     match (errors, warnings) {
         (0, 0) if segments == 0 => format!("nothing was checked: {read}\n"),
+        (0, _) if segments == 0 => format!("nothing was checked, {}: {read}\n", counted(warnings, "warning")),
         (0, 0) if is_all_checked => format!("sound: {read}, nothing found\n"),
         (0, 0) => format!("sound as far as it was checked: {read}, nothing found\n"),
         (0, _) => format!("{}: {read}\n", counted(warnings, "warning")),
@@ -249,6 +250,8 @@ audio/a.m3u8           unknown            12      300           1.2 MB
         assert_eq!(said(&[], true, &["x"]), partly);
         let empty = Report { tracks: Vec::new(), bytes: 0, ..report(Vec::new(), true, &[]) };
         assert_eq!(summary(&empty), "nothing was checked: 0 tracks, 0 segments, 0 B\n");
+        let warned = Report { findings: vec![finding("a", warning, None, 0)], ..empty };
+        assert_eq!(summary(&warned), "nothing was checked, 1 warning: 0 tracks, 0 segments, 0 B\n");
         assert_eq!(said(&[(warning, 0)], true, &[]), format!("1 warning: {read}\n"));
         assert_eq!(said(&[(error, 2)], true, &[]), format!("3 errors: {read}\n"));
         assert_eq!(said(&[(error, 0), (warning, 1)], true, &[]), format!("1 error, 2 warnings: {read}\n"));
