@@ -8,7 +8,7 @@
 mod claim;
 mod journal;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -46,8 +46,8 @@ pub struct Run {
     top: Directory,
     /// The directories of the files, by path; a parent sorts before its children.
     directories: BTreeMap<String, Directory>,
-    /// Those of them that this run made.
-    made: HashSet<String>,
+    /// Those that this run made, be they open or not.
+    made: BTreeSet<String>,
     /// The output directory and its parents, as far as this run made them, outermost first.
     made_outside: Vec<PathBuf>,
     files: Planned,
@@ -107,7 +107,7 @@ impl Run {
         let mut run = Self {
             top,
             directories: BTreeMap::new(),
-            made: HashSet::new(),
+            made: BTreeSet::new(),
             made_outside,
             missing: AtomicUsize::new(planned.keys().filter(|path| !is_manifest(path)).count()),
             looked_again: AtomicBool::new(false),
@@ -448,7 +448,7 @@ impl Run {
             // What the killed run made stays, and its journal with it.
             return Ok(());
         }
-        for path in self.directories.keys().rev().filter(|path| self.made.contains(*path)) {
+        for path in self.made.iter().rev() {
             let (directory, name) = self.parent(path);
             directory.remove_empty_child(name)?;
         }
