@@ -1,5 +1,8 @@
 //! Where the files of a package come from, and what of them is a file of it.
 
+#[cfg(test)]
+pub(in crate::verify) mod broken;
+
 use crate::error::Error;
 use crate::io::ReadAt;
 

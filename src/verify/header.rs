@@ -1,7 +1,7 @@
 //! An init segment ► its facts, and what is wrong with it (ISO/IEC 14496-12, 23000-19 7.3 to 7.5).
 
 #[cfg(test)]
-mod broken;
+pub(in crate::verify) mod broken;
 mod check;
 mod codec;
 mod entry;

@@ -17,7 +17,7 @@ use super::rules::declare_rules;
 
 mod attributes;
 #[cfg(test)]
-mod broken;
+pub(in crate::verify) mod broken;
 mod lines;
 mod media;
 mod multivariant;

@@ -10,7 +10,7 @@
 //! | `media` | its init segment and segments; `template`, `sequence`, `index`: their names, times and ranges |
 
 #[cfg(test)]
-mod broken;
+pub(in crate::verify) mod broken;
 mod claims;
 mod index;
 mod media;

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::os::unix::fs::symlink;
 
 use super::*;
