@@ -7,7 +7,7 @@ use super::{
     sets::family,
 };
 use crate::verify::findings::Findings;
-use crate::verify::header::Header;
+use crate::verify::header::{Header, codecs_agree};
 use crate::verify::listing::{Claims, ListedFrameRate, Listing, Variant};
 
 /// More codec strings than one track or variant has.
@@ -35,11 +35,6 @@ pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings
 fn played<'a>(variant: &Variant, track: Track<'a>, tracks: &[Track<'a>]) -> Vec<Track<'a>> {
     let others = variant.audio.iter().chain(&variant.subtitles).filter_map(|&index| tracks.get(index));
     std::iter::once(track).chain(others.copied()).collect()
-}
-
-/// Whether a codec string may stand for a sample entry whose own string is `found`.
-fn codecs_agree(claimed: &str, found: &str) -> bool {
-    claimed.trim().eq_ignore_ascii_case(found)
 }
 
 fn check_codecs(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Findings) {
