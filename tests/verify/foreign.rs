@@ -146,7 +146,7 @@ ways! {
         "-f" "dash" "-seg_duration" "4" "-streaming" "1" "-frag_type" "duration" "-frag_duration" "1"
         "-adaptation_sets" "id=0,streams=v id=1,streams=a" "manifest.mpd"
     ] [] [];
-    dash_h265: "manifest.mpd" 6 ["3"] ["-f" "dash" "-seg_duration" "4" "manifest.mpd"] ["codecs"] [];
+    dash_h265: "manifest.mpd" 6 ["3"] ["-f" "dash" "-seg_duration" "4" "manifest.mpd"] [] [];
 }
 
 /// Sound and pictures in one file are no CMAF track, and what HLS allows: nobody looks, which is told.
