@@ -189,22 +189,20 @@ impl Writer<'_> {
         let list = segment.fragment(&rendition.source.samples)?.piece_list()?;
         let input = &rendition.source.input;
         let how = ReadBack { compare: self.verification.is_some(), hash: self.request.hash };
-        let hash = match self.run.keep(path, &list, input, how)? {
-            Kept::Whole(hash) => {
-                self.kept.fetch_add(1, Ordering::Relaxed);
-                hash
-            }
-            Kept::Missing => {
-                if self.run.write_segment(path, &list, input, self.way)?.way != self.way {
-                    self.other_way.store(true, Ordering::Relaxed);
-                }
-                match &self.verification {
-                    None => self.run.read_back(path, &list, input, how)?,
-                    Some(verification) => verification.check_segment(self.run, rendition, segment, || {
-                        self.run.read_back(path, &list, input, how)
-                    })?,
-                }
-            }
+        let kept = self.run.keep(path, &list, input, how)?;
+        if kept != Kept::Missing {
+            self.kept.fetch_add(1, Ordering::Relaxed);
+        } else if self.run.write_segment(path, &list, input, self.way)?.way != self.way {
+            self.other_way.store(true, Ordering::Relaxed);
+        }
+        let read_back = || match kept {
+            // It was read to see whether it could stay.
+            Kept::Whole(hash) => Ok(hash),
+            Kept::Missing => self.run.read_back(path, &list, input, how),
+        };
+        let hash = match &self.verification {
+            None => read_back()?,
+            Some(verification) => verification.check_segment(self.run, rendition, segment, read_back)?,
         };
         progress(list.len());
         Ok(hash)
