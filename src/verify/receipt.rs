@@ -59,9 +59,20 @@ const MAX_PLACES: usize = 1000;
 /// How many characters of a text of the receipt are repeated.
 const MAX_QUOTED: usize = 200;
 
-/// Checks the receipt, if there is one, and says whether there was one to compare with. `named` are the files that manifests
+/// What files were compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// There is no receipt.
+    Nothing,
+    /// Sizes alone: the receipt does not have a hash of each file, or by a function that is not known.
+    Sizes,
+    /// Every byte.
+    Hashes,
+}
+
+/// Checks the receipt, if there is one, and says what of it there was to compare with. `named` are the files that manifests
 /// name, sorted.
-pub(super) fn check(files: &dyn Files, named: &[String], findings: &mut Findings) -> bool {
+pub(super) fn check(files: &dyn Files, named: &[String], findings: &mut Findings) -> Compared {
     let mut there = Vec::new();
     let mut total = 0u64;
     match files.list() {
@@ -77,15 +88,12 @@ pub(super) fn check(files: &dyn Files, named: &[String], findings: &mut Findings
     }
     let mut places = Places { findings, left: MAX_PLACES };
     match read(files, places.findings) {
-        Some(receipt) => {
-            Comparison { files, there: &there, total, named }.run(&receipt, &mut places);
-            true
-        }
+        Some(receipt) => Comparison { files, there: &there, total, named }.run(&receipt, &mut places),
         None => {
             for path in there.iter().filter(|path| is_media_or_manifest(path) && !holds(named, path)) {
                 places.add(&FILES_UNNAMED, path, None, "no manifest names it".to_owned());
             }
-            false
+            Compared::Nothing
         }
     }
 }
@@ -140,7 +148,7 @@ struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    fn run(&self, receipt: &Receipt, places: &mut Places<'_>) {
+    fn run(&self, receipt: &Receipt, places: &mut Places<'_>) -> Compared {
         let algorithm = hash_algorithm(receipt, places.findings);
         check_tracks(receipt, places.findings);
         let listed = by_path(receipt, places.findings);
@@ -166,6 +174,8 @@ impl Comparison<'_> {
                 places.add(&RECEIPT_UNLISTED, path, None, "the receipt does not list it".to_owned());
             }
         }
+        let is_hashed = algorithm.is_some() && receipt.files.0.iter().all(|file| file.hash.is_some());
+        if is_hashed { Compared::Hashes } else { Compared::Sizes }
     }
 
     /// The files to look at, and by which function. A file that is listed by a path through a linked directory may have been

@@ -66,3 +66,14 @@ fn without_a_receipt_it_is_told_that_payload_was_not_compared() {
     assert!(said.stdout.contains("\nnot checked: whether payload is what was packaged"), "{}", said.stdout);
     assert!(said.stdout.contains("\nsound as far as it was checked: "), "{}", said.stdout);
 }
+
+#[test]
+fn a_receipt_without_hashes_is_told_of_too() {
+    let package = Package::make("no-hashes", &["examples/ladder/234p.h264".to_owned()], &["--hash", "none"]);
+    let verdict = Verdict::of(&package.root);
+    assert_eq!((verdict.code, verdict.lines()), (Some(0), Vec::new()));
+    assert_eq!(verdict.report["receipt"], true);
+    let said = verify(&[&package.root]).stdout;
+    assert!(said.contains("\nnot checked: payload by its hash"), "{said}");
+    assert!(said.contains("\nsound as far as it was checked: "), "{said}");
+}
