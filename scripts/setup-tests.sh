@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is not there yet: FFmpeg with decoders of AV1 and H.265, groff, Chromium, Node.js 18 or later, and
-# the packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs.
+# the packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs,
+# with --machine what scripts/machine-faults.sh needs: strace and the makers of ext4, xfs and btrfs.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,10 +11,12 @@ fail() {
 }
 
 with_fuzz=no
+with_machine=no
 case "$*" in
   '') ;;
   --fuzz) with_fuzz=yes ;;
-  *) fail "usage: scripts/setup-tests.sh [--fuzz]" ;;
+  --machine) with_machine=yes ;;
+  *) fail "usage: scripts/setup-tests.sh [--fuzz|--machine]" ;;
 esac
 
 has() { command -v "$1" >/dev/null; }
@@ -27,6 +30,22 @@ has_node || missing+=(nodejs npm)
 if [ "$with_fuzz" = yes ]; then
   # libFuzzer is C++.
   has c++ || missing+=(g++)
+fi
+
+if [ "$with_machine" = yes ]; then
+  # Tools of the administrator are not on everybody's path.
+  PATH=$PATH:/usr/sbin:/sbin
+  wanted=()
+  has strace || wanted+=(strace)
+  has mkfs.ext4 || wanted+=(e2fsprogs)
+  has mkfs.xfs || wanted+=(xfsprogs)
+  has mkfs.btrfs || wanted+=(btrfs-progs)
+  # What is missing then is told by the script that needs it, and is no failure.
+  if [ ${#wanted[@]} -gt 0 ] && { ! has apt-get || { [ "$(id -u)" -ne 0 ] && ! has sudo; }; }; then
+    echo "setup-tests: ${wanted[*]} cannot be installed here"
+  else
+    missing+=("${wanted[@]}")
+  fi
 fi
 
 if [ ${#missing[@]} -gt 0 ]; then
