@@ -128,7 +128,8 @@ fn sizes(bench: &Bench, quick: bool) -> Vec<u64> {
     let segments = pages(".m4s") + pages("init.mp4");
     // The journal has about as much as the receipt, which is not there yet then.
     let journal = pages("fragmint.json");
-    let mut sizes = vec![0, 4 << 10, journal, journal + (8 << 10), segments / 2, segments, 16 << 20, 40 << 20];
+    let mut sizes =
+        vec![0, 4 << 10, journal, journal + (8 << 10), segments / 2, segments, 16 << 20, 40 << 20];
     if !quick {
         let more =
             [8 << 10, 16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10, segments / 4, segments * 3 / 4];

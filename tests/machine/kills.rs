@@ -53,6 +53,8 @@ struct Place {
     output: PathBuf,
     /// What stands in the directory before a run with `--force`.
     old: Tree,
+    /// What stands there before this run: that, or nothing.
+    here: Tree,
 }
 
 pub fn run(settings: &Settings, report: &mut Report) {
@@ -64,7 +66,7 @@ pub fn run(settings: &Settings, report: &mut Report) {
         report.not_checked("kills: the command has no --resume".to_owned());
         return;
     }
-    let place = Place::new(settings);
+    let mut place = Place::new(settings);
     let mut random = Random(settings.seed.unwrap_or(SEED));
     let count = settings.count.unwrap_or(COUNT);
     report.note(format!("{count} kills, seed {}", random.0));
@@ -88,7 +90,7 @@ pub fn run(settings: &Settings, report: &mut Report) {
             at: random.share(of),
             of,
         };
-        killed += u64::from(one(&place, report, &mut random, kill));
+        killed += u64::from(one(&mut place, report, &mut random, kill));
     }
     if killed < count {
         report.problem(format!("{killed} kills met a run, of {tried}"));
@@ -113,7 +115,7 @@ impl Place {
         let mut command = old_package(&bench, &output);
         assert!(command.status().expect("it starts").success());
         let old = Tree::read(&output).expect("it was just written");
-        Self { bench, output, old }
+        Self { bench, output, old, here: Tree::default() }
     }
 }
 
@@ -148,12 +150,13 @@ fn durations(place: &Place, report: &mut Report) -> [Duration; 4] {
 }
 
 /// One kill and what follows; whether it met a run and was gone on with.
-fn one(place: &Place, report: &mut Report, random: &mut Random, kill: Kill) -> bool {
-    let (bench, output) = (&place.bench, &place.output);
-    let _ = fs::remove_dir_all(output);
+fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) -> bool {
+    let _ = fs::remove_dir_all(&place.output);
     if kill.force {
-        assert!(old_package(bench, output).status().expect("it starts").success());
+        assert!(old_package(&place.bench, &place.output).status().expect("it starts").success());
     }
+    place.here = Tree::read(&place.output).unwrap_or_default();
+    let (bench, output) = (&place.bench, &place.output);
     let mut problems = Vec::new();
     let mut words = kill.words();
     words.extend(kill.force.then_some("--force"));
@@ -266,11 +269,13 @@ impl Place {
         moved.map(|path| format!("{path} was whole and is another file now")).collect()
     }
 
-    /// Segments and init segments of the package in `tree`.
+    /// Segments and init segments of the package in `tree`. What the old package has too is none of the new one's.
     fn whole(&self, tree: &Tree) -> Vec<String> {
+        let is_old = |path: &String| tree.file(path) == self.here.file(path);
         let media = self.bench.reference.files().filter(|(path, _)| !is_manifest(path) && *path != RECEIPT);
-        let there =
-            media.filter(|(path, file)| tree.file(path).is_some_and(|found| found.bytes == file.bytes));
+        let there = media.filter(|(path, file)| {
+            tree.file(path).is_some_and(|found| found.bytes == file.bytes) && !is_old(path)
+        });
         there.map(|(path, _)| path.clone()).collect()
     }
 
