@@ -116,6 +116,9 @@ fn one_mode(settings: &Settings, report: &mut Report, bench: &Bench, mode: Mode,
     let (ended, traced) = trace(bench, &output, mode, way, "trace=file,desc,memory", None);
     let mut problems = bench.complete(&output);
     problems.extend((!ended.succeeded()).then(|| format!("{ended:?}")));
+    if mode == Mode::Durable {
+        problems.extend(durable_order(bench, &traced));
+    }
     report.row(&["nothing", "-", way, &format!("{mode:?}"), &code(&ended), "-"], problems);
     let mut kinds: Vec<&str> = CALLS.iter().map(|(call, _)| *call).collect();
     kinds.dedup();
@@ -127,6 +130,38 @@ fn one_mode(settings: &Settings, report: &mut Report, bench: &Bench, mode: Mode,
             }
         }
     }
+}
+
+/// What is wrong with the order of a run with `--durable`: each file is flushed before it is named, and every directory before the
+/// first manifest is.
+fn durable_order(bench: &Bench, traced: &[Traced]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (mut flushed, mut directories, mut manifests) = (false, std::collections::BTreeSet::new(), 0);
+    for traced in traced {
+        let flushes_file = traced.line.contains("/#");
+        match traced.call.as_str() {
+            "fsync" | "fdatasync" if flushes_file => flushed = true,
+            "fsync" => drop(directories.insert(traced.line.clone())),
+            "linkat" => {
+                let is_manifest = [".m3u8\"", ".mpd\""].iter().any(|end| traced.line.contains(end));
+                manifests += u64::from(is_manifest);
+                let all = bench.reference.names().filter(|name| bench.reference.file(name).is_none()).count();
+                if is_manifest && manifests == 1 && directories.len() <= all {
+                    problems.push(format!(
+                        "{} directories of {all} are flushed: {directories:?}",
+                        directories.len()
+                    ));
+                }
+                if !flushed {
+                    problems.push(format!("not flushed before it is named: {}", traced.line));
+                }
+                flushed = false;
+            }
+            _ => {}
+        }
+    }
+    problems.extend((manifests == 0).then(|| "no manifest was named".to_owned()));
+    problems
 }
 
 /// The numbers of the calls of this kind in the thread that makes most of them. The same number would hit other threads too, first
@@ -178,7 +213,9 @@ fn inject(
     } else {
         problems.extend(ended.problems(1, ""));
         let is_kept = REMOVING.contains(&call) || mode == Mode::Resume;
-        if !is_kept && mode != Mode::Force {
+        // The directory of a finished run could not be flushed: it is complete, and the error tells what is not known.
+        let is_done = call == "fsync" && bench.complete(&output).is_empty();
+        if !is_kept && !is_done && mode != Mode::Force {
             problems.extend(bench.taken_back(&output, None));
         }
     }
@@ -207,20 +244,41 @@ fn prepare(bench: &Bench, mode: Mode, way: &str) -> Option<std::path::PathBuf> {
             status.success().then_some(output)
         }
         Mode::Resume => {
-            let segments = bench.published(".m4s");
-            for _ in 0..50 {
-                let mut run = Running::start(bench.package(&bench.fresh("out"), &["--io", way]));
-                let stopped = run.stop_when(|| output.join(&segments[2]).exists());
-                run.send(rustix::process::Signal::KILL);
-                run.wait();
-                let left = Tree::read(&output)?;
-                if stopped && !left.names().any(|name| aftermath::is_manifest(name)) {
-                    return Some(output);
-                }
+            // One killed run for all, so that all that go on with it make the same calls.
+            let template = bench.path(&format!("killed-{way}"));
+            if !template.exists() {
+                killed(bench, way, &template)?;
             }
-            None
+            copy(&template, &output).expect("the directory is ours");
+            Some(output)
         }
     }
+}
+
+/// A directory that a run left which was killed when it had three segments.
+fn killed(bench: &Bench, way: &str, output: &Path) -> Option<()> {
+    let segments = bench.published(".m4s");
+    for _ in 0..50 {
+        let _ = fs::remove_dir_all(output);
+        let mut run = Running::start(bench.package(output, &["--io", way]));
+        let stopped = run.stop_when(|| output.join(&segments[2]).exists());
+        run.send(rustix::process::Signal::KILL);
+        run.wait();
+        if stopped && !Tree::read(output)?.names().any(|name| aftermath::is_manifest(name)) {
+            return Some(());
+        }
+    }
+    None
+}
+
+fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if entry.file_type()?.is_dir() { copy(&from, &to)? } else { fs::copy(from, to).map(|_| ())? }
+    }
+    Ok(())
 }
 
 /// Runs behind strace; gives the calls that are about this directory, or populate a mapping.

@@ -48,6 +48,17 @@ impl Kill {
     }
 }
 
+/// What the kill came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    /// It ended the run, and the run was gone on with.
+    Killed,
+    /// It ended the run, which could not be gone on with.
+    Refused,
+    /// The run was over.
+    Over,
+}
+
 struct Place {
     bench: Bench,
     output: PathBuf,
@@ -70,7 +81,7 @@ pub fn run(settings: &Settings, report: &mut Report) {
     let mut random = Random(settings.seed.unwrap_or(SEED));
     let count = settings.count.unwrap_or(COUNT);
     report.note(format!("{count} kills, seed {}", random.0));
-    let durations = durations(&place, report);
+    let mut durations = durations(&place, report);
     let (mut killed, mut tried) = (0, 0);
     while killed < count && tried < count * 4 {
         let case = tried as usize;
@@ -90,7 +101,10 @@ pub fn run(settings: &Settings, report: &mut Report) {
             at: random.share(of),
             of,
         };
-        killed += u64::from(one(&mut place, report, &mut random, kill));
+        let met = one(&mut place, report, &mut random, kill);
+        killed += u64::from(met == Met::Killed);
+        // Runs are as fast as the machine has time for them: the instants follow.
+        durations[case % 4] = of.mul_f64(if met == Met::Over { 0.9 } else { 1.02 });
     }
     if killed < count {
         report.problem(format!("{killed} kills met a run, of {tried}"));
@@ -149,8 +163,8 @@ fn durations(place: &Place, report: &mut Report) -> [Duration; 4] {
     })
 }
 
-/// One kill and what follows; whether it met a run and was gone on with.
-fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) -> bool {
+/// One kill and what follows.
+fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) -> Met {
     let _ = fs::remove_dir_all(&place.output);
     if kill.force {
         assert!(old_package(&place.bench, &place.output).status().expect("it starts").success());
@@ -168,7 +182,6 @@ fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) 
     problems.extend(place.left(kill.force));
     let mut before = Tree::read(output).unwrap_or_default();
     let has_journal = before.has(JOURNAL);
-    let mut counts = kill.between != Between::OtherInput;
     match kill.between {
         Between::OtherInput if has_journal => {
             problems.extend(place.other_input(&kill));
@@ -177,9 +190,8 @@ fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) 
             problems.extend((!again.succeeded()).then(|| format!("--force after it: {again:?}")));
             problems.extend(bench.complete(output));
             report.row(&place.columns(&kill, &before, "-"), problems);
-            return false;
+            return if met { Met::Refused } else { Met::Over };
         }
-        Between::OtherInput => counts = true,
         Between::OtherOption if has_journal => problems.extend(place.other_option(&kill)),
         Between::KilledAgain if has_journal => {
             let mut words = kill.words();
@@ -194,7 +206,7 @@ fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) 
     }
     let code = place.resume(&kill, &before, &mut problems);
     report.row(&place.columns(&kill, &before, &code), problems);
-    met && counts
+    if met { Met::Killed } else { Met::Over }
 }
 
 /// A run that is stopped at its instant, and killed then.
