@@ -19,16 +19,14 @@ use faulted::tree::Tree;
 use faulted::{Bench, Ended, JOURNAL, RECEIPT, Running, WAYS, binary, has, is_root, open_to_all, repeated};
 
 /// How often a run is started again that was not at its stage when it was stopped.
-const ATTEMPTS: usize = 40;
+const ATTEMPTS: usize = 100;
 
-/// Three tracks of a minute and more, in segments of two seconds.
+/// Many small tracks: 68 segments to be met between, and 19 manifests, so that a run is met between these too.
 static BENCH: LazyLock<Bench> = LazyLock::new(|| {
-    let streams = [
-        ("360p.h264", repeated("360p.h264", 2)),
-        ("234p.h264", repeated("234p.h264", 2)),
-        ("en.aac", repeated("en.aac", 2)),
-    ];
-    Bench::new(&streams, &["--segment-duration", "2", "--quiet", "--threads", "1"])
+    let names: Vec<_> = (1..=16).map(|number| format!("{number:02}.aac")).collect();
+    let audio = names.iter().map(|name| (name.as_str(), repeated("de.aac", 1)));
+    let streams: Vec<_> = [("234p.h264", repeated("234p.h264", 1))].into_iter().chain(audio).collect();
+    Bench::new(&streams, &["--segment-duration", "6", "--quiet", "--threads", "1"])
 });
 
 /// What a run has done when something happens to it.

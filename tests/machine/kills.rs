@@ -17,6 +17,9 @@ use crate::report::{Report, code};
 const COUNT: u64 = 200;
 const SEED: u64 = 20_261_123;
 
+/// The journal that is to replace the one of the old package.
+const REPLACING: &str = ".fragmint.journal.part";
+
 /// What is tried between the kill and the going on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Between {
@@ -254,7 +257,9 @@ impl Place {
         let mut problems = Vec::new();
         for (path, file) in tree.files() {
             let is = |whole: &Tree| whole.file(path).is_some_and(|whole| whole.bytes == file.bytes);
-            if is_temporary(path) {
+            if path == REPLACING && force {
+                // No file appears in the place of another without a name of its own for a moment. It is gone in the end.
+            } else if is_temporary(path) {
                 problems.push(format!("{path} is left"));
             } else if path != JOURNAL && path != RECEIPT && !is(reference) && !(force && is(&self.old)) {
                 problems.push(format!("{path} is not whole"));
