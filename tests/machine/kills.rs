@@ -41,6 +41,8 @@ struct Kill {
     /// Over an older package of other segments.
     force: bool,
     between: Between,
+    /// The instant counts from the journal's appearance, else from the start.
+    writing: bool,
     at: Duration,
     of: Duration,
 }
@@ -73,7 +75,7 @@ struct Place {
 
 pub fn run(settings: &Settings, report: &mut Report) {
     report.columns(
-        "way\tthreads\tforce\tbetween\tkilled at ms\tof ms\tleft\tkept\tmissing bytes\tnew bytes\tresumed",
+        "way\tthreads\tforce\tbetween\tcounted from\tkilled at ms\tof ms\tleft\tkept\tmissing bytes\tnew bytes\tresumed",
     );
     let help = std::process::Command::new(crate::faulted::binary()).args(["package", "--help"]).output();
     if !String::from_utf8_lossy(&help.expect("it starts").stdout).contains("--resume") {
@@ -84,12 +86,15 @@ pub fn run(settings: &Settings, report: &mut Report) {
     let mut random = Random(settings.seed.unwrap_or(SEED));
     let count = settings.count.unwrap_or(COUNT);
     report.note(format!("{count} kills, seed {}", random.0));
-    let mut durations = durations(&place, report);
+    let durations = durations(&place, report);
+    let mut durations: Vec<_> = durations.iter().chain(&durations).copied().collect();
     let (mut killed, mut tried) = (0, 0);
     while killed < count && tried < count * 4 {
         let case = tried as usize;
         tried += 1;
-        let of = durations[case % 4];
+        // Three of four fall into the writing, which has lengths of its own.
+        let writing = case % 4 != case / 4 % 4;
+        let of = durations[case % 4 + if writing { 4 } else { 0 }];
         let kill = Kill {
             way: WAYS[case % 2],
             threads: ["1", "2"][case / 2 % 2],
@@ -101,13 +106,15 @@ pub fn run(settings: &Settings, report: &mut Report) {
                 2 | 6 | 9 => Between::KilledAgain,
                 _ => Between::Nothing,
             },
+            writing,
             at: random.share(of),
             of,
         };
         let met = one(&mut place, report, &mut random, kill);
         killed += u64::from(met == Met::Killed);
         // Runs are as fast as the machine has time for them: the instants follow.
-        durations[case % 4] = of.mul_f64(if met == Met::Over { 0.9 } else { 1.02 });
+        durations[case % 4 + if writing { 4 } else { 0 }] =
+            of.mul_f64(if met == Met::Over { 0.9 } else { 1.02 });
     }
     if killed < count {
         report.problem(format!("{killed} kills met a run, of {tried}"));
@@ -177,7 +184,11 @@ fn one(place: &mut Place, report: &mut Report, random: &mut Random, kill: Kill) 
     let mut problems = Vec::new();
     let mut words = kill.words();
     words.extend(kill.force.then_some("--force"));
-    let mut killed = Killed::after(bench.package(output, &words), kill.at);
+    let command = bench.package(output, &words);
+    let mut killed = match kill.writing {
+        true => Killed::after_journal(command, kill.at, output),
+        false => Killed::after(command, kill.at),
+    };
     if kill.between == Between::SecondProcess {
         problems.extend(killed.second_process(bench, output));
     }
@@ -222,6 +233,17 @@ impl Killed {
         let start = Instant::now();
         let run = Running::start(command);
         std::thread::sleep(at.saturating_sub(start.elapsed()));
+        Self { run }
+    }
+
+    /// The same, counted from the instant at which the journal of this run is there: most of a run reads, and has nothing to lose.
+    fn after_journal(command: std::process::Command, at: Duration, output: &Path) -> Self {
+        let mut run = Running::start(command);
+        // As it is stopped there for a moment, that is the instant to count from.
+        if run.stop_when(|| output.join(JOURNAL).exists()) {
+            run.go_on();
+            std::thread::sleep(at);
+        }
         Self { run }
     }
 
@@ -384,7 +406,7 @@ impl Place {
         problems.into_iter().map(|problem| format!("{other:?}: {problem}")).collect()
     }
 
-    fn columns(&self, kill: &Kill, before: &Tree, resumed: &str) -> [String; 11] {
+    fn columns(&self, kill: &Kill, before: &Tree, resumed: &str) -> [String; 12] {
         let (missing, new) = self.amounts(before);
         let segments = before.names().filter(|path| path.ends_with(".m4s")).count();
         let left = match (before.has(RECEIPT), before.has(JOURNAL)) {
@@ -401,6 +423,7 @@ impl Place {
             kill.threads.to_owned(),
             if kill.force { "yes" } else { "no" }.to_owned(),
             format!("{:?}", kill.between),
+            if kill.writing { "journal" } else { "start" }.to_owned(),
             milliseconds(kill.at),
             milliseconds(kill.of),
             left,
