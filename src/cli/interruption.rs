@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use fragmint::{Error, Result};
@@ -52,6 +52,13 @@ impl Interruption {
         *self.writing.lock().unwrap_or_else(PoisonError::into_inner) = true;
         &self.stop
     }
+}
+
+/// Makes a write past the limit for the size of a file an error instead of a signal that ends the process: also one of an error
+/// line to a file.
+pub fn survive_file_size_limit() {
+    // Any handler will do. Where none can be set, the writes that ask for the limit first are safe all the same.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
 }
 
 /// Ends the process where nothing has to be cleared up, or nobody wants to wait for it.

@@ -33,6 +33,7 @@ const USAGE: u8 = 2;
 
 /// Runs the command named by the process's arguments.
 pub fn run() -> ExitCode {
+    interruption::survive_file_size_limit();
     let words: Vec<_> = std::env::args_os().collect();
     let command = match args::parse(words.iter().cloned()) {
         Ok(command) => command,

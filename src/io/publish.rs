@@ -142,6 +142,7 @@ impl Run {
                 journal.replaces = old.paths().cloned().collect();
                 // From here on this journal names what is left of the old run, whatever happens.
                 let id = replace_bytes(top, JOURNAL, &journal.to_json())?;
+                self.sync_directories()?;
                 old.remove()?;
                 self.journal = Some(id);
             }
@@ -151,7 +152,9 @@ impl Run {
             }
             Found::Finished => self.origin = Origin::Finished,
         }
-        self.make_directories()
+        self.make_directories()?;
+        // The journal's name, before anything that it names.
+        self.sync_directories()
     }
 
     /// Says whether [`Run::claim`] would take the directory as it is now, and changes nothing. Whether it can be made or
@@ -166,6 +169,11 @@ impl Run {
             return Ok(());
         }
         examine(&Directory::open(claim.path)?, claim, &planned).map(drop)
+    }
+
+    /// Where a file of the run is.
+    pub fn path_of(&self, path: &str) -> PathBuf {
+        self.top.path.join(path)
     }
 
     /// The file system that holds the directory.
@@ -250,6 +258,9 @@ impl Run {
             self.look_again()?;
             self.sync_directories()?;
             self.looked_again.store(true, Ordering::Release);
+        } else if is_manifest(path) && !path.contains('/') {
+            // It may name media playlists in directories of their own.
+            self.sync_directories()?;
         }
         self.publish(path, |file| file.write_bytes(bytes))
     }
@@ -295,7 +306,8 @@ impl Run {
     ///
     /// # Errors
     /// `Conflict` if a planned file was not published, or is not what was published any more, or if a finished package has
-    /// another receipt; `Io`. Then the run is taken back.
+    /// another receipt; `Io`. Then the run is taken back, unless only the flush after the last file failed: then the package is
+    /// complete, and may not be on the medium.
     pub fn finish(mut self, receipt: &[u8]) -> Result<()> {
         if let Some((path, _)) = self.files.iter().find(|(_, placed)| placed.get().is_none()) {
             let what = "the file was planned and is not there at the end of the run";

@@ -31,6 +31,7 @@ impl Verification {
     /// Reads an init segment that was published, and keeps what it says.
     pub(super) fn check_init(&self, run: &Run, rendition: &RenditionPlan) -> Result<()> {
         let path = rendition.init_path();
+        let in_file = |what: &str| not_as_planned(run, &path, what);
         let mut findings = Findings::default();
         let read = self.timed(|| {
             let source = run.open(&path)?;
@@ -38,8 +39,8 @@ impl Verification {
             source.read_at(0, &mut bytes)?;
             Ok(header::read(&path, &bytes, &mut findings))
         })?;
-        require_none(&findings)?;
-        let header = read.ok_or_else(|| not_as_planned(&path, "it cannot be read as an init segment"))?;
+        require_none(&findings, &in_file)?;
+        let header = read.ok_or_else(|| in_file("it cannot be read as an init segment"))?;
         let timescale = rendition.packaged.timescale().get();
         if header.timescale != timescale || header.entry.codec.as_deref() != Some(rendition.packaged.codec())
         {
@@ -49,7 +50,7 @@ impl Verification {
                 header.entry.codec,
                 rendition.packaged.codec()
             );
-            return Err(not_as_planned(&path, &what));
+            return Err(in_file(&what));
         }
         self.headers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(path, header.into());
         Ok(())
@@ -64,6 +65,7 @@ impl Verification {
         read_back: impl FnOnce() -> Result<Option<String>>,
     ) -> Result<Option<String>> {
         let path = rendition.segment_path(planned);
+        let in_file = |what: &str| not_as_planned(run, &path, what);
         let bytes = rendition.packaged.segments()[planned.number.get() as usize - 1].bytes;
         self.count(bytes);
         self.timed(|| {
@@ -71,14 +73,14 @@ impl Verification {
             let headers = self.headers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             let header = headers.get(&rendition.init_path()).cloned();
             drop(headers);
-            let header = header.ok_or_else(|| not_as_planned(&path, "its init segment was not read"))?;
+            let header = header.ok_or_else(|| in_file("its init segment was not read"))?;
             let source = run.open(&path)?;
             let mut findings = Findings::default();
             let read = segment::read(&path, &source, 0..source.len(), &header, &mut findings);
-            require_none(&findings)?;
-            let read = read.ok_or_else(|| not_as_planned(&path, "it cannot be read as a media segment"))?;
+            require_none(&findings, &in_file)?;
+            let read = read.ok_or_else(|| in_file("it cannot be read as a media segment"))?;
             match difference(&read, planned, &rendition.source.samples.samples[planned.samples.clone()]) {
-                Some(what) => Err(not_as_planned(&path, &what)),
+                Some(what) => Err(in_file(&what)),
                 None => Ok(hash),
             }
         })
@@ -147,16 +149,18 @@ fn difference(read: &segment::Segment, planned: &SegmentPlan, samples: &[Sample]
 }
 
 /// An error out of the first finding.
-fn require_none(findings: &Findings) -> Result<()> {
-    match findings.as_slice().first() {
-        None => Ok(()),
-        Some(finding) => Err(not_as_planned(&finding.file, &finding.to_string())),
-    }
+fn require_none(findings: &Findings, in_file: &dyn Fn(&str) -> Error) -> Result<()> {
+    let Some(finding) = findings.as_slice().first() else { return Ok(()) };
+    let error = in_file(&format!("{} ({}, {})", finding.message, finding.rule.id, finding.rule.clause));
+    Err(match finding.offset {
+        Some(offset) => error.at(offset),
+        None => error,
+    })
 }
 
 /// A file that was read back and is not what it has to be.
-fn not_as_planned(path: &str, what: &str) -> Error {
-    let what = format!("{what}; nothing was published, please report this with the command and its inputs");
+fn not_as_planned(run: &Run, path: &str, what: &str) -> Error {
+    let what = format!("{what}; nothing was published: run again, and report it if it stays");
     let source = std::io::Error::new(std::io::ErrorKind::InvalidData, what);
-    Error::io("verify the published file", source).in_file(std::path::Path::new(path))
+    Error::io("verify the published file", source).in_file(&run.path_of(path))
 }
