@@ -6,8 +6,7 @@
 use std::fs::File;
 
 use super::directory::{Directory, Entry};
-use super::fault::{self, Operation};
-use super::{ReadAt, retry};
+use super::{ReadAt, read_exact_at};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
 use crate::hash::{FileHasher, HashAlgorithm};
@@ -116,20 +115,9 @@ impl ReadAt for Output {
         self.len
     }
 
-    fn read_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> Result<()> {
-        while !buffer.is_empty() {
-            let read = fault::check(Operation::Read)
-                .and_then(|()| retry(|| rustix::io::pread(&self.file, &mut *buffer, offset)));
-            match read {
-                Ok(0) => return Err(differs(format!("it ends, it had {} bytes", self.len)).at(offset)),
-                Ok(read) => {
-                    buffer = &mut buffer[read..];
-                    offset += read as u64;
-                }
-                Err(e) => return Err(Error::io("read the published file back", e).at(offset)),
-            }
-        }
-        Ok(())
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let ended = |at, _| differs(format!("it ends, it had {} bytes", self.len)).at(at);
+        read_exact_at(&self.file, offset, buffer, ended, |e| Error::io("read the published file back", e))
     }
 }
 

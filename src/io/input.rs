@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::map::{Gathered, InputMap};
-use super::{ReadAt, refused, retry, spool};
+use super::{ReadAt, read_exact_at, refused, retry, spool};
 use crate::error::{Error, ErrorKind, Result};
 use crate::hash::ContentHash;
 
@@ -256,19 +256,9 @@ impl ReadAt for Input {
         self.identity.size
     }
 
-    fn read_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> Result<()> {
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.require_inside(offset, buffer.len() as u64)?;
-        while !buffer.is_empty() {
-            match retry(|| rustix::io::pread(&self.file, &mut *buffer, offset)) {
-                Ok(0) => return Err(self.ended(offset, buffer.len() as u64)),
-                Ok(read) => {
-                    buffer = &mut buffer[read..];
-                    offset += read as u64;
-                }
-                Err(e) => return Err(self.unreadable(e).at(offset)),
-            }
-        }
-        Ok(())
+        read_exact_at(&self.file, offset, buffer, |at, left| self.ended(at, left), |e| self.unreadable(e))
     }
 }
 

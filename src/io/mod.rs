@@ -88,6 +88,30 @@ fn retry<T>(mut call: impl FnMut() -> rustix::io::Result<T>) -> rustix::io::Resu
     }
 }
 
+/// Fills `buffer` with the bytes of a file from `offset` on. `ended` makes the error of a file that ends before that, at the
+/// offset where it does, with so many bytes missing; `failed` that of the system.
+fn read_exact_at(
+    file: &std::fs::File,
+    mut offset: u64,
+    mut buffer: &mut [u8],
+    ended: impl Fn(u64, u64) -> Error,
+    failed: impl Fn(rustix::io::Errno) -> Error,
+) -> Result<()> {
+    while !buffer.is_empty() {
+        let read = fault::check(fault::Operation::Read)
+            .and_then(|()| retry(|| rustix::io::pread(file, &mut *buffer, offset)));
+        match read {
+            Ok(0) => return Err(ended(offset, buffer.len() as u64)),
+            Ok(read) => {
+                buffer = &mut buffer[read..];
+                offset = offset.saturating_add(read as u64);
+            }
+            Err(e) => return Err(failed(e).at(offset)),
+        }
+    }
+    Ok(())
+}
+
 /// A source of bytes that is read by position, from several threads.
 pub trait ReadAt: Sync {
     /// Bytes of the source.

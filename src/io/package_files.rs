@@ -12,8 +12,7 @@ use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::directory::{Directory, Entry};
-use super::fault::{self, Operation};
-use super::{ReadAt, retry};
+use super::{ReadAt, read_exact_at, retry};
 use crate::error::{Error, ErrorKind, Result};
 use crate::verify::files::{FileEntry, Files, OpenError};
 
@@ -201,23 +200,12 @@ impl ReadAt for PackageFile {
         self.len
     }
 
-    fn read_at(&self, mut offset: u64, mut buffer: &mut [u8]) -> Result<()> {
-        while !buffer.is_empty() {
-            let read = fault::check(Operation::Read)
-                .and_then(|()| retry(|| rustix::io::pread(&self.file, &mut *buffer, offset)));
-            match read {
-                Ok(0) => {
-                    let what = format!("it ends, {} bytes were there", self.len);
-                    return Err(Error::new(ErrorKind::Changed { what: what.into() }).at(offset));
-                }
-                Ok(read) => {
-                    buffer = &mut buffer[read..];
-                    offset = offset.saturating_add(read as u64);
-                }
-                Err(e) => return Err(Error::io("read the file", e).at(offset)),
-            }
-        }
-        Ok(())
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        let ended = |at, _| {
+            let what = format!("it ends, {} bytes were there", self.len);
+            Error::new(ErrorKind::Changed { what: what.into() }).at(at)
+        };
+        read_exact_at(&self.file, offset, buffer, ended, |e| Error::io("read the file", e))
     }
 }
 

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::io::fault::{self, Operation};
 
 /// A directory `package` with a `secret` beside it.
 struct Place(tempfile::TempDir);
@@ -244,8 +245,8 @@ proptest! {
     /// Names and links of few parts, so that they meet: both ways answer the same, and never with the secret.
     #[test]
     fn both_ways_answer_the_same_and_never_lead_out(
-        links in prop::collection::vec("(/|\\.\\./)?(\\.|\\.\\.|l0|l1|l2|video|a)(/(\\.\\.|l0|l1|l2|secret|init.mp4|package)){0,2}/?", 3),
-        paths in prop::collection::vec("(\\.\\.|l0|l1|l2|video|a)(/(\\.|\\.\\.|l0|l1|l2|a|secret|init.mp4|package)){0,4}/?", 1..16),
+        links in prop::collection::vec("(/|\\.\\./)?(\\.|\\.\\.|l0|l1|l2|video|a)(/(\\.\\.|l0|l1|l2|secret|init\\.mp4|package)){0,2}/?", 3),
+        paths in prop::collection::vec("(\\.\\.|l0|l1|l2|video|a)(/(\\.|\\.\\.|l0|l1|l2|a|secret|init\\.mp4|package)){0,4}/?", 1..16),
     ) {
         let place = Place::new();
         for (index, target) in links.iter().enumerate() {
