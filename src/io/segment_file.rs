@@ -167,6 +167,15 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
     /// # Errors
     /// `Io` if a file of that name exists, which stays as it is, or if the file system refuses.
     pub fn publish(&mut self) -> Result<Published> {
+        self.publish_by(|file| if file.partial { file.rename() } else { file.link(file.name.as_ref()) })
+    }
+
+    /// As [`Self::publish`], in the place of whatever file has the name: one or the other is there at any time.
+    fn replace(&mut self) -> Result<Published> {
+        self.publish_by(Self::rename_over)
+    }
+
+    fn publish_by(&mut self, put: impl FnOnce(&mut Self) -> rustix::io::Result<()>) -> Result<Published> {
         if let Some(published) = self.published {
             return Ok(published);
         }
@@ -179,17 +188,16 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
         if self.directory.borrow().durable {
             sync(&self.file).map_err(|e| self.named(refused("put the file on the disk", e)))?;
         }
-        let named = if self.partial { self.rename() } else { self.link() };
-        named.map_err(|e| self.named(refused("publish the file", e)))?;
+        put(self).map_err(|e| self.named(refused("publish the file", e)))?;
         let published = Published { bytes: self.len, way: self.way, id: found.id };
         self.published = Some(published);
         Ok(published)
     }
 
-    fn link(&self) -> rustix::io::Result<()> {
+    fn link(&self, name: &str) -> rustix::io::Result<()> {
         use std::os::fd::AsRawFd as _;
         let unnamed = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-        let (directory, name) = (&self.directory.borrow().fd, self.name.as_ref());
+        let directory = &self.directory.borrow().fd;
         fault::check(Operation::Link)?;
         match rustix::fs::linkat(CWD, unnamed, directory, name, AtFlags::SYMLINK_FOLLOW) {
             // Where /proc is not mounted; allowed to root, and on newer kernels to whoever opened the file.
@@ -211,6 +219,19 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
             Err(Errno::INVAL | Errno::NOSYS) => self.link_partial(),
             answer => answer.map(|()| self.partial = false),
         }
+    }
+
+    fn rename_over(&mut self) -> rustix::io::Result<()> {
+        let partial = partial_name(self.name.as_ref());
+        if !self.partial {
+            self.link(&partial)?;
+            self.partial = true;
+        }
+        let directory = &self.directory.borrow().fd;
+        fault::check(Operation::Link)?;
+        rustix::fs::renameat(directory, &partial, directory, self.name.as_ref())?;
+        self.partial = false;
+        Ok(())
     }
 
     /// For file systems whose rename can only replace. A reserved name that cannot be removed here is left to the drop: the
@@ -250,18 +271,12 @@ pub(super) fn sync(file: &File) -> rustix::io::Result<()> {
 /// As [`publish_bytes`]; then the old one is there.
 pub(super) fn replace_bytes(directory: &Directory, name: &str, bytes: &[u8]) -> Result<FileId> {
     let partial = partial_name(name);
-    let named = |action, e| refused(action, e).in_file(&directory.path.join(name));
+    let named = |e| refused("remove a partial file", e).in_file(&directory.path.join(name));
     // Left by a process that was killed here.
-    directory.remove_file(&partial).map_err(|e| named("remove a partial file", e))?;
-    let published = publish_bytes(directory, &partial, bytes)?;
-    let renamed = fault::check(Operation::Link)
-        .and_then(|()| rustix::fs::renameat(&directory.fd, &partial, &directory.fd, name));
-    renamed.map_err(|e| {
-        // The error of the renaming is the one to tell.
-        let _ = directory.remove_file(&partial);
-        named("publish the file", e)
-    })?;
-    Ok(published.id)
+    directory.remove_file(&partial).map_err(named)?;
+    let mut file = SegmentFile::create(directory, name)?;
+    file.write_bytes(bytes)?;
+    Ok(file.replace()?.id)
 }
 
 /// Publishes a small file whole: an init segment, a playlist.

@@ -7,6 +7,8 @@ use crate::io::input::Identity;
 use crate::io::old_run::OldRun;
 use crate::scan::SourceRange;
 
+mod removal;
+
 /// A place for an output directory, and one input.
 struct Place {
     directory: tempfile::TempDir,
