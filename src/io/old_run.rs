@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::input::FileId;
-use super::publish::{JOURNAL, RECEIPT, REMEDY, is_manifest, read_list};
+use super::publish::{JOURNAL, RECEIPT, REMEDY, read_list, removal_rank};
 use super::refused;
 use super::segment_file::partial_name;
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ impl<'d> OldRun<'d> {
     /// The files in the order of their removal.
     pub(super) fn order(&self) -> Vec<&str> {
         let mut order: Vec<_> = self.files.iter().map(String::as_str).collect();
-        order.sort_by_key(|path| !is_manifest(path));
+        order.sort_by_key(|path| removal_rank(path));
         order
     }
 

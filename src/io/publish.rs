@@ -37,6 +37,12 @@ pub fn is_manifest(path: &str) -> bool {
     [".m3u8", ".mpd"].iter().any(|extension| path.ends_with(extension))
 }
 
+/// Sorts paths in the order in which files are to go: manifests before what they name, those that name others, which lie
+/// nearest to the top, before these.
+pub(super) fn removal_rank(path: &str) -> (bool, usize) {
+    (!is_manifest(path), path.matches('/').count())
+}
+
 /// A run that has the output directory for itself.
 ///
 /// Files may be published from several threads. Dropping it before [`Run::finish`] removes the files and directories that it
@@ -476,7 +482,9 @@ impl Run {
     /// Removes the files that this run published, of those with such a path.
     fn remove_own(&self, which: impl Fn(&str) -> bool) -> rustix::io::Result<()> {
         let placed = self.files.iter().filter_map(|(path, slot)| Some((path, slot.get()?)));
-        for (path, placed) in placed.filter(|(path, placed)| !placed.kept && which(path)) {
+        let mut own: Vec<_> = placed.filter(|(path, placed)| !placed.kept && which(path)).collect();
+        own.sort_by_key(|(path, _)| removal_rank(path));
+        for (path, placed) in own {
             let (directory, name) = self.parent(path);
             directory.remove_own(name, placed.id)?;
         }
