@@ -130,6 +130,17 @@ impl Directory {
         retry(|| rustix::fs::fsync(&self.fd))
     }
 
+    /// [`Self::sync`], if the directory is a durable one.
+    ///
+    /// # Errors
+    /// `Io` with the path of the directory.
+    pub(super) fn sync_if_durable(&self) -> Result<()> {
+        if !self.durable {
+            return Ok(());
+        }
+        self.sync().map_err(|e| refused("put the directory on the disk", e).in_file(&self.path))
+    }
+
     /// The names in it, sorted, without `.` and `..`. Names that are not UTF-8 are shown with replacement characters.
     pub(super) fn names(&self) -> rustix::io::Result<Vec<String>> {
         let mut names = Vec::new();

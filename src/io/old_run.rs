@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::directory::Directory;
 use super::input::FileId;
-use super::publish::{JOURNAL, RECEIPT, REMEDY, read_list, removal_rank};
+use super::publish::{JOURNAL, RECEIPT, REMEDY, is_manifest, read_list, removal_rank};
 use super::refused;
 use super::segment_file::partial_name;
 use crate::error::{Error, Result};
@@ -63,10 +63,18 @@ impl<'d> OldRun<'d> {
         for name in [RECEIPT.to_owned(), partial_name(RECEIPT), partial_name(JOURNAL)] {
             self.top.remove_file(&name).map_err(|e| failed(&name, e))?;
         }
-        for path in self.order() {
+        let order = self.order();
+        let (manifests, others) = order.split_at(order.partition_point(|path| is_manifest(path)));
+        let remove = |path: &str| {
             let (directory, name) = self.parent(path);
-            directory.remove_file(name).map_err(|e| failed(path, e))?;
+            directory.remove_file(name).map_err(|e| failed(path, e))
+        };
+        manifests.iter().try_for_each(|path| remove(path).map(drop))?;
+        // A manifest that comes back with the power must not name what is gone.
+        for directory in self.directories.values().chain([self.top]) {
+            directory.sync_if_durable()?;
         }
+        others.iter().try_for_each(|path| remove(path).map(drop))?;
         for path in self.directories.keys().rev() {
             let (directory, name) = self.parent(path);
             directory.remove_empty_child(name).map_err(|e| {

@@ -9,7 +9,7 @@ mod claim;
 mod journal;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -143,24 +143,29 @@ impl Run {
         };
         let top = &self.top;
         match examine(top, claim, &self.files)? {
-            Found::Nothing => self.journal = Some(publish_bytes(top, JOURNAL, &journal.to_json())?.id),
+            Found::Nothing => {
+                self.journal = Some(publish_bytes(top, JOURNAL, &journal.to_json())?.id);
+                top.sync_if_durable()?;
+            }
             Found::Old(old) => {
                 journal.replaces = old.paths().cloned().collect();
                 // From here on this journal names what is left of the old run, whatever happens.
                 let id = replace_bytes(top, JOURNAL, &journal.to_json())?;
-                self.sync_directories()?;
+                top.sync_if_durable()?;
                 old.remove()?;
                 self.journal = Some(id);
             }
             Found::Killed(old) => {
                 self.origin = Origin::Killed;
+                // The run that made it need not have been a durable one.
+                self.sync_kept(top, JOURNAL).map_err(|e| {
+                    refused("put the journal on the disk", e).in_file(&top.path.join(JOURNAL))
+                })?;
                 old.remove()?;
             }
             Found::Finished => self.origin = Origin::Finished,
         }
-        self.make_directories()?;
-        // The journal's name, before anything that it names.
-        self.sync_directories()
+        self.make_directories()
     }
 
     /// Says whether [`Run::claim`] would take the directory as it is now, and changes nothing. Whether it can be made or
@@ -264,11 +269,13 @@ impl Run {
             self.look_again()?;
             self.sync_directories()?;
             self.looked_again.store(true, Ordering::Release);
-        } else if is_manifest(path) && !path.contains('/') {
-            // It may name media playlists in directories of their own.
-            self.sync_directories()?;
         }
-        self.publish(path, |file| file.write_bytes(bytes))
+        let published = self.publish(path, |file| file.write_bytes(bytes))?;
+        if is_manifest(path) {
+            // The next manifest may name it.
+            self.parent(path).0.sync_if_durable()?;
+        }
+        Ok(published)
     }
 
     /// Reads a published file back, compares it with what it was made from, byte by byte, and hashes it, as far as `how`
@@ -324,7 +331,10 @@ impl Run {
         self.look_again()?;
         if self.origin == Origin::Finished {
             self.ended = true;
-            return self.require_receipt(receipt);
+            self.require_receipt(receipt)?;
+            self.sync_kept(&self.top, RECEIPT)
+                .map_err(|e| refused("put the receipt on the disk", e).in_file(&self.top.path))?;
+            return self.sync_directories();
         }
         self.sync_directories()?;
         self.receipt = Some(publish_bytes(&self.top, RECEIPT, receipt)?.id);
@@ -423,12 +433,11 @@ impl Run {
         if !self.top.durable {
             return Ok(());
         }
-        let failed = |path: &Path, e| refused("put the directory on the disk", e).in_file(path);
         for directory in self.directories.values().rev().chain([&self.top]) {
-            directory.sync().map_err(|e| failed(&directory.path, e))?;
+            directory.sync_if_durable()?;
         }
         for path in self.made_outside.iter().rev().filter_map(|path| path.parent()) {
-            Directory::open(path)?.sync().map_err(|e| failed(path, e))?;
+            Directory { durable: true, ..Directory::open(path)? }.sync_if_durable()?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use super::*;
 use crate::error::ErrorKind;
@@ -7,6 +8,7 @@ use crate::io::input::Identity;
 use crate::io::old_run::OldRun;
 use crate::scan::SourceRange;
 
+mod durable;
 mod removal;
 
 /// A place for an output directory, and one input.
