@@ -9,7 +9,7 @@ mod claim;
 mod journal;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -127,8 +127,7 @@ impl Run {
         if rustix::fs::flock(&run.top.fd, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK)
         {
             run.made_outside.clear();
-            let what = "another run of fragmint is writing to the directory";
-            return Err(Error::conflict(what, "wait for it, or choose another directory").in_file(path));
+            return Err(at_work(path));
         }
         run.begin(&claim)?;
         Ok(run)
@@ -169,8 +168,7 @@ impl Run {
     }
 
     /// Says whether [`Run::claim`] would take the directory as it is now, and changes nothing. Whether it can be made or
-    /// written, and whether another run is at work there, only a claim shows. A claim without files only asks whether
-    /// there is something in the way of any.
+    /// written only a claim shows. A claim without files only asks whether there is something in the way of any.
     ///
     /// # Errors
     /// Those of [`Run::claim`] but for that.
@@ -179,7 +177,12 @@ impl Run {
         if is_missing(claim.path) {
             return Ok(());
         }
-        examine(&Directory::open(claim.path)?, claim, &planned).map(drop)
+        let top = Directory::open(claim.path)?;
+        // Shared, and for an instant: other looks are not in the way.
+        if rustix::fs::flock(&top.fd, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK) {
+            return Err(at_work(claim.path));
+        }
+        examine(&top, claim, &planned).map(drop)
     }
 
     /// Where a file of the run is.
@@ -510,6 +513,12 @@ impl Drop for Run {
         // Closing does not unlock as long as a child process that is being started has a copy of the descriptor.
         let _ = rustix::fs::flock(&self.top.fd, FlockOperation::Unlock);
     }
+}
+
+/// The refusal of a directory that another run has.
+fn at_work(path: &Path) -> Error {
+    let what = "another run of fragmint is writing to the directory";
+    Error::conflict(what, "wait for it, or choose another directory").in_file(path)
 }
 
 /// A piece list of these bytes.

@@ -1,6 +1,5 @@
 use std::collections::HashSet;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 
 use super::*;
 use crate::error::ErrorKind;
@@ -357,6 +356,8 @@ fn a_second_run_is_refused_while_the_first_works() {
         let refusal = place.refusal(force);
         assert!(refusal.contains("another run of fragmint is writing"), "{refusal}");
     }
+    let look = || Run::check_claim(&to_claim(&place.out(), plan(&FILES), &[])).unwrap_err().to_string();
+    assert!(look().contains("another run of fragmint is writing"), "{}", look());
     write_all(&run, &place.input).unwrap();
     run.finish(&receipt()).unwrap();
     assert_eq!(place.tree(), PACKAGE);
@@ -645,6 +646,9 @@ fn a_finished_package_is_gone_on_with_only_if_it_is_this_one() {
     let run = place.resume(&SETTINGS).unwrap();
     write_missing(&run, &place.input).unwrap();
     assert!(run.finish(b"{}").unwrap_err().to_string().contains("of other inputs or options"));
+    let out = place.out();
+    let other = Claim { existing: Existing::Resume, ..to_claim(&out, plan(&["x"]), &[]) };
+    assert!(Run::claim(other).unwrap_err().to_string().contains("of other inputs or options"));
     std::fs::write(place.out().join("video/a/init.mp4"), b"inix").unwrap();
     let run = place.resume(&SETTINGS).unwrap();
     let error = write_missing(&run, &place.input).unwrap_err().to_string();
