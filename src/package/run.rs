@@ -214,6 +214,9 @@ impl Writer<'_> {
         match self.run.keep_bytes(path, bytes)? {
             Kept::Whole(_) => {
                 self.kept.fetch_add(1, Ordering::Relaxed);
+                if let Some(verification) = &self.verification {
+                    verification.count(bytes.len() as u64);
+                }
                 Ok(())
             }
             Kept::Missing => {

@@ -2,6 +2,7 @@
 
 mod advice;
 mod choices;
+mod verification;
 
 use std::fs;
 use std::path::Path;

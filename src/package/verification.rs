@@ -100,7 +100,8 @@ impl Verification {
         }
     }
 
-    fn count(&self, bytes: u64) {
+    /// Counts a file that was compared.
+    pub(super) fn count(&self, bytes: u64) {
         self.files.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
@@ -116,7 +117,11 @@ impl Verification {
 }
 
 /// What of a segment as it was read is not what was planned.
-fn difference(read: &segment::Segment, planned: &SegmentPlan, samples: &[Sample]) -> Option<String> {
+pub(super) fn difference(
+    read: &segment::Segment,
+    planned: &SegmentPlan,
+    samples: &[Sample],
+) -> Option<String> {
     let [chunk] = &read.chunks[..] else {
         return Some(format!("it has {} chunks, planned is 1", read.chunks.len()));
     };
