@@ -61,7 +61,7 @@ declare_rules! {
         "a timescale is not 0";
     INIT_HANDLER: Error "init-handler", "ISO/IEC 14496-12 8.4.3, 8.4.5",
         "media header and sample entry are of the kind that the handler says";
-    INIT_DATA_REFERENCE: Error "init-data-reference", "ISO/IEC 23000-19 7.5.9 (not opened), ISO/IEC 14496-12 8.7.2",
+    INIT_DATA_REFERENCE: Error "init-data-reference", "ISO/IEC 14496-12 8.7.2, ISO/IEC 23000-19 7.5.9 (not opened)",
         "the sample entry refers to an entry of dref that says that the media is in the same file";
     INIT_ENTRY: Error "init-entry", "ISO/IEC 14496-12 8.5.2",
         "stsd has as many sample entries as it counts, and at least one";
@@ -71,7 +71,7 @@ declare_rules! {
         "the sample entry has the configuration of its codec, which is well formed and can be used";
     INIT_PARAMETER_SETS: Warning "init-parameter-sets", "ISO/IEC 14496-15 8.3.3 (not opened)",
         "hvcC of hvc1 says that its arrays of parameter sets are complete";
-    INIT_SIZE: Error "init-size", "ISO/IEC 14496-15 5.3, 8.4 (not opened), AV1-ISOBMFF 2.2.4",
+    INIT_SIZE: Error "init-size", "AV1-ISOBMFF 2.2.4, ISO/IEC 14496-15 5.3, 8.4 (not opened)",
         "width and height of the sample entry are those of the pictures";
     INIT_DISPLAY_SIZE: Warning "init-display-size", "ISO/IEC 14496-12 8.3.2, ISO/IEC 23000-19 7.5.4 (not opened)",
         "width and height of tkhd have the shape of the pictures, and are 0 of what cannot be seen";

@@ -31,15 +31,15 @@ use super::rules::declare_rules;
 declare_rules! {
     MPD_SYNTAX: Error "mpd-syntax", "ISO/IEC 23009-1 5.2 (not opened)",
         "an MPD is well-formed XML in UTF-8 with the root MPD";
-    MPD_NAMESPACE: Warning "mpd-namespace", "ISO/IEC 23009-1 5.2 (not opened), schema DASH-MPD.xsd",
+    MPD_NAMESPACE: Warning "mpd-namespace", "schema DASH-MPD.xsd, ISO/IEC 23009-1 5.2 (not opened)",
         "the elements of an MPD are in the namespace urn:mpeg:dash:schema:mpd:2011";
     MPD_SIZE: Error "mpd-size", "fragmint: what is read of an MPD is bounded",
         "an MPD has no more elements, segments and names than can be read";
-    MPD_REQUIRED: Error "mpd-required", "ISO/IEC 23009-1 5.3 (not opened), schema DASH-MPD.xsd",
+    MPD_REQUIRED: Error "mpd-required", "schema DASH-MPD.xsd, ISO/IEC 23009-1 5.3 (not opened)",
         "the attributes that have to be there are there: profiles, minBufferTime, id, bandwidth, mimeType";
-    MPD_CODECS: Warning "mpd-codecs", "ISO/IEC 23009-1 5.3.7 (not opened), DASH-IF IOP",
+    MPD_CODECS: Warning "mpd-codecs", "DASH-IF IOP, ISO/IEC 23009-1 5.3.7 (not opened)",
         "a representation of video or audio has codecs, by which players choose";
-    MPD_ATTRIBUTE: Error "mpd-attribute", "ISO/IEC 23009-1 5.3 (not opened), schema DASH-MPD.xsd",
+    MPD_ATTRIBUTE: Error "mpd-attribute", "schema DASH-MPD.xsd, ISO/IEC 23009-1 5.3 (not opened)",
         "numbers, fractions, booleans and byte ranges are written as the schema says";
     MPD_TYPE: Warning "mpd-type", "ISO/IEC 23009-1 5.3.1 (not opened)",
         "a finished package has a static MPD: a dynamic one may name what is gone or to come";
@@ -53,7 +53,7 @@ declare_rules! {
         "each segment of a timeline starts where the one before it ends";
     MPD_TEMPLATE: Error "mpd-template", "ISO/IEC 23009-1 5.3.9.4 (not opened)",
         "templates have known identifiers, segments have names of their own, and times in one way";
-    MPD_INDEX: Error "mpd-index", "ISO/IEC 23009-1 5.3.9.2 (not opened), ISO/IEC 14496-12 8.16.3",
+    MPD_INDEX: Error "mpd-index", "ISO/IEC 14496-12 8.16.3, ISO/IEC 23009-1 5.3.9.2 (not opened)",
         "the index of a file is where the MPD says, and refers to bytes that are there";
     MPD_EMPTY: Error "mpd-empty", "ISO/IEC 23009-1 5.3.1, 5.3.9 (not opened)",
         "an MPD has a period, representations, and segments of each";

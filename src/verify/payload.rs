@@ -40,7 +40,7 @@ declare_rules! {
         "composition times put the pictures in the order that their order counts tell";
     SAMPLE_PARAMETER_SETS: Error "sample-parameter-sets", "H.264 7.4.1.2.1, H.265 7.4.2.4.2",
         "the parameter sets that a slice refers to are in the init segment or in front of it";
-    SAMPLE_IN_BAND: Warning "sample-in-band", "ISO/IEC 14496-15 5.3.3.1 (not opened), AV1-ISOBMFF 2.4",
+    SAMPLE_IN_BAND: Warning "sample-in-band", "AV1-ISOBMFF 2.4, ISO/IEC 14496-15 5.3.3.1 (not opened)",
         "samples of avc1 and hvc1 bring no parameter sets that the init segment lacks, samples of av01 no temporal delimiter";
 }
 
@@ -106,8 +106,8 @@ impl Look<'_> {
     /// A finding that is a warning unless `is_error`.
     fn add_as(&mut self, is_error: bool, rule: &Rule, offset: u64, message: impl Into<String>) {
         let severity = if is_error { Severity::Error } else { Severity::Warning };
-        let &Rule { id, clause, text, .. } = rule;
-        self.add(&Rule { id, severity, clause, text }, offset, message);
+        let &Rule { id, clause, unverified, text, .. } = rule;
+        self.add(&Rule { id, severity, clause, unverified, text }, offset, message);
     }
 
     /// What a reader of headers says of bytes that start at `offset`: a finding, or nothing more can be told.

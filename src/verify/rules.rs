@@ -22,11 +22,36 @@ pub struct Rule {
     pub severity: Severity,
     /// Standard and clause; where the rule is fragmint's own, what it follows from.
     pub clause: &'static str,
+    /// The clause, or the last of several, is as others quote it: the standard itself was not opened.
+    pub unverified: bool,
     /// What has to hold, as one sentence without a full stop.
     pub text: &'static str,
 }
 
-/// Declares the rules of a module as constants, and their list as `RULES`.
+/// What stands behind a citation, in the lists of rules, if the standard was not opened.
+const NOT_OPENED: &[u8] = b" (not opened)";
+
+/// Whether a citation ends in [`NOT_OPENED`].
+pub(in crate::verify) const fn is_unverified(cited: &str) -> bool {
+    let bytes = cited.as_bytes();
+    let Some(start) = bytes.len().checked_sub(NOT_OPENED.len()) else { return false };
+    let mut index = 0;
+    while index < NOT_OPENED.len() {
+        if bytes[start + index] != NOT_OPENED[index] {
+            return false;
+        }
+        index += 1;
+    }
+    true
+}
+
+/// A citation without [`NOT_OPENED`].
+pub(in crate::verify) const fn clause(cited: &'static str) -> &'static str {
+    if is_unverified(cited) { cited.split_at(cited.len() - NOT_OPENED.len()).0 } else { cited }
+}
+
+/// Declares the rules of a module as constants, and their list as `RULES`. A citation of what was not opened ends in
+/// `(not opened)`; of several these stand last.
 macro_rules! declare_rules {
     ($($name:ident: $severity:ident $id:literal, $clause:literal, $text:literal;)+) => {
         $(
@@ -34,7 +59,8 @@ macro_rules! declare_rules {
             pub(crate) const $name: $crate::verify::rules::Rule = $crate::verify::rules::Rule {
                 id: $id,
                 severity: $crate::verify::rules::Severity::$severity,
-                clause: $clause,
+                clause: $crate::verify::rules::clause($clause),
+                unverified: $crate::verify::rules::is_unverified($clause),
                 text: $text,
             };
         )+
@@ -79,6 +105,18 @@ mod tests {
                 "{}",
                 rule.id
             );
+            assert!(!rule.clause.contains("not opened"), "{}: it goes last", rule.id);
         }
+    }
+
+    #[test]
+    fn what_was_not_opened_is_a_flag() {
+        assert_eq!(
+            (clause("X 1, Y 2 (not opened)"), is_unverified("X 1, Y 2 (not opened)")),
+            ("X 1, Y 2", true)
+        );
+        assert_eq!((clause("X 1"), is_unverified("X 1")), ("X 1", false));
+        assert_eq!((clause("(not opened)"), is_unverified("")), ("(not opened)", false));
+        assert!(rules().any(|rule| rule.unverified) && rules().any(|rule| !rule.unverified));
     }
 }

@@ -189,8 +189,8 @@ impl Notes<'_> {
 
     /// The same, as a warning.
     fn warn(&mut self, rule: &Rule, offset: u64, message: impl Into<String>) {
-        let &Rule { id, clause, text, .. } = rule;
-        self.add(&Rule { id, severity: Severity::Warning, clause, text }, offset, message);
+        let &Rule { id, clause, unverified, text, .. } = rule;
+        self.add(&Rule { id, severity: Severity::Warning, clause, unverified, text }, offset, message);
     }
 
     /// The same, as a warning where CMAF is not claimed.

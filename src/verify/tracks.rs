@@ -26,7 +26,7 @@ use super::listing::{Listing, Time};
 use super::rules::declare_rules;
 
 declare_rules! {
-    TFDT_CONTINUITY: Error "tfdt-continuity", "ISO/IEC 23000-19 7.3.2.2 (not opened), ISO/IEC 14496-12 8.8.12",
+    TFDT_CONTINUITY: Error "tfdt-continuity", "ISO/IEC 14496-12 8.8.12, ISO/IEC 23000-19 7.3.2.2 (not opened)",
         "each segment starts at the decode time where the one before it ends";
     SEQUENCE_ORDER: Warning "sequence-order", "ISO/IEC 14496-12 8.8.5",
         "the sequence numbers of movie fragments rise from segment to segment";

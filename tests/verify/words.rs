@@ -53,12 +53,15 @@ fn rules_are_listed_once_as_text_and_as_json() {
     assert_eq!(ids.len(), rules.len(), "each once");
     assert_eq!(rules.len(), fragmint::verify::rules().count());
     for rule in &rules {
-        assert_eq!(names(rule), ["id", "severity", "clause", "text"].into());
+        assert_eq!(names(rule), ["id", "severity", "clause", "unverified", "text"].into());
         assert!(["error", "warning"].contains(&rule["severity"].as_str().expect("a severity")));
     }
     let text = verify(&["--rules"]);
     assert_eq!((text.code, text.stderr.as_str()), (Some(0), ""));
-    let heads: Vec<&str> = text.stdout.lines().filter(|line| !line.starts_with(' ')).collect();
+    assert!(!said.stdout.contains("not opened"), "it is a member of its own");
+    let (listed, note) = text.stdout.split_once("\n\n").expect("a note");
+    assert!(note.starts_with("* "), "{note}");
+    let heads: Vec<&str> = listed.lines().filter(|line| !line.starts_with(' ')).collect();
     let listed: Vec<&str> = heads.iter().filter_map(|line| line.split(' ').next()).collect();
     assert_eq!(listed, rules.iter().filter_map(|rule| rule["id"].as_str()).collect::<Vec<_>>());
 }

@@ -12,6 +12,10 @@ use super::super::package::seconds;
 use super::super::plan::{bytes, counted};
 use super::super::table::align;
 
+/// What a `*` behind a clause means.
+const UNVERIFIED: &str = "\n* The clause, or the last of several, is as others quote it: the standard itself\n  \
+                          was not opened.\n";
+
 /// Characters to a line of a rule's text.
 const WIDTH: usize = 80;
 
@@ -128,17 +132,21 @@ pub fn summary(report: &Report) -> String {
     }
 }
 
-/// A line with id, severity and clause for each rule, its text below.
+/// A line with id, severity and clause for each rule, its text below; at the end what a mark at clauses means.
 pub fn rules(rules: &[&Rule]) -> String {
+    let clause = |rule: &Rule| format!("{}{}", rule.clause, if rule.unverified { " *" } else { "" });
     let heads: Vec<_> = rules
         .iter()
-        .map(|rule| [rule.id.to_owned(), severity(rule.severity).to_owned(), rule.clause.to_owned()])
+        .map(|rule| [rule.id.to_owned(), severity(rule.severity).to_owned(), clause(rule)])
         .collect();
     let heads = align(&heads, 3);
     let mut text = String::new();
     for (head, rule) in heads.lines().zip(rules) {
         text.extend([head, "\n"]);
         push_wrapped(&mut text, rule.text, "    ");
+    }
+    if rules.iter().any(|rule| rule.unverified) {
+        text.push_str(UNVERIFIED);
     }
     text
 }
@@ -262,17 +270,33 @@ audio/a.m3u8           unknown            12      300           1.2 MB
         let long =
             "each of the words in a text that goes on for longer than a line of a terminal is in a line";
         let (first, second) = (
-            Rule { id: "a-rule", severity: Severity::Warning, clause: "RFC 8216 3", text: long },
-            Rule { id: "another-rule", severity: Severity::Error, clause: "x", text: "short" },
+            Rule {
+                id: "a-rule",
+                severity: Severity::Warning,
+                clause: "RFC 8216 3",
+                unverified: true,
+                text: long,
+            },
+            Rule {
+                id: "another-rule",
+                severity: Severity::Error,
+                clause: "x",
+                unverified: false,
+                text: "short",
+            },
         );
         let expected = "\
-a-rule        warning  RFC 8216 3
+a-rule        warning  RFC 8216 3 *
     each of the words in a text that goes on for longer than a line of a
     terminal is in a line
 another-rule  error    x
     short
+
+* The clause, or the last of several, is as others quote it: the standard itself
+  was not opened.
 ";
         assert_eq!(rules(&[&first, &second]), expected);
+        assert!(!rules(&[&second]).contains('*'));
         assert!(expected.lines().all(|line| line.len() <= WIDTH));
     }
 }
