@@ -79,7 +79,7 @@ impl Playlist {
             let mut note = |rule, message| findings.add(rule, file, Some(offset), message);
             match name {
                 "EXT-X-TARGETDURATION" => {
-                    playlist.target_duration = integer(value).filter(|&seconds| seconds > 0);
+                    playlist.target_duration = integer(value);
                     if playlist.target_duration.is_none() {
                         note(&HLS_TARGET_DURATION, format!("{} is no target duration", short(value)));
                     }

@@ -321,6 +321,17 @@ fn a_range_follows_the_segment_before_it_alone() {
 }
 
 #[test]
+fn what_rounds_to_nothing_has_a_target_duration_of_0() {
+    for (extinf, expected) in [("0.04", &[][..]), ("0.6", &["hls-target-duration"])] {
+        let text = format!(
+            "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:0\n#EXT-X-MAP:URI=\"i.mp4\"\n#EXTINF:{extinf},\na.mp4\n\
+             #EXT-X-ENDLIST\n"
+        );
+        assert_eq!(read_of(&memory(&[("a.m3u8", &text)]), "a.m3u8").1, expected, "{extinf}");
+    }
+}
+
+#[test]
 fn fragmented_mp4_needs_a_map_whatever_its_name() {
     let text = "#EXTM3U\n#EXT-X-TARGETDURATION:4\n#EXTINF:1,\na\n#EXTINF:1,\nb\n#EXT-X-ENDLIST\n";
     let files = memory(&[("a.m3u8", text), ("a", "\0\0\0\u{8}styp"), ("b", "WEBVTT\n\n")]);
