@@ -74,12 +74,13 @@ impl Place<'_> {
         self.track.time(self.facts.duration.into())
     }
 
-    /// The bounds of a segment may be taken from any of its last pictures, from the next segment, and less the priming.
+    /// The bounds of a segment may be taken from any of its last pictures, from the next segment, and less the priming. FFmpeg
+    /// shortens the last frame of sound in the media alone, so that the longest sample of the track counts, not of the segment.
     fn check_rounded(&self, time: Time, unit: Time, findings: &mut Findings) {
         let reordered = (self.facts.presentation_end - self.facts.end()).max(0);
         let priming = if self.is_first { self.track.edit().max(0) } else { 0 };
         let slack = self.track.time(reordered.max(priming));
-        let sample = self.track.time(self.facts.sample_durations.1.into());
+        let sample = self.track.longest_sample();
         let sample = if sample.compare(LONGEST_SAMPLE).is_gt() { LONGEST_SAMPLE } else { sample };
         let limit = plus(slack, sample).and_then(|limit| plus(limit, unit)).unwrap_or(slack);
         if !time.is_within(limit, self.duration()) {
@@ -203,6 +204,21 @@ mod tests {
         assert_eq!((found[0].file.as_str(), found[0].offset), ("video.m3u8", Some(101)));
         assert_eq!(ids(&with(2500)), ["hls-extinf-duration"]);
         assert_eq!(ids(&with(i128::MAX)), ["hls-extinf-duration"]);
+    }
+
+    #[test]
+    fn a_last_sample_may_be_cut_short_in_the_media_alone() {
+        let mut package = Package::of([video()]);
+        let last = package.facts(0).pop().unwrap();
+        (last.duration, last.presentation_end, last.sample_durations) = (10, 10_010, (10, 10));
+        let mut with = |ticks| {
+            package.tracks[0].0.segments[5].duration =
+                ListedDuration::Rounded { time: Time::new(ticks, 1000), unit: Time::new(1, 1000) };
+            package.rules()
+        };
+        assert_eq!(with(40), [""; 0]);
+        assert_eq!(with(51), [""; 0]);
+        assert_eq!(with(52), ["hls-extinf-duration"]);
     }
 
     #[test]
