@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use super::{HLS_AVERAGE_BANDWIDTH, HLS_BANDWIDTH, MPD_BANDWIDTH, Track};
 use crate::verify::findings::Findings;
 use crate::verify::listing::{Listing, Time, Variant};
+use crate::verify::rules::{Rule, Severity};
 
 pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
     if !listing.variants.is_empty() {
@@ -156,6 +157,9 @@ fn ceil(a: i128, b: i128) -> i128 {
 }
 
 /// A variant's own track, and the largest of each group that plays with it. Each was rounded up once.
+///
+/// Subtitles belong to what plays together, and are next to nothing: where they alone make the difference, as in what Shaka
+/// Packager writes, no player runs dry, so that it is a warning.
 fn check_variant(
     listing: &Listing,
     variant: &Variant,
@@ -163,7 +167,7 @@ fn check_variant(
     rates: &[Rates],
     findings: &mut Findings,
 ) {
-    let sum = |rate: fn(&Rates) -> u64| {
+    let sums = |rate: fn(&Rates) -> u64| {
         let rates_of =
             |group: &[usize]| group.iter().filter_map(|&index| rates.get(index)).map(rate).max().unwrap_or(0);
         let own = rates_of(&[variant.track]);
@@ -171,19 +175,20 @@ fn check_variant(
         // Where the variant is sound alone, its group is what plays in its place.
         let is_audio = tracks.get(variant.track).is_some_and(|track| track.is_audio());
         let played = if is_audio { own.max(audio) } else { own.saturating_add(audio) };
-        played.saturating_add(rates_of(&variant.subtitles))
+        (played, played.saturating_add(rates_of(&variant.subtitles)))
     };
     let roundings = 1 + u64::from(!variant.audio.is_empty()) + u64::from(!variant.subtitles.is_empty());
     let claims = &variant.claims;
-    let (peak, average) = (sum(|rates| rates.peak), sum(|rates| rates.average));
-    if let Some(claimed) = claims.bandwidth.filter(|claimed| claimed.saturating_add(roundings) < peak) {
+    let is_less = |claimed: u64, sum: u64| claimed.saturating_add(roundings) < sum;
+    let ((played, peak), (_, average)) = (sums(|rates| rates.peak), sums(|rates| rates.average));
+    if let Some(claimed) = claims.bandwidth.filter(|&claimed| is_less(claimed, peak)) {
         let message = format!(
             "BANDWIDTH is {claimed} bit/s, the peak segment bit rates of what plays together add up to {peak}"
         );
-        findings.add(&HLS_BANDWIDTH, &listing.file, claims.offset, message);
+        let severity = if is_less(claimed, played) { HLS_BANDWIDTH.severity } else { Severity::Warning };
+        findings.add(&Rule { severity, ..HLS_BANDWIDTH }, &listing.file, claims.offset, message);
     }
-    let claimed = claims.average_bandwidth.filter(|claimed| claimed.saturating_add(roundings) < average);
-    if let Some(claimed) = claimed {
+    if let Some(claimed) = claims.average_bandwidth.filter(|&claimed| is_less(claimed, average)) {
         let message = format!(
             "AVERAGE-BANDWIDTH is {claimed} bit/s, the averages of what plays together add up to {average}"
         );
@@ -278,6 +283,20 @@ mod tests {
         assert_eq!(with(12_000, 8667), [""; 0]);
         assert_eq!(with(11_997, 8667), ["hls-bandwidth"]);
         assert_eq!(with(12_000, 8660), ["hls-average-bandwidth"]);
+    }
+
+    #[test]
+    fn what_subtitles_alone_add_is_a_warning() {
+        let mut package = Package::hls([video(), audio()]);
+        let variant = &mut package.listing.variants[0];
+        (variant.subtitles, variant.audio) = (vec![1], Vec::new());
+        let mut with = |bandwidth| {
+            package.listing.variants[0].claims.bandwidth = Some(bandwidth);
+            package.check().iter().map(|found| (found.rule.id, found.rule.severity)).collect::<Vec<_>>()
+        };
+        assert_eq!(with(8000), []);
+        assert_eq!(with(4000), [("hls-bandwidth", Severity::Warning)]);
+        assert_eq!(with(3997), [("hls-bandwidth", Severity::Error)]);
     }
 
     #[test]
