@@ -47,19 +47,34 @@ fn check_codecs(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Fi
     let required: BTreeSet<String> =
         tracks.iter().filter(|track| track.is_video() || track.is_audio()).filter_map(codec).collect();
     let claimed: BTreeSet<&str> = claims.codecs.iter().take(MAX_CODECS).map(String::as_str).collect();
-    let all = || found.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
     // A string may be that of a track that could not be read, or whose codec is not known.
-    if tracks.iter().all(|track| codec(track).is_some()) {
-        for claim in claimed.iter().filter(|claim| !found.iter().any(|found| codecs_agree(claim, found))) {
-            let message = format!("the codec {claim:?} is none of the sample entries': {}", all());
-            findings.add(&CODECS, file, claims.offset, message);
+    let is_known = tracks.iter().all(|track| codec(track).is_some());
+    let is_found = |claim: &str| found.iter().any(|found| codecs_agree(claim, found));
+    let wrong = list(claimed.iter().copied().filter(|claim| is_known && !is_found(claim)));
+    let is_claimed = |found: &str| claimed.iter().any(|claim| codecs_agree(claim, found));
+    let missing = list(required.iter().map(String::as_str).filter(|found| !is_claimed(found)));
+    // One wrong string is one that should not be there and one that is not there: said once.
+    let message = match (wrong, missing) {
+        (None, None) => return,
+        (Some(wrong), Some(missing)) => {
+            format!("the codecs have {wrong}, which no sample entry makes, and not {missing}, which one does")
         }
-    }
-    for found in required.iter().filter(|found| !claimed.iter().any(|claim| codecs_agree(claim, found))) {
-        let claimed = claimed.iter().copied().collect::<Vec<_>>().join(", ");
-        let message = format!("a track is {found}, which is not among the codecs {claimed:?}");
-        findings.add(&CODECS, file, claims.offset, message);
-    }
+        (Some(wrong), None) => {
+            let found = list(found.iter().map(String::as_str)).unwrap_or_default();
+            format!("the codecs have {wrong}, the sample entries make {found} alone")
+        }
+        (None, Some(missing)) => {
+            let claimed = list(claimed.iter().copied()).unwrap_or_default();
+            format!("the sample entries make {missing}, which is not among the codecs {claimed}")
+        }
+    };
+    findings.add(&CODECS, file, claims.offset, message);
+}
+
+/// Codec strings in quotes; `None` of none.
+fn list<'a>(codecs: impl Iterator<Item = &'a str>) -> Option<String> {
+    let quoted: Vec<_> = codecs.map(|codec| format!("{codec:?}")).collect();
+    (!quoted.is_empty()).then(|| quoted.join(", "))
 }
 
 fn check_picture(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
@@ -235,13 +250,18 @@ mod tests {
         };
         assert_eq!(with(&["mp4a.40.2", "avc1.64001F"]), [""; 0]);
         assert_eq!(with(&[]), [""; 0]);
-        assert_eq!(with(&["avc9.64001F", "mp4a.40.2"]), ["codecs", "codecs"]);
+        assert_eq!(with(&["avc9.64001F", "mp4a.40.2"]), ["codecs"], "one cause");
         assert_eq!(with(&["avc1.64001F"]), ["codecs"]);
         assert_eq!(with(&["avc1.64001F", "mp4a.40.2", "ac-3"]), ["codecs"]);
         package.header(1).entry.codec = None;
         assert_eq!(package.rules(), [""; 0], "it may be the one that is not known");
         package.tracks[0].0.claims.codecs = vec!["hvc1.1.6.L93.B0".to_owned()];
-        assert_eq!(package.rules(), ["codecs", "codecs"]);
+        let found = package.check();
+        assert_eq!(ids(&found), ["codecs"]);
+        assert_eq!(
+            found[0].message,
+            "the codecs have \"hvc1.1.6.L93.B0\", which no sample entry makes, and not \"avc1.64001F\", which one does"
+        );
     }
 
     #[test]
