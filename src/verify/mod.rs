@@ -241,9 +241,13 @@ impl Media {
         });
         let read: Vec<_> = read.collect();
         let mut media = Self { headers, segments: BTreeMap::new(), not_checked: BTreeSet::new() };
+        let mut without_sync_table = BTreeSet::new();
         for (key, (segment, found)) in wanted.into_iter().zip(read) {
             findings.append(found);
             if let Some((facts, not_checked)) = segment {
+                if facts.lacks_sync_table && without_sync_table.insert(key.0.clone()) {
+                    segment::add_sync_table(&key.0.path, &key.1.path, findings);
+                }
                 media.not_checked.extend(not_checked);
                 media.segments.insert(key, facts);
             }
@@ -295,7 +299,7 @@ fn read_segment(
     };
     let segment = segment::read(&resource.path, &*source, range, header, findings)?;
     let not_checked = payload::check(&resource.path, &*source, header, &segment, findings);
-    Some((SegmentFacts::of(&segment)?, not_checked))
+    Some((SegmentFacts::of(&segment, header)?, not_checked))
 }
 
 /// Opens a file that a manifest names; a finding if that cannot be.

@@ -165,6 +165,21 @@ pub fn read(
     Some(segment)
 }
 
+/// Whether `segment` is of CMAF by its brands or those of its init segment, which should have a sync sample table and has none.
+pub(in crate::verify) fn lacks_sync_table(segment: &Segment, header: &Header) -> bool {
+    !header.has_sync_table
+        && header.brands.iter().chain(&segment.brands).any(is_cmaf)
+        && segment.samples.iter().any(|sample| !sample.is_sync())
+}
+
+/// Notes at the init segment `init` that `segment` [lacks its sync sample table](lacks_sync_table).
+pub(in crate::verify) fn add_sync_table(init: &str, segment: &str, findings: &mut Findings) {
+    let message = format!(
+        "there is no stss, and samples that are no sync samples are in its segments, first in {segment}"
+    );
+    findings.add(&SEGMENT_SYNC_TABLE, init, None, message);
+}
+
 /// The structural brands of CMAF tracks, segments, fragments and chunks.
 pub(in crate::verify) fn is_cmaf(brand: &FourCc) -> bool {
     matches!(&brand.0, b"cmfc" | b"cmf2" | b"cmfs" | b"cmff" | b"cmfl" | b"cmfr")

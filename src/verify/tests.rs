@@ -35,6 +35,16 @@ fn a_sound_package_breaks_no_rule() {
 }
 
 #[test]
+fn an_init_segment_without_sync_table_is_one_finding() {
+    let mut files = package();
+    segment::broken::BROKEN.iter().find(|(id, _)| *id == "segment-sync-table").unwrap().1(&mut files);
+    let report = found(&files);
+    let of_rule = report.findings.iter().filter(|finding| finding.rule.id == "segment-sync-table");
+    let places: Vec<_> = of_rule.map(|finding| (finding.file.as_str(), finding.more)).collect();
+    assert_eq!(places, [("video/large/init.mp4", 0)], "of 12 segments in two manifests");
+}
+
+#[test]
 fn every_rule_is_broken_by_something() {
     let broken: BTreeSet<_> = breaks().into_iter().map(|(id, _)| id).collect();
     let all: BTreeSet<_> = rules().map(|rule| rule.id).collect();

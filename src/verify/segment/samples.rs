@@ -2,8 +2,7 @@
 
 use super::chunk::Facts;
 use super::{
-    Notes, SEGMENT_COMPOSITION, SEGMENT_DURATION, SEGMENT_EMPTY, SEGMENT_FLAGS, SEGMENT_SYNC,
-    SEGMENT_SYNC_TABLE, Segment,
+    Notes, SEGMENT_COMPOSITION, SEGMENT_DURATION, SEGMENT_EMPTY, SEGMENT_FLAGS, SEGMENT_SYNC, Segment,
 };
 
 /// Checks the samples, of which there are some.
@@ -13,11 +12,6 @@ pub(super) fn check(segment: &Segment, facts: Facts, notes: &mut Notes<'_>) {
     if segment.samples.first().is_some_and(|first| !first.is_sync()) {
         let message = "the first sample is not a sync sample: decoding cannot start at the segment";
         notes.add_of_cmaf(&SEGMENT_SYNC, chunk.offset, message);
-    }
-    let has_other = segment.samples.iter().any(|sample| !sample.is_sync());
-    if notes.cmaf && has_other && !notes.header.has_sync_table {
-        let message = "there are samples that are no sync samples, and the init segment has no stss";
-        notes.add(&SEGMENT_SYNC_TABLE, chunk.offset, message);
     }
     check_composition(segment, facts, notes);
 }

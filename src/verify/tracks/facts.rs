@@ -2,7 +2,7 @@
 
 use crate::verify::header::Header;
 use crate::verify::listing::{ListedSegment, ListedTrack, Time};
-use crate::verify::segment::Segment;
+use crate::verify::segment::{Segment, lacks_sync_table};
 
 /// What is kept of a media segment when its samples are gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +27,13 @@ pub(in crate::verify) struct SegmentFacts {
     pub starts_with_sync: bool,
     /// Durations of its samples: the shortest and the longest.
     pub sample_durations: (u32, u32),
+    /// Its init segment should have a sync sample table, and has none.
+    pub lacks_sync_table: bool,
 }
 
 impl SegmentFacts {
-    /// What is kept of `segment`; `None` for one without samples.
-    pub(in crate::verify) fn of(segment: &Segment) -> Option<Self> {
+    /// What is kept of `segment`, which was read by `header`; `None` for one without samples.
+    pub(in crate::verify) fn of(segment: &Segment, header: &Header) -> Option<Self> {
         let (first, last) = (segment.chunks.first()?, segment.chunks.last()?);
         let durations = || segment.samples.iter().map(|sample| sample.duration);
         let mut facts = Self {
@@ -45,6 +47,7 @@ impl SegmentFacts {
             samples: segment.samples.len() as u64,
             starts_with_sync: segment.samples.first()?.is_sync(),
             sample_durations: (durations().min()?, durations().max()?),
+            lacks_sync_table: lacks_sync_table(segment, header),
         };
         for chunk in &segment.chunks {
             let mut time = i128::from(chunk.base_decode_time);
@@ -214,13 +217,14 @@ mod tests {
             samples,
             payload: 0..0,
         };
+        let header = crate::verify::tracks::testing::video().1.header.unwrap();
         let mut segment = Segment {
             brands: Vec::new(),
             chunks: vec![chunk(24, 7, 100, 0..2), chunk(90, 8, 130, 2..3)],
             samples: vec![sample(10, 5, 0), sample(20, 30, 0x1_0000), sample(4, -3, 0x1_0000)],
             len: 400,
         };
-        let facts = SegmentFacts::of(&segment).unwrap();
+        let facts = SegmentFacts::of(&segment, &header).unwrap();
         assert_eq!(
             facts,
             SegmentFacts {
@@ -234,9 +238,10 @@ mod tests {
                 samples: 3,
                 starts_with_sync: true,
                 sample_durations: (4, 20),
+                lacks_sync_table: false,
             }
         );
         segment.samples.clear();
-        assert_eq!(SegmentFacts::of(&segment), None);
+        assert_eq!(SegmentFacts::of(&segment, &header), None);
     }
 }
