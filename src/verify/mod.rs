@@ -92,7 +92,7 @@ pub fn verify(
     tracks::check_together(&listings, &mut findings);
     let named = named(&listings);
     let compared = match only {
-        None => receipt::check(files, &named, &mut findings),
+        None => receipt::check(files, &named, &live_segments(&listings), &mut findings),
         Some(_) => Compared::Nothing,
     };
     if compared == Compared::Sizes {
@@ -179,6 +179,12 @@ fn named(listings: &[Listing]) -> Vec<String> {
         }
     }
     named.into_iter().collect()
+}
+
+/// Paths of the segments of live tracks.
+fn live_segments(listings: &[Listing]) -> BTreeSet<&str> {
+    let tracks = listings.iter().flat_map(|listing| &listing.tracks).filter(|track| track.is_live);
+    tracks.flat_map(|track| &track.segments).map(|segment| segment.resource.path.as_str()).collect()
 }
 
 /// The init and media segments of a track.

@@ -11,7 +11,7 @@ pub(in crate::verify) mod broken;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 
@@ -71,8 +71,13 @@ pub(super) enum Compared {
 }
 
 /// Checks the receipt, if there is one, and says what of it there was to compare with. `named` are the files that manifests
-/// name, sorted.
-pub(super) fn check(files: &dyn Files, named: &[String], findings: &mut Findings) -> Compared {
+/// name, sorted; `live` are segments of those that go on: what has slid out of a list lies beside them.
+pub(super) fn check(
+    files: &dyn Files,
+    named: &[String],
+    live: &BTreeSet<&str>,
+    findings: &mut Findings,
+) -> Compared {
     let mut there = Vec::new();
     let mut total = 0u64;
     match files.list() {
@@ -90,12 +95,20 @@ pub(super) fn check(files: &dyn Files, named: &[String], findings: &mut Findings
     match read(files, places.findings) {
         Some(receipt) => Comparison { files, there: &there, total, named }.run(&receipt, &mut places),
         None => {
-            for path in there.iter().filter(|path| is_media_or_manifest(path) && !holds(named, path)) {
+            let live: BTreeSet<_> = live.iter().map(|path| directory_and_extension(path)).collect();
+            let unnamed = there.iter().filter(|path| is_media_or_manifest(path) && !holds(named, path));
+            for path in unnamed.filter(|path| !live.contains(&directory_and_extension(path))) {
                 places.add(&FILES_UNNAMED, path, None, "no manifest names it".to_owned());
             }
             Compared::Nothing
         }
     }
+}
+
+/// What files of one track have in common.
+fn directory_and_extension(path: &str) -> (&str, Option<&str>) {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    (directory, name.rsplit_once('.').map(|(_, extension)| extension))
 }
 
 /// The receipt; `None` without one, or with a finding.

@@ -44,6 +44,26 @@ fn an_init_segment_without_sync_table_is_one_finding() {
     assert_eq!(places, [("video/large/init.mp4", 0)], "of 12 segments in two manifests");
 }
 
+/// Without the receipt: a window that slid leaves segments behind, and they may be asked for yet.
+#[test]
+fn what_slid_out_of_a_live_list_is_no_stray_file() {
+    let mut files = package();
+    files.0.remove("fragmint.json");
+    files.0.retain(|path, _| !path.ends_with(".mpd") && path != "master.m3u8");
+    let playlist = "video/large/playlist.m3u8";
+    files.replace(playlist, "#EXTINF:2.000000,\nseg-00001.m4s\n", "");
+    let unnamed = |files: &Memory| {
+        let report = found(files);
+        let of_rule = report.findings.into_iter().filter(|finding| finding.rule.id == "files-unnamed");
+        of_rule.map(|finding| finding.file).collect::<Vec<_>>()
+    };
+    assert_eq!(unnamed(&files), ["video/large/seg-00001.m4s"]);
+    files.replace(playlist, "#EXT-X-ENDLIST\n", "");
+    assert_eq!(unnamed(&files), [""; 0]);
+    files.0.insert("video/stray.m4s".to_owned(), Vec::new());
+    assert_eq!(unnamed(&files), ["video/stray.m4s"]);
+}
+
 #[test]
 fn every_rule_is_broken_by_something() {
     let broken: BTreeSet<_> = breaks().into_iter().map(|(id, _)| id).collect();

@@ -14,7 +14,7 @@ fn named(files: &Memory) -> Vec<String> {
 
 fn found(files: &dyn Files, named: &[String]) -> (bool, Vec<Finding>) {
     let mut findings = Findings::default();
-    let compared = check(files, named, &mut findings);
+    let compared = check(files, named, &BTreeSet::new(), &mut findings);
     (compared != Compared::Nothing, findings.into_vec())
 }
 
@@ -39,13 +39,13 @@ fn without_a_hash_of_each_file_sizes_alone_were_compared() {
     let compared = |change: fn(&mut Value)| {
         let mut files = small();
         edit(&mut files, change);
-        check(&files, &named(&files), &mut Findings::default())
+        check(&files, &named(&files), &BTreeSet::new(), &mut Findings::default())
     };
     assert_eq!(compared(|_| {}), Compared::Hashes);
     assert_eq!(compared(|receipt| receipt["options"]["hash"] = json!("none")), Compared::Sizes);
     assert_eq!(compared(|receipt| receipt["options"]["hash"] = json!("crc")), Compared::Sizes);
     assert_eq!(compared(|receipt| receipt["files"][1]["hash"] = Value::Null), Compared::Sizes);
-    assert_eq!(check(&Memory::default(), &[], &mut Findings::default()), Compared::Nothing);
+    assert_eq!(check(&Memory::default(), &[], &BTreeSet::new(), &mut Findings::default()), Compared::Nothing);
 }
 
 fn messages_of(change: impl FnOnce(&mut Value)) -> Vec<String> {
