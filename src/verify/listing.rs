@@ -42,6 +42,10 @@ pub struct ListedTrack {
     pub target_duration: Option<u64>,
     /// MPD: `@presentationTimeOffset` on the timescale of the track.
     pub presentation_time_offset: Option<Time>,
+    /// MPD: the period that it is in, from 0. HLS: 0.
+    pub period: usize,
+    /// MPD: when its period starts in the presentation; `None` where that is not known.
+    pub period_start: Option<Time>,
     /// More segments may come: a playlist without `EXT-X-ENDLIST`, a dynamic MPD.
     pub is_live: bool,
 }

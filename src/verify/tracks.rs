@@ -94,8 +94,9 @@ declare_rules! {
 pub(super) fn check(listing: &Listing, facts: &[TrackFacts], findings: &mut Findings) {
     let tracks: Vec<_> =
         listing.tracks.iter().zip(facts).map(|(listed, facts)| Track::new(listed, facts)).collect();
+    let shared = sequence::shared(&tracks);
     for track in &tracks {
-        sequence::check(*track, findings);
+        sequence::check(*track, &shared, findings);
         listed::check(*track, findings);
     }
     sets::check(listing, &tracks, findings);

@@ -64,11 +64,15 @@ impl Walk<'_> {
             self.report.add(&MPD_EMPTY, mpd, "there is no Period".to_owned());
             return;
         }
-        let durations = self.period_durations(&periods, total);
+        let durations = self.period_times(&periods, total);
         self.check_ids(&periods);
         let base = self.base(&Some(self.path.to_owned()), mpd);
-        for (index, (period, duration)) in periods.iter().zip(durations).enumerate() {
+        for (index, (period, (start, duration))) in periods.iter().zip(durations).enumerate() {
             self.period(period, &base, index, duration);
+            let is_new = |track: &&mut ListedTrack| track.period == index;
+            for track in self.listing.tracks.iter_mut().rev().take_while(is_new) {
+                track.period_start = start.map(time);
+            }
         }
         let is_remote = |element: &Element<'_>| element.get("xlink:href").is_some();
         let any_remote =
@@ -109,14 +113,18 @@ impl Walk<'_> {
         duration
     }
 
-    /// How long each period is: told, else up to the next one or to the end.
-    fn period_durations(&mut self, periods: &[&Element<'_>], total: Option<i128>) -> Vec<Option<i128>> {
+    /// When each period starts, and how long it is: told, else up to the next one or to the end. In nanoseconds.
+    fn period_times(
+        &mut self,
+        periods: &[&Element<'_>],
+        total: Option<i128>,
+    ) -> Vec<(Option<i128>, Option<i128>)> {
         let told: Vec<_> = periods
             .iter()
             .map(|period| (self.duration(period, "start"), self.duration(period, "duration")))
             .collect();
         let mut start = if self.is_dynamic { None } else { Some(0) };
-        let mut durations = Vec::new();
+        let mut times = Vec::new();
         for (index, (period, &(told_start, told_duration))) in periods.iter().zip(&told).enumerate() {
             start = told_start.or(start);
             let end = match told.get(index + 1) {
@@ -138,10 +146,10 @@ impl Walk<'_> {
                                Period@duration or @start of the next one";
                 self.report.add(&MPD_DURATION, period, message.to_owned());
             }
-            durations.push(duration.filter(|&duration| duration >= 0));
+            times.push((start, duration.filter(|&duration| duration >= 0)));
             start = start.zip(duration).map(|(start, duration)| start + duration);
         }
-        durations
+        times
     }
 
     /// `@id` of periods, and of the adaptation sets of each.
@@ -254,6 +262,8 @@ impl Walk<'_> {
             claims,
             target_duration: None,
             presentation_time_offset: media.presentation_time_offset,
+            period: period_index,
+            period_start: None,
             is_live: self.is_dynamic,
         }
     }

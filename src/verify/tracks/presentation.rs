@@ -1,4 +1,6 @@
-//! Where the tracks of a presentation start and end.
+//! Where the tracks of a presentation start and end: beside each other within a period, and the last ones in the whole.
+
+use std::collections::BTreeMap;
 
 use super::{
     HLS_TIME_ZERO, PRESENTATION_DURATION, PRESENTATION_END, PRESENTATION_START, PRESENTATION_TOO_LONG, Track,
@@ -13,21 +15,32 @@ const MICROSECOND: Time = Time { ticks: 1, timescale: 1_000_000 };
 pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
     let is_live = tracks.iter().any(|track| track.listed.is_live);
     check_duration(listing, tracks, is_live, findings);
-    let played: Vec<_> =
-        tracks.iter().copied().filter(|track| track.is_video() || track.is_audio()).collect();
-    if !is_live {
-        check_end(listing, &played, findings);
+    let mut periods: BTreeMap<usize, Vec<Track>> = BTreeMap::new();
+    for &track in tracks.iter().filter(|track| track.is_video() || track.is_audio()) {
+        periods.entry(track.listed.period).or_default().push(track);
     }
-    // Windows into tracks start with any of their segments.
-    if played.iter().all(|track| track.is_from_start()) {
-        check_start(listing, &played, findings);
-        if !listing.variants.is_empty() {
-            check_time_zero(listing, &played, is_live, findings);
+    for played in periods.values() {
+        if !is_live {
+            check_end(listing, played, findings);
+        }
+        // Windows into tracks start with any of their segments.
+        if played.iter().all(|track| track.is_from_start()) {
+            check_start(listing, played, findings);
+            if !listing.variants.is_empty() {
+                check_time_zero(listing, played, is_live, findings);
+            }
         }
     }
 }
 
-/// The ends of a track that a player may see, from the start of the presentation: the least and the largest.
+/// The ends of a track in the presentation, as [`ends`] has them in its period.
+fn ends_in_presentation(track: Track) -> Option<(Time, Time)> {
+    let (least, largest) = ends(track)?;
+    let start = track.listed.period_start?;
+    Some((plus(start, least)?, plus(start, largest)?))
+}
+
+/// The ends of a track that a player may see, from the start of its period: the least and the largest.
 fn ends(track: Track) -> Option<(Time, Time)> {
     let last = track.last()?;
     if track.is_interrupted() {
@@ -43,7 +56,8 @@ fn ends(track: Track) -> Option<(Time, Time)> {
 fn check_duration(listing: &Listing, tracks: &[Track], is_live: bool, findings: &mut Findings) {
     let Some(stated) = listing.duration.filter(|_| !is_live) else { return };
     check_reach(listing, tracks, stated, findings);
-    let known: Vec<_> = tracks.iter().map(|track| Some((ends(*track)?.1, track.longest_segment()))).collect();
+    let end = |track: &Track| Some((ends_in_presentation(*track)?.1, track.longest_segment()));
+    let known: Vec<_> = tracks.iter().map(end).collect();
     // A track of which nothing is known may be the longest.
     let Some(known) = known.into_iter().collect::<Option<Vec<_>>>() else { return };
     let Some((end, segment)) = known.into_iter().reduce(|a, b| (later(a.0, b.0), later(a.1, b.1))) else {
@@ -59,11 +73,13 @@ fn check_duration(listing: &Listing, tracks: &[Track], is_live: bool, findings: 
     }
 }
 
-/// Whether `stated` reaches the end of each track, to within a sample: the one that ends last is named.
+/// Whether `stated` reaches the end of each track of the last period, to within a sample: the one that ends last is named. The
+/// tracks of other periods end with these.
 fn check_reach(listing: &Listing, tracks: &[Track], stated: Time, findings: &mut Findings) {
-    let cut = tracks.iter().filter_map(|&track| {
+    let last = tracks.iter().map(|track| track.listed.period).max();
+    let cut = tracks.iter().filter(|track| Some(track.listed.period) == last).filter_map(|&track| {
         let reached = plus(plus(stated, track.longest_sample())?, MICROSECOND)?;
-        let (least, _) = ends(track)?;
+        let (least, _) = ends_in_presentation(track)?;
         reached.compare(least).is_lt().then_some((track, least))
     });
     if let Some((track, end)) = cut.reduce(|a, b| if a.1.compare(b.1).is_lt() { b } else { a }) {
@@ -176,6 +192,30 @@ mod tests {
         assert_eq!(with(13_900), [""; 0]);
         assert_eq!(with(14_100), ["presentation-too-long"]);
         assert_eq!(with(i128::MAX), ["presentation-too-long"]);
+    }
+
+    /// Two periods that share an init segment: the second has the segments behind those of the first.
+    #[test]
+    fn periods_follow_each_other() {
+        let mut package = Package::of([video(), video()]);
+        package.header(0).fragment_duration = Some((12_000, 1000));
+        package.header(1).fragment_duration = Some((12_000, 1000));
+        package.truncate(0, 2);
+        let (second, facts) = &mut package.tracks[1];
+        second.segments.drain(..2);
+        facts.segments.drain(..2);
+        second.period = 1;
+        second.presentation_time_offset = Some(Time::new(4000, 1000));
+        let mut with = |start: Option<i128>, duration| {
+            package.tracks[1].0.period_start = start.map(|start| Time::new(start, 1));
+            package.listing.duration = Some(Time::new(duration, 1));
+            package.rules()
+        };
+        assert_eq!(with(Some(4), 12), [""; 0]);
+        assert_eq!(with(Some(4), 11), ["presentation-duration"]);
+        assert_eq!(with(Some(4), 15), ["presentation-too-long"]);
+        assert_eq!(with(Some(7), 15), [""; 0]);
+        assert_eq!(with(None, 15), [""; 0], "nobody knows where it ends");
     }
 
     #[test]

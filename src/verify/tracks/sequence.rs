@@ -1,16 +1,37 @@
 //! The segments of one track after each other.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{SEQUENCE_ORDER, TFDT_CONTINUITY, TRACK_DURATION, Track, minus};
 use crate::verify::findings::Findings;
-use crate::verify::listing::Time;
+use crate::verify::listing::{ListedSegment, Resource, Time};
 
 /// How many breaks of one rule in one track are named one by one: each lies in another file.
 const NAMED: u64 = 8;
 
-pub(super) fn check(track: Track, findings: &mut Findings) {
+/// `shared` are the init segments that are [shared](shared).
+pub(super) fn check(track: Track, shared: &BTreeSet<&Resource>, findings: &mut Findings) {
     check_decode_times(track, findings);
     check_sequence_numbers(track, findings);
-    check_duration(track, findings);
+    if track.listed.init.as_ref().is_none_or(|init| !shared.contains(init)) {
+        check_duration(track, findings);
+    }
+}
+
+/// The init segments of which no listed track has all segments: several share them, as periods do.
+pub(super) fn shared<'a>(tracks: &[Track<'a>]) -> BTreeSet<&'a Resource> {
+    let mut known = BTreeMap::new();
+    let mut shared = BTreeSet::new();
+    for listed in tracks.iter().map(|track| track.listed) {
+        let Some(init) = &listed.init else { continue };
+        let resource = |segment: Option<&'a ListedSegment>| segment.map(|segment| &segment.resource);
+        let segments =
+            (listed.segments.len(), resource(listed.segments.first()), resource(listed.segments.last()));
+        if *known.entry(init).or_insert(segments) != segments {
+            shared.insert(init);
+        }
+    }
+    shared
 }
 
 /// Each segment starts where the one before it ends. What does not call itself CMAF may leave a gap that lengthens the last

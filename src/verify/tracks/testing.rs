@@ -147,6 +147,7 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         name: name.to_owned(),
         file: format!("{name}.m3u8"),
         init: Some(resource(&format!("{name}/init.mp4"))),
+        period_start: Some(Time::new(0, 1)),
         segments: (0..segments).map(listed).collect(),
         ..ListedTrack::default()
     };
