@@ -264,6 +264,13 @@ fn periods_follow_each_other() {
     };
     assert_eq!(counts(&["duration=\"PT3S\"", "",][..]), [3, 6]);
     assert_eq!(counts(&["", "start=\"PT4S\"", "start=\"PT8.5S\""]), [4, 5, 1]);
+    let starts = |periods: &[&str]| {
+        let text = mpd(&periods.iter().map(|attributes| period(attributes)).collect::<String>());
+        let start = |track: &ListedTrack| Some((track.period, track.period_start?.seconds()));
+        sound(&text).tracks.iter().map(start).collect::<Vec<_>>()
+    };
+    assert_eq!(starts(&["duration=\"PT3S\"", ""]), [Some((0, 0.0)), Some((1, 3.0))]);
+    assert_eq!(starts(&["", "start=\"PT4.5S\""]), [Some((0, 0.0)), Some((1, 4.5))]);
     let listing = sound(&mpd(&(period("duration=\"PT3S\"") + &period(""))));
     let told: Vec<_> = listing
         .tracks

@@ -9,7 +9,7 @@ use crate::verify::listing::{ListedSegment, Resource, Time};
 /// How many breaks of one rule in one track are named one by one: each lies in another file.
 const NAMED: u64 = 8;
 
-/// `shared` are the init segments that are [shared](shared).
+/// `shared` are the init segments that [`shared()`] tells.
 pub(super) fn check(track: Track, shared: &BTreeSet<&Resource>, findings: &mut Findings) {
     check_decode_times(track, findings);
     check_sequence_numbers(track, findings);
