@@ -20,6 +20,9 @@ use crate::verify::uri::{Target, resolve};
 /// How many representations of one MPD are read.
 const MAX_REPRESENTATIONS: usize = 10_000;
 
+/// Why the segments of a representation are not read.
+pub(super) const NO_MP4: &str = "DASH segments that are no fragmented MP4, or have no init segment";
+
 const NAMESPACE: &str = "urn:mpeg:dash:schema:mpd:2011";
 
 /// What a reference is resolved against: a path of the package, or nothing that is known.
@@ -247,6 +250,9 @@ impl Walk<'_> {
         }
         if let Some(first) = media.segments.first_mut() {
             first.discontinuity = period_index > 0;
+        }
+        if media.init.is_none() && !media.segments.is_empty() && !self.listing.not_checked.contains(&NO_MP4) {
+            self.listing.not_checked.push(NO_MP4);
         }
         let claims = claims::read(&mut self.report, described, media.has_index);
         let mut name = format!("Representation {id:.200}");

@@ -234,6 +234,7 @@ fn a_file_without_index_is_one_segment_behind_its_init_part() {
     let listing = listing.unwrap();
     assert_eq!((listing.tracks[0].init.as_ref(), findings.len()), (None, 0));
     assert_eq!(rows(&listing.tracks[0])[0].0, "d/a.vtt");
+    assert_eq!(listing.not_checked, [presentation::NO_MP4]);
     assert_eq!(rules_of(&text), ["file-missing"]);
 }
 
