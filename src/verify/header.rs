@@ -94,6 +94,8 @@ pub struct Header {
     pub defaults: SampleDefaults,
     /// `media_time` of the one edit, where there is an edit list with one.
     pub edit_media_time: Option<i64>,
+    /// `segment_duration` of an empty edit in front of the others, in the movie timescale, and that timescale.
+    pub empty_edit: Option<(u64, u32)>,
     /// `fragment_duration` of `mehd` in the movie timescale, and that timescale.
     pub fragment_duration: Option<(u64, u32)>,
     /// There is a sync sample table, so that not every sample of the movie is one.

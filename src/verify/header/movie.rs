@@ -51,6 +51,7 @@ pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Option<Header> {
         brands,
         defaults,
         edit_media_time: track.edit_media_time,
+        empty_edit: track.empty_edit.zip(movie_timescale.filter(|&timescale| timescale != 0)),
         fragment_duration: fragment_duration.zip(movie_timescale.filter(|&timescale| timescale != 0)),
         has_sync_table: track.has_sync_table,
         entry: entry.entry,

@@ -42,6 +42,8 @@ pub(super) struct Track<'a> {
     pub size: Option<(u32, u32)>,
     pub has_edit_list: bool,
     pub edit_media_time: Option<i64>,
+    /// `segment_duration` of an empty edit in front.
+    pub empty_edit: Option<u64>,
     pub timescale: Option<u32>,
     pub handler: Option<FourCc>,
     pub has_sync_table: bool,
@@ -60,7 +62,7 @@ pub(super) fn read<'a>(check: &mut Check<'_>, trak: &BoxRef<'a>) -> Track<'a> {
     for edts in children.all(b"edts") {
         if let Some(elst) = check.inner(edts, &EDTS).first(b"elst") {
             track.has_edit_list = true;
-            track.edit_media_time = read_elst(check, elst);
+            (track.edit_media_time, track.empty_edit) = read_elst(check, elst).unwrap_or_default();
         }
     }
     if let Some(mdia) = children.first(b"mdia") {
@@ -171,8 +173,8 @@ fn is_orientation(matrix: &[i32; 9]) -> bool {
     turns && u == 0 && v == 0 && w == UNITY[8]
 }
 
-/// `elst` ► `media_time` of its one edit, where that is not an empty one.
-fn read_elst(check: &mut Check<'_>, elst: &BoxRef<'_>) -> Option<i64> {
+/// `elst` ► `media_time` of its one edit, where that is not an empty one, and `segment_duration` of an empty one in front.
+fn read_elst(check: &mut Check<'_>, elst: &BoxRef<'_>) -> Option<(Option<i64>, Option<u64>)> {
     // A later edition has a flag for repeating.
     let (version, _, mut body) = check.full(elst, 1, 1)?;
     let count = check.fields(&INIT_BOX_SIZE, elst, body.u32("entry_count"))?;
@@ -201,8 +203,9 @@ fn read_elst(check: &mut Check<'_>, elst: &BoxRef<'_>) -> Option<i64> {
     if let Some(wrong) = wrong {
         check.add(&INIT_EDIT_LIST, elst.offset, wrong);
     }
-    let (_, media_time, _) = first.filter(|_| count == 1)?;
-    (media_time >= 0).then_some(media_time)
+    let (duration, media_time, _) = first?;
+    let empty = (media_time == -1).then_some(duration);
+    Some(((count == 1 && media_time >= 0).then_some(media_time), empty))
 }
 
 fn read_mdia<'a>(check: &mut Check<'_>, mdia: &BoxRef<'a>, track: &mut Track<'a>) {

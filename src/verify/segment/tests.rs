@@ -15,6 +15,7 @@ pub(super) fn header(brands: &[&[u8; 4]]) -> Header {
         brands: brands.iter().map(|brand| FourCc(**brand)).collect(),
         defaults: SampleDefaults::default(),
         edit_media_time: None,
+        empty_edit: None,
         fragment_duration: None,
         has_sync_table: true,
         entry: Entry {

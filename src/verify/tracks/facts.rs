@@ -126,6 +126,12 @@ impl<'a> Track<'a> {
         self.header().and_then(|header| header.edit_media_time).unwrap_or(0).into()
     }
 
+    /// The span of an empty edit in front.
+    pub(super) fn empty_edit(self) -> Option<Time> {
+        let (duration, timescale) = self.header()?.empty_edit?;
+        Some(Time::new(duration.into(), timescale.into()))
+    }
+
     /// Each listed segment with its facts, where it was read on the timescale of the track: by its init segment.
     pub(super) fn segments(self) -> impl Iterator<Item = (&'a ListedSegment, Option<&'a SegmentFacts>)> {
         self.listed.segments.iter().zip(&self.facts.segments).map(move |(listed, facts)| {

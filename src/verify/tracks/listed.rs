@@ -52,7 +52,11 @@ fn shift(track: Track) -> i128 {
     };
     let Some(start) = listed.start.filter(|start| start.timescale == own) else { return 0 };
     let shift = start.ticks.saturating_sub(facts.earliest_presentation);
-    if shift.unsigned_abs() < track.longest_segment().ticks.unsigned_abs() { shift } else { 0 }
+    let longest = track.longest_segment();
+    let is_told = |told| track.time(shift).is_within(longest, told);
+    let is_edit =
+        shift.unsigned_abs() < longest.ticks.unsigned_abs() || track.empty_edit().is_some_and(is_told);
+    if is_edit { shift } else { 0 }
 }
 
 /// A segment in its track.
@@ -99,8 +103,11 @@ impl Place<'_> {
         let limit = rounding(time.timescale, self.track.timescale());
         let to_next = self.next.map_or(i128::from(facts.duration), |next| next.start() - facts.start());
         let presented = facts.presentation_end - facts.earliest_presentation;
-        let primed = if self.is_first { self.track.edit() } else { 0 };
-        let ways = [facts.duration.into(), to_next, presented, i128::from(facts.duration) - primed];
+        let edit = if self.is_first { self.track.edit() } else { 0 };
+        let primed = i128::from(facts.duration) - edit;
+        // What is in front of the edit is not presented, be it priming or pictures.
+        let edited = facts.presentation_end - facts.earliest_presentation.max(facts.start() + edit);
+        let ways = [facts.duration.into(), to_next, presented, primed, edited];
         if !ways.iter().any(|&ticks| time.is_within(limit, self.track.time(ticks))) {
             let message = format!(
                 "S@d is {} of {} a second ({:.6} s), the samples of {} last {:.6} s",
@@ -267,6 +274,41 @@ mod tests {
         assert_eq!(with(0, 23), [""; 0]);
         assert_eq!(with(3, 1), ["mpd-segment-start"]);
         assert_eq!(with(0, 5000), ["mpd-segment-start"; 2]);
+    }
+
+    #[test]
+    fn an_empty_edit_may_be_longer_than_a_segment() {
+        let mut package = Package::of([video()]);
+        package.header(0).brands.clear();
+        exact(&mut package, 1000);
+        for segment in &mut package.tracks[0].0.segments {
+            segment.start = segment.start.map(|start| Time::new(start.ticks + 5000, 1000));
+        }
+        package.header(0).empty_edit = Some((50, 10));
+        assert_eq!(package.rules(), [""; 0]);
+        package.header(0).empty_edit = Some((20, 10));
+        assert_eq!(package.rules(), ["mpd-segment-start"]);
+    }
+
+    #[test]
+    fn pictures_in_front_of_the_edit_are_not_presented() {
+        let mut package = Package::of([video()]);
+        package.header(0).brands.clear();
+        exact(&mut package, 1000);
+        // Composition is two pictures late, and the first 1.3 s are cut away.
+        for segment in package.facts(0) {
+            segment.earliest_presentation += 80;
+            segment.presentation_end += 80;
+        }
+        package.header(0).edit_media_time = Some(1380);
+        let segments = &mut package.tracks[0].0.segments;
+        segments[0].duration = ListedDuration::Exact(Time::new(700, 1000));
+        for segment in segments.iter_mut().skip(1) {
+            segment.start = segment.start.map(|start| Time::new(start.ticks - 1300, 1000));
+        }
+        assert_eq!(package.rules(), [""; 0]);
+        package.tracks[0].0.segments[0].duration = ListedDuration::Exact(Time::new(800, 1000));
+        assert_eq!(package.rules(), ["mpd-segment-duration"]);
     }
 
     #[test]

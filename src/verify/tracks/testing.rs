@@ -118,6 +118,7 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         brands: vec![FourCc(*b"iso6"), FourCc(*b"cmfc")],
         defaults: SampleDefaults::default(),
         edit_media_time: None,
+        empty_edit: None,
         fragment_duration: None,
         has_sync_table: true,
         entry,
