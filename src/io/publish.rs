@@ -143,13 +143,13 @@ impl Run {
         let top = &self.top;
         match examine(top, claim, &self.files)? {
             Found::Nothing => {
-                self.journal = Some(publish_bytes(top, JOURNAL, &journal.to_json())?.id);
+                self.journal = Some(publish_bytes(top, JOURNAL, &journal.to_json()?)?.id);
                 top.sync_if_durable()?;
             }
             Found::Old(old) => {
                 journal.replaces = old.paths().cloned().collect();
                 // From here on this journal names what is left of the old run, whatever happens.
-                let id = replace_bytes(top, JOURNAL, &journal.to_json())?;
+                let id = replace_bytes(top, JOURNAL, &journal.to_json()?)?;
                 top.sync_if_durable()?;
                 old.remove()?;
                 self.journal = Some(id);

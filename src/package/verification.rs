@@ -153,7 +153,7 @@ pub(super) fn difference(
         .then(|| format!("its payload ends at {}, its samples at {offset}", chunk.payload.end))
 }
 
-/// An error out of the first finding.
+/// An error out of the first finding: of what fragmint writes not even a warning is expected.
 fn require_none(findings: &Findings, in_file: &dyn Fn(&str) -> Error) -> Result<()> {
     let Some(finding) = findings.as_slice().first() else { return Ok(()) };
     let error = in_file(&format!("{} ({}, {})", finding.message, finding.rule.id, finding.rule.clause));

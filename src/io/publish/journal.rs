@@ -10,7 +10,7 @@ use std::path::Path;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::io::directory::Directory;
 
 /// Name of the receipt: what a finished run wrote.
@@ -19,8 +19,8 @@ pub const RECEIPT: &str = "fragmint.json";
 /// Name of the journal: what a run that is not finished is going to write.
 pub const JOURNAL: &str = "fragmint.journal";
 
-/// The largest receipt or journal that is read: hundreds of thousands of files.
-const MAX_LIST: u64 = 64 << 20;
+/// The largest receipt or journal that is read: millions of files.
+const MAX_LIST: u64 = 256 << 20;
 
 /// What to do when a list cannot be believed.
 pub(in crate::io) const REMEDY: &str =
@@ -68,10 +68,22 @@ pub struct WrittenFiles {
 
 impl WrittenFiles {
     /// The list's bytes.
-    pub(super) fn to_json(&self) -> Vec<u8> {
-        let mut text = serde_json::to_vec_pretty(self).expect("strings and numbers always serialise");
+    ///
+    /// # Errors
+    /// `TooLarge` for one that could not be read again.
+    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self).expect("strings and numbers always serialise");
         text.push(b'\n');
-        text
+        if text.len() as u64 > MAX_LIST {
+            return Err(Error::new(ErrorKind::TooLarge {
+                what: "the list of the files to be written, in bytes,".into(),
+                value: text.len() as u64,
+                limit: MAX_LIST,
+                clause: "fragmint: docs/report.md",
+                remedy: "use longer segments, or package the inputs in several directories".into(),
+            }));
+        }
+        Ok(text)
     }
 
     /// Whether both are lists of the same files with the same sizes.

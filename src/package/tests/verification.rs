@@ -83,7 +83,13 @@ fn no_manifest_comes_when_an_input_was_written_to_meanwhile() {
     let request = place.request(Existing::Refuse);
     let plan = run::plan(&request, &|_| ()).unwrap();
     let input = fs::File::options().write(true).open(&request.inputs[0].path).unwrap();
-    let touch = |_| input.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    let written = AtomicU64::new(0);
+    // Behind the last segment, each of which looks for itself.
+    let touch = |bytes| {
+        if written.fetch_add(bytes, Ordering::Relaxed) + bytes == plan.segment_bytes() {
+            input.set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        }
+    };
     let error = run::write(&request, &plan, &touch).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Changed { .. }), "{error}");
     assert!(!request.output.exists());

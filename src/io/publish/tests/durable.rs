@@ -1,5 +1,6 @@
 //! What a durable run flushes, and before what.
 
+use super::resume::write_missing;
 use super::*;
 use crate::io::fault::{self, Operation};
 

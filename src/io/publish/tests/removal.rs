@@ -1,5 +1,6 @@
 //! In which order files go, and what a kill leaves under reserved names.
 
+use super::resume::kill;
 use super::*;
 use crate::io::fault::{self, Operation};
 
