@@ -36,6 +36,8 @@ mod old_run;
 pub(crate) mod output_directory;
 pub mod package_files;
 pub mod publish;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod scratch;
 pub mod segment_file;
 mod spool;
 pub(crate) mod streaming_file;

@@ -1,12 +1,12 @@
 //! Any bytes as calls on a segmenter and its model.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
 use super::calls::{Both, Call};
 use super::units::units;
 use crate::codec::ParameterSetPlacement;
 use crate::codec::aac::{AacConfig, AudioObjectType};
+use crate::io::scratch::Scratch;
 use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig, VideoConfig};
 use crate::time::{CompositionOffset, DecodeTime, Timescale};
 
@@ -131,29 +131,6 @@ impl Reader<'_> {
         let duration = [1000, 500, 0, u32::MAX][usize::from(odd >> 3 & 3)];
         let sync = (odd & 0x20 != 0).then_some(odd & 1 == 1);
         SampleTiming { duration, composition, sync }
-    }
-}
-
-/// A directory that goes with it, in memory where there is such a file system.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let memory = Path::new("/dev/shm");
-        let parent = if memory.is_dir() { memory.to_path_buf() } else { std::env::temp_dir() };
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = parent.join(format!("fragmint-fuzz-{}-{count}", std::process::id()));
-        // What a killed run of the same number left.
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir(&path).expect("a directory of the fuzzer's own");
-        Self(path)
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
