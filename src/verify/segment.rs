@@ -143,6 +143,7 @@ pub fn read(
         header,
         cmaf: header.brands.iter().any(is_cmaf),
         is_whole_file: range == (0..source.len()),
+        end,
     };
     let mut window = Window::new(source, end);
     let mut chunks = Chunks::default();
@@ -194,12 +195,15 @@ struct Notes<'a> {
     cmaf: bool,
     /// The segment is a file, not a part of one.
     is_whole_file: bool,
+    /// Where it ends in the file.
+    end: u64,
 }
 
 impl Notes<'_> {
-    /// `rule` is broken at `offset`.
+    /// `rule` is broken at `offset`. A sample may lie behind the end, by a wrong `data_offset`: that is no place to look at.
     fn add(&mut self, rule: &Rule, offset: u64, message: impl Into<String>) {
-        self.findings.add(rule, self.file, Some(offset), message);
+        let offset = (offset <= self.end).then_some(offset);
+        self.findings.add(rule, self.file, offset, message);
     }
 
     /// The same, as a warning.

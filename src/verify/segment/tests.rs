@@ -105,6 +105,24 @@ fn ids(bytes: &[u8]) -> Vec<&'static str> {
 }
 
 #[test]
+fn a_sample_behind_the_end_is_no_place() {
+    let mut parts = Parts::new(1);
+    // The duration of the first sample; behind it, in the bytes, data_offset.
+    parts.trun[16..20].fill(0);
+    let mut bytes = parts.bytes();
+    let offsets = |bytes: &[u8]| {
+        let mut findings = Findings::default();
+        read("a.m4s", &bytes, 0..bytes.len() as u64, &header(&[b"cmfc", b"cmf2"]), &mut findings);
+        let durations = findings.into_vec().into_iter().filter(|found| found.rule.id == "segment-duration");
+        durations.map(|found| found.offset).collect::<Vec<_>>()
+    };
+    assert_eq!(offsets(&bytes), [Some(bytes.len() as u64 - 9)]);
+    let at = bytes.windows(4).position(|kind| kind == b"trun").unwrap() + 12;
+    bytes[at..at + 4].copy_from_slice(&i32::MAX.to_be_bytes());
+    assert_eq!(offsets(&bytes), [None]);
+}
+
+#[test]
 fn a_chunk_is_its_samples_with_their_places() {
     let bytes = [boxed(b"styp", &[b"cmfs\0\0\0\0cmfscmff"]), Parts::new(1).bytes()].concat();
     let (segment, found) = read_of(&bytes, &header(&[b"cmfc", b"cmf2"]));
