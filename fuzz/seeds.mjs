@@ -99,3 +99,18 @@ write('manifests', 'pair', [
 ]);
 // Two tracks of sound with one name, which two groups have.
 write('manifests', 'groups', Buffer.from('AdUs6QAAdTAAAAAAAQBhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWFhYWEAAAAAA3Vi', 'base64'));
+// Options, then edits: kind, place of the file, place in it, and more. A sound package; with a word, a number, a field of a box, and a
+// part many times over; and files of nothing but what the edits say.
+const places = [...Array(24).keys()];
+for (const options of [0, 2, 4, 6]) {
+  write('verify', `sound-${options}`, [options]);
+  for (const place of places) {
+    write('verify', `word-${options}-${place}`, [options, 8, place, 1, place * 13, place + 4]);
+    write('verify', `number-${options}-${place}`, [options, 9, place, 0, place * 11, (place * 7) & 255]);
+    write('verify', `field-${options}-${place}`, [options, 11, place, 0, 0, place, (place * 3) & 63, place & 15]);
+    write('verify', `repeat-${options}-${place}`, [options, 14, place, 0, place * 9, 0, 60, 255, 255]);
+  }
+}
+const playlist = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI="video/avc/init.mp4"\n#EXTINF:1,\nvideo/avc/seg-00001.m4s\n#EXT-X-ENDLIST\n';
+write('verify', 'playlist', [6, 1, 23, ...number(2, playlist.length), ...Buffer.from(playlist)]);
+write('verify', 'playlist-alone', [7, 1, 23, ...number(2, playlist.length), ...Buffer.from(playlist)]);

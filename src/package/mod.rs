@@ -14,6 +14,8 @@ pub mod plan;
 pub mod receipt;
 pub mod report;
 pub mod run;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod timing;

@@ -19,6 +19,8 @@
 
 pub mod files;
 pub mod findings;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 pub mod header;
 mod hls;
 pub mod listing;
@@ -37,6 +39,9 @@ mod uri;
 
 pub use files::Files;
 pub use findings::Finding;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use fuzz::fuzz_verify;
 pub use report::Report;
 pub use rules::{Rule, Severity, rules};
 

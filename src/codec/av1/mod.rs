@@ -13,7 +13,8 @@ mod frame;
 mod fuzz;
 mod obu;
 mod sequence;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]
 pub(crate) mod testing;
 
 pub use configuration::Av1Configuration;
