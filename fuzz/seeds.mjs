@@ -114,3 +114,17 @@ for (const options of [0, 2, 4, 6]) {
 const playlist = '#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXT-X-MAP:URI="video/avc/init.mp4"\n#EXTINF:1,\nvideo/avc/seg-00001.m4s\n#EXT-X-ENDLIST\n';
 write('verify', 'playlist', [6, 1, 23, ...number(2, playlist.length), ...Buffer.from(playlist)]);
 write('verify', 'playlist-alone', [7, 1, 23, ...number(2, playlist.length), ...Buffer.from(playlist)]);
+// Options, what was there before, which files, what lists hold, then places and what is put there.
+for (const options of [0x00, 0x0a, 0x11, 0xe4]) {
+  write('resume', `empty-${options}`, [options, 0]);
+  for (const bytes of [1, 40, 120, 255]) write('resume', `stopped-${bytes}-${options}`, [options, 1, bytes]);
+  for (const what of places.slice(0, 20)) {
+    const more = (what * 29) & 255;
+    write('resume', `journal-${what}-${options}`, [options, 2, 0xff, what, what & 15, more, what & 15, what, more]);
+    write('resume', `whole-${what}-${options}`, [options, 6, 0, 0, 15, 0, what & 15, what, more, 15, 22, 0]);
+    write('resume', `finished-${what}-${options}`, [options, 0x1e, 0, 0, 15, 0, what & 15, what + 6, more]);
+    write('resume', `both-${what}-${options}`, [options, 0x16, 0, 0, what & 15, more, (what + 5) & 15, more ^ 7, what & 15, what, more]);
+  }
+  // Each path that a list may name and must not.
+  for (let path = 0; path < 22; path++) write('resume', `path-${path}-${options}`, [options, 2, 0xff, 0xff, 6, path]);
+}

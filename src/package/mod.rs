@@ -7,6 +7,8 @@
 mod advice;
 mod cutting;
 pub mod frame_rate;
+#[cfg(any(test, fuzzing))]
+mod fuzz;
 pub mod ingest;
 mod naming;
 mod open_gop;
@@ -30,6 +32,9 @@ use crate::plan::SegmentDuration;
 use crate::time::FrameRate;
 
 pub use crate::io::publish::Existing;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use fuzz::fuzz_resume;
 pub use plan::Plan;
 pub use report::Report;
 
