@@ -31,7 +31,7 @@ declare_rules! {
     SEGMENT_BOX_SIZE: Error "segment-box-size", "ISO/IEC 14496-12 4.2",
         "the boxes of a segment fill it, those in a box fill that, and fields stand inside of their box";
     SEGMENT_LIMIT: Warning "segment-limit", "fragmint: memory is bounded",
-        "a segment has at most 1,048,576 samples, and a moof at most 64 MiB: more is not read";
+        "a segment has at most 1,048,576 samples, and no more than bytes, and a moof at most 64 MiB: more is not read";
     SEGMENT_BRAND: Warning "segment-brand", "ISO/IEC 14496-12 8.16.2 (not opened)",
         "a styp box is made of a major brand, a minor version and compatible brands, and lists the major one among these";
     SEGMENT_BOX_MISSING: Error "segment-box-missing", "ISO/IEC 23000-19 7.3.2.3 (not opened)",
@@ -144,6 +144,7 @@ pub fn read(
         cmaf: header.brands.iter().any(is_cmaf),
         is_whole_file: range == (0..source.len()),
         end,
+        samples_left: segment.len.min(traf::MAX_SAMPLES),
     };
     let mut window = Window::new(source, end);
     let mut chunks = Chunks::default();
@@ -197,6 +198,8 @@ struct Notes<'a> {
     is_whole_file: bool,
     /// Where it ends in the file.
     end: u64,
+    /// How many more samples are read, of whatever track: a `trun` of a few bytes may count millions.
+    samples_left: u64,
 }
 
 impl Notes<'_> {

@@ -328,6 +328,23 @@ fn tracks_beside_each_other_fill_one_mdat() {
     assert_eq!(read_of(&overlapping, &header(&[b"iso6"])).1, [("segment-payload", Severity::Warning)]);
 }
 
+/// Forty bytes of a `traf` could count a million samples each, again and again.
+#[test]
+fn samples_that_no_byte_stands_for_are_not_counted_up() {
+    let traf = |id: u32, count: u32| {
+        let tfhd = boxed(b"tfhd", &[&words(&[0x02_0038, id, 10, 0, SYNC])]);
+        boxed(b"traf", &[&tfhd, &boxed(b"tfdt", &[&words(&[0, 0])]), &boxed(b"trun", &[&words(&[0, count])])])
+    };
+    let others: Vec<u8> = (0..2000).flat_map(|_| traf(2, 1 << 20)).collect();
+    let moof = boxed(b"moof", &[&boxed(b"mfhd", &[&words(&[0, 1])]), &others, &traf(1, 3)]);
+    let bytes = [moof, boxed(b"mdat", &[&[0; 4]])].concat();
+    let mut findings = Findings::default();
+    let segment = read("a", &bytes.as_slice(), 0..bytes.len() as u64, &header(&[]), &mut findings);
+    let limits = findings.as_slice().iter().find(|finding| finding.rule.id == "segment-limit").unwrap();
+    assert!(limits.message.contains("1048576 samples"), "{limits}");
+    assert_eq!(segment.unwrap().samples.len(), 3, "of the track itself");
+}
+
 #[test]
 fn what_is_no_box_ends_the_segment() {
     let chunk = Parts::new(1).bytes();

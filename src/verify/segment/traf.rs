@@ -13,7 +13,7 @@ const TRUN: &str = "ISO/IEC 14496-12 8.8.8";
 const TFDT: &str = "ISO/IEC 14496-12 8.8.12";
 
 /// The most samples of a segment.
-const MAX_SAMPLES: usize = 1 << 20;
+pub(super) const MAX_SAMPLES: u64 = 1 << 20;
 
 /// The bytes of the samples of one `trun`, which lie one behind the other.
 #[derive(Clone, Debug)]
@@ -227,10 +227,11 @@ impl Runs {
             notes.add(&SEGMENT_BOX_SIZE, offset, message);
             return None;
         }
-        if samples.len().saturating_add(count) > MAX_SAMPLES {
+        let Some(left) = notes.samples_left.checked_sub(count as u64) else {
             notes.add(&SEGMENT_LIMIT, offset, format!("trun has {count} samples"));
             return None;
-        }
+        };
+        notes.samples_left = left;
         let rows = body.take(width * count, "rows").ok()?;
         let start = self.next;
         self.rows(word, first_flags, rows.rest(), count, samples);
