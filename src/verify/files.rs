@@ -17,6 +17,8 @@ declare_rules! {
         "every file that a manifest names can be read";
     FILE_ELSEWHERE: Warning "file-elsewhere", "fragmint: a package is one directory",
         "every file lies in the package: what another host serves is not checked";
+    FILE_REPEATED: Warning "file-repeated", "fragmint: what is read is bounded",
+        "manifests name no byte of a file more than a few times: more than 16 times the bytes of a file are not read of it";
 }
 
 /// The files of one package, named by paths relative to its directory, with `/` between the names.

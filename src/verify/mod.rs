@@ -8,6 +8,7 @@
 //! | [`mod@rules`] | what may be wrong, as one list |
 //! | [`findings`] | what was found, in order and bounded |
 //! | [`files`] | where files come from |
+//! | `budget` | how often a file is read |
 //! | [`listing`] | what a manifest says, HLS and MPD in one form |
 //! | `hls`, `mpd` | manifests ► listings |
 //! | `uri` | references in manifests ► paths |
@@ -17,6 +18,7 @@
 //! | `tracks` | segments after each other, tracks beside each other, and what manifests say of them |
 //! | `receipt` | the receipt against the files |
 
+mod budget;
 pub mod files;
 pub mod findings;
 #[cfg(any(test, fuzzing))]
@@ -51,6 +53,7 @@ use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
+use budget::Budget;
 use files::{FILE_MISSING, FILE_OUTSIDE, FILE_UNREADABLE, OpenError};
 use findings::Findings;
 use header::Header;
@@ -207,7 +210,7 @@ fn track_report(track: &ListedTrack, facts: &TrackFacts) -> TrackReport {
         samples: segments().map(|segment| segment.samples).sum(),
         timescale: header.map_or(0, |header| header.timescale),
         duration: segments().map(|segment| segment.duration).fold(0, u64::saturating_add),
-        bytes: segments().map(|segment| segment.bytes).sum(),
+        bytes: segments().map(|segment| segment.bytes).fold(0, u64::saturating_add),
     }
 }
 
@@ -228,22 +231,17 @@ impl Media {
         progress: &(dyn Fn(u64) + Sync),
         findings: &mut Findings,
     ) -> Self {
+        let (inits, mut wanted) = wanted(listings);
+        let mut budget =
+            Budget::new(files, inits.iter().copied().chain(wanted.iter().map(|(_, resource)| resource)));
         let mut headers = BTreeMap::new();
-        let mut wanted: Vec<SegmentKey> = Vec::new();
-        let mut seen = BTreeSet::new();
-        for track in listings.iter().flat_map(|listing| &listing.tracks) {
-            for init in
-                track.init.iter().chain(track.segments.iter().filter_map(|segment| segment.init.as_ref()))
-            {
-                if !headers.contains_key(init) {
-                    headers.insert(init.clone(), read_header(files, init, findings));
-                }
+        for init in inits {
+            let is_taken = budget.takes(init, findings);
+            if let Some(header) = is_taken.then(|| read_header(files, init, findings)).flatten() {
+                headers.insert(init.clone(), header);
             }
-            let keys = track.segments.iter().filter_map(|segment| segment_key(track, segment));
-            wanted.extend(keys.filter(|key| seen.insert(key.clone())));
         }
-        let headers: BTreeMap<_, _> =
-            headers.into_iter().filter_map(|(key, header)| Some((key, header?))).collect();
+        wanted.retain(|(_, resource)| budget.takes(resource, findings));
         let read = wanted.par_iter().map(|(init, resource)| {
             let mut found = Findings::default();
             let segment = read_segment(files, headers.get(init), resource, &mut found);
@@ -278,8 +276,21 @@ impl Media {
     }
 
     fn bytes(&self) -> u64 {
-        self.segments.values().map(|segment| segment.bytes).sum()
+        self.segments.values().map(|segment| segment.bytes).fold(0, u64::saturating_add)
     }
+}
+
+/// The init segments of the listings, and their segments, each once and in order.
+fn wanted(listings: &[Listing]) -> (Vec<&Resource>, Vec<SegmentKey>) {
+    let (mut inits, mut segments) = (Vec::new(), Vec::new());
+    let (mut seen_inits, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for track in listings.iter().flat_map(|listing| &listing.tracks) {
+        let own = track.init.iter().chain(track.segments.iter().filter_map(|segment| segment.init.as_ref()));
+        inits.extend(own.filter(|&init| seen_inits.insert(init)));
+        let keys = track.segments.iter().filter_map(|segment| segment_key(track, segment));
+        segments.extend(keys.filter(|key| seen.insert(key.clone())));
+    }
+    (inits, segments)
 }
 
 /// By which init segment a segment is read; `None` without one, or with nothing to read.

@@ -1,5 +1,7 @@
 //! What breaks each rule about files.
 
+use std::fmt::Write as _;
+
 use crate::verify::testing::{Break, LARGE, SMALL};
 
 /// One for each rule.
@@ -23,5 +25,14 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
             "seg-00002.m4s",
             "https://example.com/seg-00002.m4s",
         );
+    }),
+    ("file-repeated", |files| {
+        let len = files.bytes(&format!("{SMALL}/seg-00001.m4s")).len();
+        let ranges = (0..40).fold(String::new(), |mut text, start| {
+            let len = len - start;
+            write!(text, "#EXTINF:2.0,\n#EXT-X-BYTERANGE:{len}@{start}\nseg-00001.m4s\n").unwrap();
+            text
+        });
+        files.replace(&format!("{SMALL}/playlist.m3u8"), "#EXT-X-ENDLIST", &(ranges + "#EXT-X-ENDLIST"));
     }),
 ];
