@@ -80,6 +80,15 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("init-entry", |files| patch_table(files, &[b"stsd"], 12, &[0, 0, 0, 2])),
     ("init-encryption", |files| patch_table(files, &[b"stsd", b"avc1"], 4, b"encv")),
     ("init-config", |files| patch_table(files, &[b"stsd", b"avc1", b"avcC"], 4, b"xvcC")),
+    ("init-profile", |files| {
+        // The level of the sequence parameter set behind the head of the record.
+        files.patch(
+            &format!("{LARGE}/init.mp4"),
+            &[&STBL[..], &[b"stsd", b"avc1", b"avcC"]].concat(),
+            19,
+            &[51],
+        );
+    }),
     ("init-parameter-sets", |files| {
         let types = [&STBL[..], &[b"stsd", b"hvc1", b"hvcC"]].concat();
         files.patch(&init(HEVC), &types, 8 + 23, &[0x20]);

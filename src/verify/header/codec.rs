@@ -11,8 +11,8 @@ mod hevc;
 mod tests;
 mod vp9;
 
-use super::INIT_CONFIG;
 use super::check::Check;
+use super::{INIT_CONFIG, INIT_PROFILE};
 use crate::boxes::FourCc;
 use crate::boxes::reader::BoxRef;
 use crate::error::Result;
@@ -23,12 +23,50 @@ pub(super) struct Facts {
     pub codec: Option<String>,
     /// Sizes of the pictures, of each parameter set; empty where not known.
     pub sizes: Vec<(u32, u32)>,
+    /// Sampling of the pictures, of each parameter set.
+    pub formats: Vec<Sampling>,
     pub channels: Option<u16>,
     pub sample_rate: Option<u32>,
     /// What the fields of the sample entry have to repeat.
     pub sound: Option<Sound>,
     /// What is not known of the sound, the sample entry does not tell either.
     pub is_sound_unknown: bool,
+}
+
+/// How pictures are sampled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sampling {
+    /// `chroma_format_idc`.
+    chroma_format: u32,
+    /// `bit_depth_luma_minus8` and `bit_depth_chroma_minus8`.
+    depths: [u32; 2],
+}
+
+impl Facts {
+    /// Compares what a record says of the sampling with its parameter set, if it has one.
+    fn check_sampling(&self, check: &mut Check<'_>, record: &BoxRef<'_>, told: [u8; 3]) {
+        let [chroma, luma_depth, chroma_depth] = told;
+        // Reserved bits in front.
+        let told = Sampling {
+            chroma_format: (chroma & 3).into(),
+            depths: [luma_depth, chroma_depth].map(|depth| (depth & 7).into()),
+        };
+        if let [own] = *self.formats
+            && own != told
+        {
+            let text = |of: Sampling| {
+                let [luma, chroma] = of.depths.map(|depth| depth.saturating_add(8));
+                format!("chroma format {} in {luma} and {chroma} bits", of.chroma_format)
+            };
+            let message = format!(
+                "box '{}' tells {}, its sequence parameter set {}",
+                record.kind,
+                text(told),
+                text(own)
+            );
+            check.add(&INIT_PROFILE, record.offset, message);
+        }
+    }
 }
 
 /// What the fields of an audio sample entry have to say.

@@ -1,8 +1,9 @@
 //! `avcC`: AVCDecoderConfigurationRecord (ISO/IEC 14496-15 5.2.4.1), and the size of the pictures from the sequence
 //! parameter sets in it (H.264 7.3.2.1.1, 7.4.2.1.1).
 
+use super::super::INIT_PROFILE;
 use super::super::check::Check;
-use super::{Facts, cropped};
+use super::{Facts, Sampling, cropped};
 use crate::bits::BitReader;
 use crate::boxes::FourCc;
 use crate::boxes::reader::{Body, BoxRef};
@@ -40,8 +41,21 @@ pub(super) fn read(
     for _ in 0..sps_count {
         if let Some(nal) = read_nal(check, record, &mut body, SPS)? {
             match picture_size(nal) {
-                Ok(Some(size)) => facts.sizes.push(size),
-                Ok(None) => check.config(record, "cropping leaves nothing of the pictures"),
+                Ok((sampling, Some(size))) => {
+                    facts.sizes.push(size);
+                    facts.formats.push(sampling);
+                    let own =
+                        nal.get(1..4).filter(|&own| sps_count == 1 && own != [profile, compatibility, level]);
+                    if let Some(own) = own {
+                        let message = format!(
+                            "profile, constraints and level are {profile:02X}{compatibility:02X}{level:02X}, those of the \
+                             sequence parameter set {:02X}{:02X}{:02X}",
+                            own[0], own[1], own[2]
+                        );
+                        check.add(&INIT_PROFILE, record.offset, message);
+                    }
+                }
+                Ok((_, None)) => check.config(record, "cropping leaves nothing of the pictures"),
                 Err(error) => check.config(record, format_args!("sequence parameter set: {}", error.kind())),
             }
         }
@@ -57,7 +71,8 @@ pub(super) fn read(
     }
     // Baseline, main and extended profile end here.
     if !matches!(profile, 66 | 77 | 88) && !body.rest().is_empty() {
-        body.take(3, "chroma_format, bit_depth_luma_minus8, bit_depth_chroma_minus8")?;
+        let told = body.array("chroma_format, bit_depth_luma_minus8, bit_depth_chroma_minus8")?;
+        facts.check_sampling(check, record, told);
         for _ in 0..body.u8("numOfSequenceParameterSetExt")? {
             read_nal(check, record, &mut body, SPS_EXTENSION)?;
         }
@@ -86,21 +101,22 @@ fn read_nal<'a>(
     Ok(None)
 }
 
-/// Width and height of the pictures after cropping, of a NAL unit with a sequence parameter set; `None` where cropping leaves
-/// nothing.
-fn picture_size(nal: &[u8]) -> Result<Option<(u32, u32)>> {
+/// How the pictures are sampled, and their width and height after cropping, of a NAL unit with a sequence parameter set; no size
+/// where cropping leaves nothing.
+fn picture_size(nal: &[u8]) -> Result<(Sampling, Option<(u32, u32)>)> {
     let mut r = BitReader::new(nal.get(1..).unwrap_or_default(), SPS_CLAUSE);
     let profile = r.u(8, "profile_idc")?;
     r.u(16, "constraint flags and level_idc")?;
     r.ue_max(31, "seq_parameter_set_id", "0..=31")?;
     let mut chroma_format = 1;
+    let mut sampling = Sampling { chroma_format, depths: [0, 0] };
     if matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135) {
         chroma_format = r.ue_max(3, "chroma_format_idc", "0..=3")?;
+        sampling.chroma_format = chroma_format;
         if chroma_format == 3 && r.flag("separate_colour_plane_flag")? {
             chroma_format = 0;
         }
-        r.ue("bit_depth_luma_minus8")?;
-        r.ue("bit_depth_chroma_minus8")?;
+        sampling.depths = [r.ue("bit_depth_luma_minus8")?, r.ue("bit_depth_chroma_minus8")?];
         r.flag("qpprime_y_zero_transform_bypass_flag")?;
         if r.flag("seq_scaling_matrix_present_flag")? {
             skip_scaling_lists(&mut r, if chroma_format == 3 { 12 } else { 8 })?;
@@ -131,7 +147,7 @@ fn picture_size(nal: &[u8]) -> Result<Option<(u32, u32)>> {
     let height = map_units.saturating_mul(16 * fields);
     r.flag("direct_8x8_inference_flag")?;
     if !r.flag("frame_cropping_flag")? {
-        return Ok(Some((width, height)));
+        return Ok((sampling, Some((width, height))));
     }
     let (unit_x, unit_y) = match chroma_format {
         1 => (2, 2 * fields),
@@ -140,7 +156,7 @@ fn picture_size(nal: &[u8]) -> Result<Option<(u32, u32)>> {
     };
     let (left, right) = (r.ue("frame_crop_left_offset")?, r.ue("frame_crop_right_offset")?);
     let (top, bottom) = (r.ue("frame_crop_top_offset")?, r.ue("frame_crop_bottom_offset")?);
-    Ok(cropped(width, unit_x, left, right).zip(cropped(height, unit_y, top, bottom)))
+    Ok((sampling, cropped(width, unit_x, left, right).zip(cropped(height, unit_y, top, bottom))))
 }
 
 /// Scaling lists: six of 16 values, the others of 64 (7.3.2.1.1.1).

@@ -3,7 +3,7 @@
 
 use super::super::INIT_PARAMETER_SETS;
 use super::super::check::Check;
-use super::{Facts, cropped};
+use super::{Facts, Sampling, cropped};
 use crate::bits::BitReader;
 use crate::boxes::FourCc;
 use crate::boxes::reader::BoxRef;
@@ -36,7 +36,9 @@ pub(super) fn read(
     if matches!(&format.0, b"hvc1" | b"hev1") {
         facts.codec = Some(codec_string(format, profile, compatibility, constraints, level));
     }
-    body.take(8, "min_spatial_segmentation_idc to avgFrameRate")?;
+    body.take(3, "min_spatial_segmentation_idc and parallelismType")?;
+    let sampling = body.array("chromaFormat, bitDepthLumaMinus8 and bitDepthChromaMinus8")?;
+    body.take(2, "avgFrameRate")?;
     if body.u8("lengthSizeMinusOne")? & 3 == 2 {
         check.config(record, "lengthSizeMinusOne is 2: lengths have 1, 2 or 4 bytes");
     }
@@ -56,6 +58,7 @@ pub(super) fn read(
             read_nal(record, nal, nal_unit_type, facts)?;
         }
     }
+    facts.check_sampling(check, record, sampling);
     if !body.rest().is_empty() {
         check.config(record, format_args!("{} bytes behind the arrays", body.rest().len()));
     }
@@ -101,37 +104,42 @@ fn read_nal(record: &BoxRef<'_>, nal: &[u8], nal_unit_type: u8, facts: &mut Fact
     if found != SPS || layer != 0 {
         return Ok(());
     }
-    let size = picture_size(payload)
-        .map_err(|error| malformed(format!("sequence parameter set: {}", error.kind())))?
-        .ok_or_else(|| malformed("the conformance window leaves nothing of the pictures".to_owned()))?;
-    facts.sizes.push(size);
+    let (sampling, size) = picture_size(payload)
+        .map_err(|error| malformed(format!("sequence parameter set: {}", error.kind())))?;
+    let nothing = || malformed("the conformance window leaves nothing of the pictures".to_owned());
+    facts.sizes.push(size.ok_or_else(nothing)?);
+    facts.formats.push(sampling);
     Ok(())
 }
 
-/// Width and height of the pictures in the conformance window; `None` where that is empty.
-fn picture_size(payload: &[u8]) -> Result<Option<(u32, u32)>> {
+/// How the pictures are sampled, and their width and height in the conformance window; no size where that is empty.
+fn picture_size(payload: &[u8]) -> Result<(Sampling, Option<(u32, u32)>)> {
     let mut r = BitReader::new(payload, SPS_CLAUSE);
     r.u(4, "sps_video_parameter_set_id")?;
     let sub_layers = r.u(3, "sps_max_sub_layers_minus1")?;
     r.flag("sps_temporal_id_nesting_flag")?;
     skip_profile_tier_level(&mut r, sub_layers)?;
     r.ue_max(15, "sps_seq_parameter_set_id", "0..=15")?;
-    let mut chroma_format = r.ue_max(3, "chroma_format_idc", "0..=3")?;
-    if chroma_format == 3 && r.flag("separate_colour_plane_flag")? {
-        chroma_format = 0;
+    let chroma_format = r.ue_max(3, "chroma_format_idc", "0..=3")?;
+    if chroma_format == 3 {
+        r.flag("separate_colour_plane_flag")?;
     }
     let (width, height) = (r.ue("pic_width_in_luma_samples")?, r.ue("pic_height_in_luma_samples")?);
-    if !r.flag("conformance_window_flag")? {
-        return Ok(Some((width, height)).filter(|_| width > 0 && height > 0));
-    }
     let (unit_x, unit_y) = match chroma_format {
         1 => (2, 2),
         2 => (2, 1),
         _ => (1, 1),
     };
-    let (left, right) = (r.ue("conf_win_left_offset")?, r.ue("conf_win_right_offset")?);
-    let (top, bottom) = (r.ue("conf_win_top_offset")?, r.ue("conf_win_bottom_offset")?);
-    Ok(cropped(width, unit_x, left, right).zip(cropped(height, unit_y, top, bottom)))
+    let mut window = [0; 4];
+    if r.flag("conformance_window_flag")? {
+        for offset in &mut window {
+            *offset = r.ue("conf_win_offset")?;
+        }
+    }
+    let [left, right, top, bottom] = window;
+    let depths = [r.ue("bit_depth_luma_minus8")?, r.ue("bit_depth_chroma_minus8")?];
+    let size = cropped(width, unit_x, left, right).zip(cropped(height, unit_y, top, bottom));
+    Ok((Sampling { chroma_format, depths }, size))
 }
 
 /// `profile_tier_level(1, sub_layers)` (7.3.3).
