@@ -66,6 +66,8 @@ declare_rules! {
         "samples have a duration: 0 is at most that of the last one";
     SEGMENT_COMPOSITION: Error "segment-composition", "ISO/IEC 23000-19 7.5.17 (not opened)",
         "composition times are not negative, no two are equal, and by trun version 1 the earliest is the tfdt";
+    SEGMENT_SPACING: Warning "segment-spacing", "fragmint: pictures are shown for as long as their samples last",
+        "where all samples of a segment last equally long, their composition times are as far apart";
     SEGMENT_TRUN: Error "segment-trun", "ISO/IEC 23000-19 7.7.3 (not opened)",
         "with brand cmf2, trun has version 1 for video, and nothing of samples is left to trex";
     SEGMENT_SYNC: Error "segment-sync", "ISO/IEC 23000-19 7.3.2.4 (not opened)",

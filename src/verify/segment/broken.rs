@@ -114,6 +114,7 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("segment-composition", |files| {
         first_row(files, 8, &[0, 0, 0, 1]);
     }),
+    ("segment-spacing", |files| first_row(files, 12 + 8, &1500_u32.to_be_bytes())),
     ("segment-trun", |files| patch(files, TRUN, 8, &[0])),
     ("segment-sync", |files| first_row(files, 4, &[1, 1, 0, 0])),
     ("segment-sync-table", |files| {

@@ -2,7 +2,8 @@
 
 use super::chunk::Facts;
 use super::{
-    Notes, SEGMENT_COMPOSITION, SEGMENT_DURATION, SEGMENT_EMPTY, SEGMENT_FLAGS, SEGMENT_SYNC, Segment,
+    Chunk, Notes, SEGMENT_COMPOSITION, SEGMENT_DURATION, SEGMENT_EMPTY, SEGMENT_FLAGS, SEGMENT_SPACING,
+    SEGMENT_SYNC, Segment,
 };
 
 /// Checks the samples, of which there are some.
@@ -66,6 +67,32 @@ fn check_composition(segment: &Segment, facts: Facts, notes: &mut Notes<'_>) {
     if let (true, Some(&[(time, one), (_, other)])) = (is_video, equal) {
         let message = format!("samples {one} and {other} have one composition time, {time}");
         notes.add(&SEGMENT_COMPOSITION, offset, message);
+    } else if is_video {
+        check_spacing(segment, &times, notes);
+    }
+}
+
+/// Composition times, sorted, of samples that all last equally long: those of a constant frame rate.
+fn check_spacing(segment: &Segment, times: &[(i128, usize)], notes: &mut Notes<'_>) {
+    let mut durations = segment.samples.iter().map(|sample| sample.duration);
+    let Some(duration) = durations.next() else { return };
+    // A gap between chunks is told by itself.
+    let is_gap = |pair: &[Chunk]| {
+        let ticks = u64::from(duration).saturating_mul(pair[0].samples.len() as u64);
+        pair[0].base_decode_time.checked_add(ticks) != Some(pair[1].base_decode_time)
+    };
+    if durations.any(|other| other != duration) || segment.chunks.windows(2).any(is_gap) {
+        return;
+    }
+    let apart = |pair: &&[(i128, usize)]| pair[1].0 - pair[0].0;
+    if let Some(pair) = times.windows(2).find(|pair| apart(pair) != i128::from(duration)) {
+        let (one, other) = (pair[0].1, pair[1].1);
+        let offset = segment.samples.get(other).map_or(0, |sample| sample.offset);
+        let message = format!(
+            "sample {other} is shown {} ticks after sample {one}, and each lasts {duration}",
+            apart(&pair)
+        );
+        notes.add(&SEGMENT_SPACING, offset, message);
     }
 }
 

@@ -388,8 +388,16 @@ fn times_and_flags_of_samples_agree() {
     // Version 0: no offset is negative, and the earliest need not be the tfdt.
     let later = [SYNC, 1000, 4, 1000, 1000, 2, 2000, 1000, 3, 0x8000_0000];
     let parts = Parts { trun: Parts::trun(0xb05, &later), ..Parts::new(1) };
-    assert_eq!(read_of(&parts.bytes(), &header(&[b"cmfc"])).1, []);
-    assert_eq!(read_of(&parts.bytes(), &header(&[b"cmf2"])).1, [("segment-trun", Severity::Error)]);
+    let spacing = ("segment-spacing", Severity::Warning);
+    assert_eq!(read_of(&parts.bytes(), &header(&[b"cmfc"])).1, [spacing]);
+    assert_eq!(read_of(&parts.bytes(), &header(&[b"cmf2"])).1, [("segment-trun", Severity::Error), spacing]);
+    // A picture half of its duration late; of samples that last differently nobody can tell.
+    rows = sound;
+    rows[3] = 500;
+    rows[6] = 1500;
+    assert_eq!(read_of(&trun(&rows), &header(&[])).1, [spacing]);
+    rows[1] = 1001;
+    assert_eq!(read_of(&trun(&rows), &header(&[])).1, []);
 }
 
 proptest! {
