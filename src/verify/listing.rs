@@ -173,6 +173,8 @@ pub struct Claims {
     pub sample_rate: Option<u64>,
     /// `video`, `audio` …: `@contentType`, else the first half of `@mimeType`.
     pub content_type: Option<String>,
+    /// The first half of `@mimeType`.
+    pub mime_type: Option<String>,
     /// `@startWithSAP`.
     pub start_with_sap: Option<u64>,
     /// `@segmentAlignment` of its adaptation set, or `EXT-X-INDEPENDENT-SEGMENTS` for a variant.

@@ -108,6 +108,7 @@ pub(super) fn read(report: &mut Reporter<'_>, described: Described<'_, '_>, has_
         channels: channels(described),
         sample_rate: sample_rate(report, described),
         content_type: described.content_type(),
+        mime_type: described.mime_type().and_then(|mime| Some(mime.split_once('/')?.0.to_ascii_lowercase())),
         start_with_sap: sap.or(subsegment_sap.filter(|_| has_index)),
         aligned: aligned || (has_index && subsegments_aligned),
     }

@@ -49,6 +49,7 @@ fn check_codecs(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Fi
     let claimed: BTreeSet<&str> = claims.codecs.iter().take(MAX_CODECS).map(String::as_str).collect();
     // A string may be that of a track that could not be read, or whose codec is not known.
     let is_known = tracks.iter().all(|track| codec(track).is_some());
+    check_unknown(file, claims, tracks, findings);
     let is_found = |claim: &str| found.iter().any(|found| codecs_agree(claim, found));
     let wrong = list(claimed.iter().copied().filter(|claim| is_known && !is_found(claim)));
     let is_claimed = |found: &str| claimed.iter().any(|claim| codecs_agree(claim, found));
@@ -75,6 +76,24 @@ fn check_codecs(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Fi
 fn list<'a>(codecs: impl Iterator<Item = &'a str>) -> Option<String> {
     let quoted: Vec<_> = codecs.map(|codec| format!("{codec:?}")).collect();
     (!quoted.is_empty()).then(|| quoted.join(", "))
+}
+
+/// A codec that is not known has a string that begins with the type of its sample entry (RFC 6381 3.3).
+fn check_unknown(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Findings) {
+    let formats = tracks.iter().filter(|track| track.is_video() || track.is_audio()).filter_map(|track| {
+        let entry = &track.header()?.entry;
+        entry.codec.is_none().then_some(entry.format)
+    });
+    for format in formats {
+        let is_named = |claim: &String| {
+            claim.trim().get(..4).is_some_and(|kind| kind.eq_ignore_ascii_case(&format.to_string()))
+        };
+        if !claims.codecs.iter().take(MAX_CODECS).any(is_named) {
+            let claimed = claims.codecs.iter().take(MAX_CODECS).cloned().collect::<Vec<_>>().join(", ");
+            let message = format!("a sample entry is '{format}', which no codec of {claimed:?} begins with");
+            findings.add(&CODECS, file, claims.offset, message);
+        }
+    }
 }
 
 fn check_picture(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
@@ -205,15 +224,19 @@ fn check_sound(file: &str, claims: &Claims, track: Track, findings: &mut Finding
 }
 
 fn check_content_type(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
-    let (Some(claimed), Some(header)) = (&claims.content_type, track.header()) else { return };
+    let Some(header) = track.header() else { return };
     let found = match &header.handler.0 {
         b"vide" => "video",
         b"soun" => "audio",
         b"text" | b"subt" | b"sbtl" => "text",
         _ => return,
     };
-    if matches!(claimed.as_str(), "video" | "audio" | "text") && claimed != found {
-        let message = format!("{} is to be {claimed}, its handler is {}", track.listed.name, header.handler);
+    // Both stand for one where they are alike.
+    let claimed: BTreeSet<_> = claims.content_type.iter().chain(&claims.mime_type).collect();
+    let is_other =
+        |claim: &&&String| matches!(claim.as_str(), "video" | "audio" | "text") && **claim != found;
+    for claim in claimed.iter().filter(is_other) {
+        let message = format!("{} is to be {claim}, its handler is {}", track.listed.name, header.handler);
         findings.add(&CONTENT_TYPE, file, claims.offset, message);
     }
 }
@@ -255,6 +278,10 @@ mod tests {
         assert_eq!(with(&["avc1.64001F", "mp4a.40.2", "ac-3"]), ["codecs"]);
         package.header(1).entry.codec = None;
         assert_eq!(package.rules(), [""; 0], "it may be the one that is not known");
+        package.header(1).entry.format = FourCc(*b"Opus");
+        assert_eq!(package.rules(), ["codecs"], "no claim begins with its type");
+        package.header(1).entry.format = FourCc(*b"AC-3");
+        assert_eq!(package.rules(), [""; 0], "in any case");
         package.tracks[0].0.claims.codecs = vec!["hvc1.1.6.L93.B0".to_owned()];
         let found = package.check();
         assert_eq!(ids(&found), ["codecs"]);
@@ -345,6 +372,9 @@ mod tests {
         assert_eq!(with("video"), [""; 0]);
         assert_eq!(with("application"), [""; 0]);
         assert_eq!(with("audio"), ["content-type"]);
+        assert_eq!(with("video"), [""; 0]);
+        package.tracks[0].0.claims.mime_type = Some("audio".to_owned());
+        assert_eq!(package.rules(), ["content-type"], "by @mimeType alone");
     }
 
     #[test]
