@@ -20,6 +20,9 @@ use crate::verify::uri::{Target, resolve};
 /// How many representations of one MPD are read.
 const MAX_REPRESENTATIONS: usize = 10_000;
 
+/// Durations of an MPD are written to a tenth of a second by some; in nanoseconds.
+const ROUNDING: i128 = NANOS as i128 / 5;
+
 /// Why the segments of a representation are not read.
 pub(super) const NO_MP4: &str = "DASH segments that are no fragmented MP4, or have no init segment";
 
@@ -148,6 +151,16 @@ impl Walk<'_> {
                 let message = "a static MPD does not tell how long the Period is: by MPD@mediaPresentationDuration, \
                                Period@duration or @start of the next one";
                 self.report.add(&MPD_DURATION, period, message.to_owned());
+            }
+            let is_last = index + 1 == periods.len();
+            let apart = told_duration.zip(rest).map(|(told, rest)| (told - rest).abs());
+            if is_last && !is_remote && !self.is_dynamic && apart.is_some_and(|apart| apart > ROUNDING) {
+                let message = format!(
+                    "the last Period is to last {} s, and mediaPresentationDuration ends {} s behind its start",
+                    told_duration.unwrap_or(0) as f64 / NANOS as f64,
+                    rest.unwrap_or(0) as f64 / NANOS as f64
+                );
+                self.report.add(&MPD_DURATION, period, message);
             }
             times.push((start, duration.filter(|&duration| duration >= 0)));
             start = start.zip(duration).map(|(start, duration)| start + duration);

@@ -222,6 +222,20 @@ fn an_index_tells_of_the_parts_of_a_file() {
 }
 
 #[test]
+fn the_last_period_ends_with_the_presentation() {
+    let period = |attributes: &str, before: &str| {
+        let inner = "<SegmentTemplate timescale=\"10\" duration=\"30\" initialization=\"i.mp4\" media=\"$Number$.m4s\"/>";
+        rules_of(&one(inner).replace("<Period>", &format!("{before}<Period {attributes}>")))
+    };
+    for sound in ["", "duration=\"PT9S\"", "start=\"PT5S\" duration=\"PT4S\"", "duration=\"PT9.1S\""] {
+        assert_eq!(period(sound, ""), [""; 0], "{sound}");
+    }
+    for broken in ["duration=\"PT5S\"", "duration=\"PT15S\"", "start=\"PT5S\" duration=\"PT9S\""] {
+        assert_eq!(period(broken, ""), ["mpd-duration"], "{broken}");
+    }
+}
+
+#[test]
 fn a_file_without_index_is_one_segment_behind_its_init_part() {
     let listing = sound_in(indexed_file(), &one("<BaseURL>a.mp4</BaseURL>"));
     let track = &listing.tracks[0];
