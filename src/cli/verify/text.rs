@@ -19,11 +19,33 @@ const UNVERIFIED: &str = "\n* The clause, or the last of several, is as others q
 /// Characters to a line of a rule's text.
 const WIDTH: usize = 80;
 
-/// Findings under the file they are in, files in the order of their first.
+/// How many findings of one rule are printed: the same fault is in each segment of a track often enough.
+const PRINTED: usize = 40;
+
+/// Findings under the file they are in, files in the order of their first. Of rules with many the rest is counted below.
 pub fn findings(findings: &[Finding], colour: bool) -> String {
+    let mut of_rule = std::collections::BTreeMap::<_, (usize, u64)>::new();
+    let mut printed = Vec::new();
+    for finding in findings {
+        let (count, more) = of_rule.entry(finding.rule.id).or_default();
+        if *count < PRINTED {
+            *count += 1;
+            printed.push(finding);
+        } else {
+            *more = more.saturating_add(finding.more).saturating_add(1);
+        }
+    }
+    let mut text = by_file(&printed, colour);
+    for (rule, (_, more)) in of_rule.iter().filter(|(_, (_, more))| *more > 0) {
+        let _ = writeln!(text, "and {more} more findings of {rule}, which --json lists");
+    }
+    text
+}
+
+fn by_file(findings: &[&Finding], colour: bool) -> String {
     let mut files: Vec<(&str, Vec<&Finding>)> = Vec::new();
     let mut places = std::collections::HashMap::new();
-    for finding in findings {
+    for &finding in findings {
         let place = *places.entry(finding.file.as_str()).or_insert(files.len());
         match files.get_mut(place) {
             Some((_, of_file)) => of_file.push(finding),
@@ -115,7 +137,7 @@ pub fn segments(report: &Report) -> u64 {
 
 /// `sound: 4 tracks, 48 segments, 12.3 MB, nothing found`, or how much was.
 pub fn summary(report: &Report) -> String {
-    let segments = report.tracks.iter().map(|track| track.segments).fold(0, u64::saturating_add);
+    let segments = segments(report);
     let read =
         [counted(report.tracks.len() as u64, "track"), counted(segments, "segment"), bytes(report.bytes)]
             .join(", ");
@@ -221,6 +243,16 @@ a
         assert_eq!(in_colour.matches('\u{1b}').count(), 2 * 3 + 3, "{in_colour:?}");
         assert_eq!(anstream::adapter::strip_str(&in_colour).to_string(), expected);
         assert_eq!(findings(&[], true), "");
+    }
+
+    #[test]
+    fn of_a_rule_that_is_broken_everywhere_the_rest_is_counted() {
+        let everywhere: Vec<_> = (0..1000)
+            .map(|index| finding(&format!("{index}.m4s"), Severity::Warning, None, u64::from(index == 999)))
+            .collect();
+        let text = findings(&everywhere, false);
+        assert_eq!(text.lines().count(), 2 * PRINTED + 1);
+        assert!(text.ends_with("and 961 more findings of some-rule, which --json lists\n"), "{text}");
     }
 
     #[test]
