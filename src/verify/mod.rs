@@ -65,6 +65,11 @@ use tracks::{SegmentFacts, TrackFacts};
 /// The largest init segment, playlist, MPD or receipt that is read: far more than any is.
 const MAX_SMALL_FILE: u64 = 64 << 20;
 
+/// How many segments are listed before no further manifest is read: many manifests may name the same long playlists.
+const MAX_LISTED: usize = 1 << 21;
+/// What is said then.
+const UNLISTED: &str = "manifests behind the one with which more than 2,097,152 segments were listed";
+
 /// Verifies the package in `files`: by the manifest `only`, or by every manifest that is there and by the receipt. `target`
 /// is what the report calls it. `progress` is told of bytes of segments.
 ///
@@ -81,7 +86,7 @@ pub fn verify(
     let mut findings = Findings::default();
     let listings = match only {
         Some(manifest) => read_manifest(files, manifest, &mut findings).into_iter().collect(),
-        None => read_manifests(files, &mut findings)?,
+        None => read_manifests(files, MAX_LISTED, &mut findings)?,
     };
     let mut media = Media::read(files, &listings, progress, &mut findings);
     media.not_checked.extend(listings.iter().flat_map(|listing| &listing.not_checked));
@@ -120,8 +125,8 @@ pub fn verify(
     })
 }
 
-/// The manifests of a directory: every MPD, and every playlist that no other playlist names.
-fn read_manifests(files: &dyn Files, findings: &mut Findings) -> Result<Vec<Listing>> {
+/// The manifests of a directory: every MPD, and every playlist that no other playlist names, up to about `most` segments.
+fn read_manifests(files: &dyn Files, most: usize, findings: &mut Findings) -> Result<Vec<Listing>> {
     let paths: Vec<_> = files.list()?.into_iter().map(|entry| entry.path).collect();
     let of = |extension: &str| paths.iter().filter(|path| path.ends_with(extension)).collect::<Vec<_>>();
     let playlists = of(".m3u8");
@@ -139,12 +144,17 @@ fn read_manifests(files: &dyn Files, findings: &mut Findings) -> Result<Vec<List
     let mut listings: Vec<Listing> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut alone = Vec::new();
+    let mut listed = 0;
     for path in order {
+        if listed > most {
+            break;
+        }
         if seen.contains(path.as_str()) {
             continue;
         }
         let mut found = Findings::default();
         let listing = hls::read(files, path, &mut found);
+        listed += listing.as_ref().map_or(0, segments_of);
         let is_multivariant =
             listing.as_ref().is_some_and(|listing| listing.tracks.iter().any(|t| t.file != *path));
         if let (true, Some(listing)) = (is_multivariant, &listing) {
@@ -158,8 +168,22 @@ fn read_manifests(files: &dyn Files, findings: &mut Findings) -> Result<Vec<List
             listings.extend(listing);
         }
     }
-    listings.extend(mpds.into_iter().filter_map(|path| mpd::read(files, path, findings)));
+    for path in mpds {
+        if listed > most {
+            break;
+        }
+        let listing = mpd::read(files, path, findings);
+        listed += listing.as_ref().map_or(0, segments_of);
+        listings.extend(listing);
+    }
+    if let (true, Some(last)) = (listed > most, listings.last_mut()) {
+        last.not_checked.push(UNLISTED);
+    }
     Ok(listings)
+}
+
+fn segments_of(listing: &Listing) -> usize {
+    listing.tracks.iter().map(|track| track.segments.len()).sum()
 }
 
 /// The manifest `path`, by its extension: an MPD, or else a playlist.

@@ -65,6 +65,15 @@ fn what_slid_out_of_a_live_list_is_no_stray_file() {
 }
 
 #[test]
+fn so_many_segments_are_listed_and_no_more() {
+    let mut findings = Findings::default();
+    let all = read_manifests(&package(), 1000, &mut findings).unwrap();
+    assert_eq!((all.len(), all[1].not_checked.len()), (2, 0));
+    let first = read_manifests(&package(), 10, &mut findings).unwrap();
+    assert_eq!((first.len(), &first[0].not_checked[..]), (1, &[UNLISTED][..]));
+}
+
+#[test]
 fn every_rule_is_broken_by_something() {
     let broken: BTreeSet<_> = breaks().into_iter().map(|(id, _)| id).collect();
     let all: BTreeSet<_> = rules().map(|rule| rule.id).collect();
