@@ -70,7 +70,7 @@ declare_rules! {
     INIT_CONFIG: Error "init-config", "ISO/IEC 14496-15 5, 8, ISO/IEC 14496-14 5.6, and the bindings of the other codecs",
         "the sample entry has the configuration of its codec, which is well formed and can be used";
     INIT_PROFILE: Warning "init-profile", "ISO/IEC 14496-15 5.3.3.1.2, 8.3.3.1.2 (not opened)",
-        "avcC and hvcC with one sequence parameter set repeat what is in it: of avcC profile and level, chroma format and bit depths";
+        "avcC of avc1 and hvcC of hvc1 with one sequence parameter set repeat what is in it: of avcC profile and level, chroma format and bit depths";
     INIT_PARAMETER_SETS: Warning "init-parameter-sets", "ISO/IEC 14496-15 8.3.3 (not opened)",
         "hvcC of hvc1 says that its arrays of parameter sets are complete";
     INIT_SIZE: Error "init-size", "AV1-ISOBMFF 2.2.4, ISO/IEC 14496-15 5.3, 8.4 (not opened)",

@@ -37,6 +37,8 @@ pub(super) fn read(
     if body.u8("lengthSizeMinusOne")? & 3 == 2 {
         check.config(record, "lengthSizeMinusOne is 2: lengths have 1, 2 or 4 bytes");
     }
+    // Of the others the record has to cover parameter sets that are elsewhere.
+    let is_whole = matches!(&format.0, b"avc1" | b"avc2");
     let sps_count = body.u8("numOfSequenceParameterSets")? & 0x1f;
     for _ in 0..sps_count {
         if let Some(nal) = read_nal(check, record, &mut body, SPS)? {
@@ -44,8 +46,9 @@ pub(super) fn read(
                 Ok((sampling, Some(size))) => {
                     facts.sizes.push(size);
                     facts.formats.push(sampling);
-                    let own =
-                        nal.get(1..4).filter(|&own| sps_count == 1 && own != [profile, compatibility, level]);
+                    let own = nal
+                        .get(1..4)
+                        .filter(|&own| is_whole && sps_count == 1 && own != [profile, compatibility, level]);
                     if let Some(own) = own {
                         let message = format!(
                             "profile, constraints and level are {profile:02X}{compatibility:02X}{level:02X}, those of the \
@@ -64,7 +67,7 @@ pub(super) fn read(
     for _ in 0..pps_count {
         read_nal(check, record, &mut body, PPS)?;
     }
-    if matches!(&format.0, b"avc1" | b"avc2") && (sps_count == 0 || pps_count == 0) {
+    if is_whole && (sps_count == 0 || pps_count == 0) {
         let message =
             format!("{sps_count} sequence and {pps_count} picture parameter sets, '{format}' has all here");
         check.config(record, message);
@@ -72,7 +75,9 @@ pub(super) fn read(
     // Baseline, main and extended profile end here.
     if !matches!(profile, 66 | 77 | 88) && !body.rest().is_empty() {
         let told = body.array("chroma_format, bit_depth_luma_minus8, bit_depth_chroma_minus8")?;
-        facts.check_sampling(check, record, told);
+        if is_whole {
+            facts.check_sampling(check, record, told);
+        }
         for _ in 0..body.u8("numOfSequenceParameterSetExt")? {
             read_nal(check, record, &mut body, SPS_EXTENSION)?;
         }

@@ -58,7 +58,9 @@ pub(super) fn read(
             read_nal(record, nal, nal_unit_type, facts)?;
         }
     }
-    facts.check_sampling(check, record, sampling);
+    if format.0 == *b"hvc1" {
+        facts.check_sampling(check, record, sampling);
+    }
     if !body.rest().is_empty() {
         check.config(record, format_args!("{} bytes behind the arrays", body.rest().len()));
     }

@@ -59,6 +59,9 @@ fn avcc_is_walked_to_its_end() {
     assert!(wrong(3, 0x33).contains("640033, those of the sequence parameter set 64000C"));
     assert!(wrong(sound.len() - 4, 0xfe).contains("chroma format 2 in 8 and 8 bits, its sequence"));
     assert!(wrong(sound.len() - 3, 0xfa).contains("in 10 and 8 bits"));
+    let mut higher = sound.clone();
+    higher[3] = 0x33;
+    assert!(facts(b"avc3", b"avcC", &higher).1.is_empty(), "for parameter sets in samples");
     assert!(facts(b"avc1", b"avcC", &[&sound[..], &[0]].concat()).1.join("").contains("1 bytes behind"));
     for len in 0..sound.len() - 4 {
         assert!(!facts(b"avc1", b"avcC", &sound[..len]).1.is_empty(), "{len}");
