@@ -95,7 +95,7 @@ fn names(files: &Memory, only: Option<&str>) -> BTreeSet<String> {
     let mut findings = Findings::default();
     let listings = match only {
         Some(manifest) => read_manifest(files, manifest, &mut findings).into_iter().collect(),
-        None => read_manifests(files, &mut findings).expect("it was read before"),
+        None => read_manifests(files, crate::verify::MAX_LISTED, &mut findings).expect("it was read before"),
     };
     let mut names: BTreeSet<_> = named(&listings).into_iter().collect();
     names.extend(only.map(str::to_owned));

@@ -31,7 +31,7 @@ declare_rules! {
     SEGMENT_BOX_SIZE: Error "segment-box-size", "ISO/IEC 14496-12 4.2",
         "the boxes of a segment fill it, those in a box fill that, and fields stand inside of their box";
     SEGMENT_LIMIT: Warning "segment-limit", "fragmint: memory is bounded",
-        "a segment has at most 1,048,576 samples, and no more than bytes, and a moof at most 64 MiB: more is not read";
+        "a segment has at most 4,194,304 samples, and no more than bytes, and a moof at most 64 MiB: more is not read";
     SEGMENT_BRAND: Warning "segment-brand", "ISO/IEC 14496-12 8.16.2 (not opened)",
         "a styp box is made of a major brand, a minor version and compatible brands, and lists the major one among these";
     SEGMENT_BOX_MISSING: Error "segment-box-missing", "ISO/IEC 23000-19 7.3.2.3 (not opened)",

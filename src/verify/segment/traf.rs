@@ -13,7 +13,7 @@ const TRUN: &str = "ISO/IEC 14496-12 8.8.8";
 const TFDT: &str = "ISO/IEC 14496-12 8.8.12";
 
 /// The most samples of a segment.
-pub(super) const MAX_SAMPLES: u64 = 1 << 20;
+pub(super) const MAX_SAMPLES: u64 = 1 << 22;
 
 /// The bytes of the samples of one `trun`, which lie one behind the other.
 #[derive(Clone, Debug)]
