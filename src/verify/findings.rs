@@ -98,6 +98,22 @@ impl Findings {
         self.found.append(&mut others.found);
     }
 
+    /// Appends what another look at the last file found, but for what is there already, word for word.
+    pub fn merge(&mut self, others: Self) {
+        for other in others.found {
+            let place = |finding: &Finding| (finding.rule.id, finding.file == other.file);
+            let same =
+                || self.found.iter().enumerate().filter(|(_, finding)| place(finding) == place(&other));
+            if same().any(|(_, known)| (known.offset, &known.message) == (other.offset, &other.message)) {
+                continue;
+            }
+            match (same().count(), same().next_back()) {
+                (KEPT.., Some((last, _))) => self.found[last].more += 1 + other.more,
+                _ => self.found.push(other),
+            }
+        }
+    }
+
     /// Leaves out what is there already, word for word: two manifests that name one file have the same to say of it.
     pub fn distinct(&mut self) {
         let mut seen = HashSet::new();
@@ -149,6 +165,22 @@ mod tests {
         let left: Vec<_> =
             findings.as_slice().iter().map(|f| (f.file.as_str(), f.offset, f.message.as_str())).collect();
         assert_eq!(left, [("a", Some(1), "x"), ("b", None, "x"), ("a", Some(2), "x"), ("a", Some(1), "y")]);
+    }
+
+    #[test]
+    fn another_look_adds_what_is_new_and_no_more_than_is_kept() {
+        let of = |offsets: std::ops::Range<u64>| {
+            let mut findings = Findings::default();
+            offsets.for_each(|offset| findings.add(&FILE_MISSING, "a", Some(offset), "x"));
+            findings
+        };
+        let mut findings = of(0..4);
+        findings.merge(of(0..4));
+        assert_eq!(findings.len(), 4);
+        findings.merge(of(2..20));
+        assert_eq!(findings.len(), KEPT);
+        // 4 to 7 are new and kept, 8 and 9 are counted with the ten that follow them.
+        assert_eq!(findings.as_slice()[KEPT - 1].more, 2 + 10);
     }
 
     #[test]

@@ -41,16 +41,16 @@ declare_rules! {
         "a brand of iso6 or higher is claimed, and minor_version is 0 behind a structural brand of CMAF";
     INIT_MEDIA: Error "init-media", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
         "an init segment has no media in it";
-    INIT_TRACKS: Error "init-tracks", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
-        "an init segment that claims CMAF has exactly one track, whose track_ID is not 0";
-    INIT_MULTIPLEXED: Warning "init-multiplexed", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
-        "an init segment has one track: the segments of several together are not checked";
+    INIT_TRACKS: Error "init-tracks", "ISO/IEC 23000-19 7.3.2.1 (not opened), ISO/IEC 14496-12 8.3.2",
+        "an init segment has tracks, each with a track_ID of its own that is not 0; one that claims CMAF has exactly one";
+    INIT_LIMIT: Warning "init-limit", "fragmint: memory is bounded",
+        "an init segment has at most 15 tracks: of more none is checked";
     INIT_TRACK_ENABLED: Warning "init-track-enabled", "ISO/IEC 14496-12 8.3.2",
-        "the track is enabled";
+        "a track is enabled";
     INIT_TABLES: Error "init-tables", "ISO/IEC 23000-19 7.5.12 (not opened)",
         "the sample tables are empty: samples are in fragments";
     INIT_TREX: Error "init-trex", "ISO/IEC 14496-12 8.8.3, ISO/IEC 23000-19 7.5.14 (not opened)",
-        "mvex has a trex of the track, whose sample description is there";
+        "mvex has a trex of each track, whose sample description is there";
     INIT_EDIT_LIST: Error "init-edit-list", "ISO/IEC 23000-19 7.5.13, 7.7.2 (not opened)",
         "an edit list of CMAF has one edit of duration 0 and rate 1, and cmf2 video has none";
     INIT_DURATION: Warning "init-duration", "draft-pantos-hls-rfc8216bis 3.1.2",
@@ -81,7 +81,7 @@ declare_rules! {
         "channelcount, samplerate and samplesize of the sample entry are those of the configuration";
 }
 
-/// What an init segment says of its one track.
+/// What an init segment says of a track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// Type of the handler: `vide`, `soun` …
@@ -104,6 +104,17 @@ pub struct Header {
     pub has_sync_table: bool,
     /// The sample entry.
     pub entry: Entry,
+    /// `track_ID` and defaults of the other tracks in the init segment: their samples lie in the same segments. HLS and DASH allow
+    /// that (draft-pantos-hls-rfc8216bis 3.1.2, ISO/IEC 23009-1 4.3), CMAF does not.
+    pub others: Vec<(u32, SampleDefaults)>,
+}
+
+impl Header {
+    /// The defaults of a track of the init segment; of one that is not in it, this one's.
+    pub(in crate::verify) fn defaults_of(&self, track_id: u32) -> SampleDefaults {
+        let other = || self.others.iter().find(|(id, _)| *id == track_id);
+        if track_id == self.track_id { self.defaults } else { other().map_or(self.defaults, |other| other.1) }
+    }
 }
 
 /// `trex`, or what `tfhd` says in its place.
@@ -139,8 +150,16 @@ pub struct Entry {
     pub is_encrypted: bool,
 }
 
-/// Reads an init segment; `None` if it is so broken that segments cannot be read with it, which is in `findings` then. Offsets
-/// are those in `bytes`.
+/// Reads an init segment of one track; `None` if it is so broken that segments cannot be read with it, which is in `findings`
+/// then, or if it has several tracks. Offsets are those in `bytes`.
 pub fn read(file: &str, bytes: &[u8], findings: &mut Findings) -> Option<Header> {
-    movie::read(&mut Check { file, findings, is_cmaf: false }, bytes)
+    <[Header; 1]>::try_from(read_tracks(file, bytes, findings)).ok().map(|[header]| header)
+}
+
+/// Reads each track of an init segment, video in front of others, those left out that are so broken that segments cannot be read
+/// with them.
+pub fn read_tracks(file: &str, bytes: &[u8], findings: &mut Findings) -> Vec<Header> {
+    let mut headers = movie::read(&mut Check { file, findings, is_cmaf: false }, bytes);
+    headers.sort_by_key(|header| header.handler.0 != *b"vide");
+    headers
 }

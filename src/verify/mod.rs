@@ -224,16 +224,22 @@ fn resources(track: &ListedTrack) -> Vec<(Option<&Resource>, &Resource)> {
     track.segments.iter().map(|s| (s.init.as_ref().or(track.init.as_ref()), &s.resource)).collect()
 }
 
+/// Of tracks in the same files one report: what is of each is put together, times are those of the first.
 fn track_report(track: &ListedTrack, facts: &TrackFacts) -> TrackReport {
-    let segments = || facts.segments.iter().flatten();
     let header = facts.header.as_ref();
+    let all: Vec<_> = std::iter::once(facts).chain(&facts.others).collect();
+    let codecs: Vec<_> =
+        all.iter().filter_map(|facts| facts.header.as_ref()?.entry.codec.as_deref()).collect();
+    // Of whichever track has samples in it.
+    let segments =
+        || (0..track.segments.len()).filter_map(|at| all.iter().find_map(|facts| facts.segment(at)));
     TrackReport {
         name: track.name.clone(),
-        codec: header.and_then(|header| header.entry.codec.clone()),
+        codec: (!codecs.is_empty()).then(|| codecs.join(",")),
         segments: segments().count() as u64,
-        samples: segments().map(|segment| segment.samples).sum(),
+        samples: all.iter().flat_map(|facts| facts.segments.iter().flatten()).map(|s| s.samples).sum(),
         timescale: header.map_or(0, |header| header.timescale),
-        duration: segments().map(|segment| segment.duration).fold(0, u64::saturating_add),
+        duration: facts.segments.iter().flatten().map(|s| s.duration).fold(0, u64::saturating_add),
         bytes: segments().map(|segment| segment.bytes).fold(0, u64::saturating_add),
     }
 }
@@ -241,10 +247,10 @@ fn track_report(track: &ListedTrack, facts: &TrackFacts) -> TrackReport {
 /// A segment is read with an init segment.
 type SegmentKey = (Resource, Resource);
 
-/// What was read of the files that listings name, each once.
+/// What was read of the files that listings name, each once: for each track of an init segment, in its order.
 struct Media {
-    headers: BTreeMap<Resource, Header>,
-    segments: BTreeMap<SegmentKey, SegmentFacts>,
+    headers: BTreeMap<Resource, Vec<Header>>,
+    segments: BTreeMap<SegmentKey, Vec<Option<SegmentFacts>>>,
     not_checked: BTreeSet<&'static str>,
 }
 
@@ -260,47 +266,51 @@ impl Media {
             Budget::new(files, inits.iter().copied().chain(wanted.iter().map(|(_, resource)| resource)));
         let mut headers = BTreeMap::new();
         for init in inits {
-            let is_taken = budget.takes(init, findings);
-            if let Some(header) = is_taken.then(|| read_header(files, init, findings)).flatten() {
-                headers.insert(init.clone(), header);
+            if budget.takes(init, findings) {
+                headers.insert(init.clone(), read_headers(files, init, findings));
             }
         }
         wanted.retain(|(_, resource)| budget.takes(resource, findings));
         let read = wanted.par_iter().map(|(init, resource)| {
             let mut found = Findings::default();
-            let segment = read_segment(files, headers.get(init), resource, &mut found);
-            progress(segment.as_ref().map_or(0, |(facts, _)| facts.bytes));
+            let headers = headers.get(init).map_or(&[][..], Vec::as_slice);
+            let segment = read_segment(files, headers, resource, &mut found);
+            progress(bytes_of(&segment.0));
             (segment, found)
         });
         let read: Vec<_> = read.collect();
         let mut media = Self { headers, segments: BTreeMap::new(), not_checked: BTreeSet::new() };
         let mut without_sync_table = BTreeSet::new();
-        for (key, (segment, found)) in wanted.into_iter().zip(read) {
+        for (key, ((facts, not_checked), found)) in wanted.into_iter().zip(read) {
             findings.append(found);
-            if let Some((facts, not_checked)) = segment {
-                if facts.lacks_sync_table && without_sync_table.insert(key.0.clone()) {
-                    segment::add_sync_table(&key.0.path, &key.1.path, findings);
-                }
-                media.not_checked.extend(not_checked);
-                media.segments.insert(key, facts);
+            if facts.iter().flatten().any(|facts| facts.lacks_sync_table)
+                && without_sync_table.insert(key.0.clone())
+            {
+                segment::add_sync_table(&key.0.path, &key.1.path, findings);
             }
+            media.not_checked.extend(not_checked);
+            media.segments.insert(key, facts);
         }
         media
     }
 
+    /// What is known of the first track in the files of a listed one, and with it of the others.
     fn facts(&self, track: &ListedTrack) -> TrackFacts {
-        TrackFacts {
-            header: track.init.as_ref().and_then(|init| self.headers.get(init)).cloned(),
-            segments: track
-                .segments
-                .iter()
-                .map(|segment| self.segments.get(&segment_key(track, segment)?).cloned())
-                .collect(),
-        }
+        let headers =
+            track.init.as_ref().and_then(|init| self.headers.get(init)).map_or(&[][..], Vec::as_slice);
+        let of = |index: usize| {
+            let read = |segment| self.segments.get(&segment_key(track, segment)?)?.get(index)?.clone();
+            TrackFacts {
+                header: headers.get(index).cloned(),
+                segments: track.segments.iter().map(read).collect(),
+                others: Vec::new(),
+            }
+        };
+        TrackFacts { others: (1..headers.len()).map(of).collect(), ..of(0) }
     }
 
     fn bytes(&self) -> u64 {
-        self.segments.values().map(|segment| segment.bytes).fold(0, u64::saturating_add)
+        self.segments.values().map(|facts| bytes_of(facts)).fold(0, u64::saturating_add)
     }
 }
 
@@ -317,35 +327,50 @@ fn wanted(listings: &[Listing]) -> (Vec<&Resource>, Vec<SegmentKey>) {
     (inits, segments)
 }
 
+/// Bytes of a segment; 0 if nothing could be read of it.
+fn bytes_of(facts: &[Option<SegmentFacts>]) -> u64 {
+    facts.iter().flatten().next().map_or(0, |facts| facts.bytes)
+}
+
 /// By which init segment a segment is read; `None` without one, or with nothing to read.
 fn segment_key(track: &ListedTrack, segment: &ListedSegment) -> Option<SegmentKey> {
     let init = segment.init.as_ref().or(track.init.as_ref())?;
     (!segment.resource.path.is_empty()).then(|| (init.clone(), segment.resource.clone()))
 }
 
-fn read_header(files: &dyn Files, resource: &Resource, findings: &mut Findings) -> Option<Header> {
-    let source = open(files, &resource.path, findings)?;
-    let bytes = read_small(&resource.path, &*source, resource, findings)?;
-    header::read(&resource.path, &bytes, findings)
+fn read_headers(files: &dyn Files, resource: &Resource, findings: &mut Findings) -> Vec<Header> {
+    let bytes = open(files, &resource.path, findings)
+        .and_then(|source| read_small(&resource.path, &*source, resource, findings));
+    bytes.map_or(Vec::new(), |bytes| header::read_tracks(&resource.path, &bytes, findings))
 }
 
-/// What is kept of a segment, and what of it could not be checked. Without a header a segment that cannot be opened is
-/// still a finding.
+/// What is kept of a segment for each track of its init segment, and what of it could not be checked. Without such tracks a
+/// segment that cannot be opened is still a finding.
 fn read_segment(
     files: &dyn Files,
-    header: Option<&Header>,
+    headers: &[Header],
     resource: &Resource,
     findings: &mut Findings,
-) -> Option<(SegmentFacts, Option<&'static str>)> {
-    let source = open(files, &resource.path, findings)?;
-    let header = header?;
+) -> (Vec<Option<SegmentFacts>>, Vec<&'static str>) {
+    let Some(source) = open(files, &resource.path, findings).filter(|_| !headers.is_empty()) else {
+        return Default::default();
+    };
     let Some(range) = resource.range_in(source.len()) else {
         cut_off(&resource.path, resource, source.len(), findings);
-        return None;
+        return Default::default();
     };
-    let segment = segment::read(&resource.path, &*source, range, header, findings)?;
-    let not_checked = payload::check(&resource.path, &*source, header, &segment, findings);
-    Some((SegmentFacts::of(&segment, header)?, not_checked))
+    let mut not_checked = Vec::new();
+    let read = headers.iter().map(|header| {
+        let mut found = Findings::default();
+        let segment = segment::read(&resource.path, &*source, range.clone(), header, &mut found);
+        let facts = segment.and_then(|segment| {
+            not_checked.extend(payload::check(&resource.path, &*source, header, &segment, &mut found));
+            SegmentFacts::of(&segment, header)
+        });
+        findings.merge(found);
+        facts
+    });
+    (read.collect(), not_checked)
 }
 
 /// Opens a file that a manifest names; a finding if that cannot be.

@@ -49,7 +49,7 @@ declare_rules! {
     SEGMENT_TRACKS: Error "segment-tracks", "ISO/IEC 23000-19 7.3.1 (not opened)",
         "a moof has one traf";
     SEGMENT_TRACK_ID: Error "segment-track-id", "ISO/IEC 23000-19 7.5.16 (not opened)",
-        "the track_ID of a traf is that of the init segment";
+        "the track_ID of a traf is that of a track of the init segment";
     SEGMENT_BASE: Error "segment-base", "ISO/IEC 23000-19 7.5.16, draft-pantos-hls-rfc8216bis 3.1.2",
         "places count from the moof: default-base-is-moof is set, and there is no base-data-offset";
     SEGMENT_DATA_OFFSET: Error "segment-data-offset", "ISO/IEC 14496-12 8.8.8, ISO/IEC 23000-19 7.5.17 (not opened)",
@@ -128,8 +128,9 @@ impl Sample {
     }
 }
 
-/// Reads the part `range` of a file as one media segment of the track of `header`; `None` if it is so broken that it has no
-/// samples, which is in `findings` then. Offsets are those in the file. The payload is not read.
+/// Reads the part `range` of a file as one media segment of the track of `header`; `None` if it has no samples of it: it is so
+/// broken, which is in `findings` then, or those of other tracks of the init segment alone. Offsets are those in the file. The
+/// payload is not read.
 pub fn read(
     file: &str,
     source: &dyn ReadAt,

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use super::testing::{Break, Memory, package};
 use super::*;
 
+mod multiplexed;
+
 /// What breaks each rule: the lists of the modules.
 fn breaks() -> Vec<Break> {
     [

@@ -95,12 +95,18 @@ pub(super) fn check(listing: &Listing, facts: &[TrackFacts], findings: &mut Find
     let tracks: Vec<_> =
         listing.tracks.iter().zip(facts).map(|(listed, facts)| Track::new(listed, facts)).collect();
     let shared = sequence::shared(&tracks);
+    let all: Vec<_> = tracks.iter().flat_map(|track| track.multiplexed()).collect();
+    for track in &all {
+        sequence::check(*track, findings);
+    }
     for track in &tracks {
-        sequence::check(*track, &shared, findings);
+        if track.listed.init.as_ref().is_none_or(|init| !shared.contains(init)) {
+            sequence::check_duration(*track, findings);
+        }
         listed::check(*track, findings);
     }
     sets::check(listing, &tracks, findings);
-    presentation::check(listing, &tracks, findings);
+    presentation::check(listing, &all, findings);
     claims::check(listing, &tracks, findings);
     bandwidth::check(listing, &tracks, findings);
 }

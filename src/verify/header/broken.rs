@@ -61,9 +61,9 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("init-brand-version", |files| rebrand(files, b"mp42")),
     ("init-media", |files| files.bytes(&init(LARGE)).extend(b"\0\0\0\x08mdat")),
     ("init-tracks", |files| patch(files, &[b"moov", b"trak", b"tkhd"], 20, &[0; 4])),
-    ("init-multiplexed", |files| {
+    ("init-limit", |files| {
         rebrand(files, b"iso6");
-        append(files, &[b"moov"], b"\0\0\0\x08trak");
+        append(files, &[b"moov"], &b"\0\0\0\x08trak".repeat(15));
     }),
     ("init-track-enabled", |files| patch(files, &[b"moov", b"trak", b"tkhd"], 11, &[2])),
     ("init-tables", |files| patch_table(files, &[b"stts"], 12, &[0, 0, 0, 1])),

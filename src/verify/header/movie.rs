@@ -1,11 +1,11 @@
-//! A whole init segment: `ftyp` and `moov`, and what of them stands outside the track (ISO/IEC 14496-12 4.3, 8.2, 8.8).
+//! A whole init segment: `ftyp` and `moov`, and what of them stands outside of tracks (ISO/IEC 14496-12 4.3, 8.2, 8.8).
 
 use super::check::{CLAUSE, Check, Children, Count::*, Table, ordered, unordered};
-use super::entry;
+use super::entry::{self, Description};
 use super::track::{self, Track};
 use super::{
-    Header, INIT_BOX_SIZE, INIT_BRAND, INIT_BRAND_VERSION, INIT_EDIT_LIST, INIT_FORMAT, INIT_MEDIA,
-    INIT_MULTIPLEXED, INIT_TRACKS, INIT_TREX, SampleDefaults,
+    Header, INIT_BOX_SIZE, INIT_BRAND, INIT_BRAND_VERSION, INIT_EDIT_LIST, INIT_FORMAT, INIT_LIMIT,
+    INIT_MEDIA, INIT_TRACK_ENABLED, INIT_TRACKS, INIT_TREX, SampleDefaults,
 };
 use crate::boxes::FourCc;
 use crate::boxes::reader::{BoxRef, Boxes};
@@ -16,14 +16,20 @@ const FILE: Table = unordered(&[(&[b"ftyp"], One), (&[b"moov"], One), (&[b"moof"
 const MOOV: Table = ordered(&[(&[b"mvhd"], One), (&[b"trak"], Any), (&[b"mvex"], One), (&[b"pssh"], Any)]);
 const MVEX: Table = ordered(&[(&[b"mehd"], AtMostOne), (&[b"trex"], Any)]);
 
+/// The most tracks that are read: fewer than the boxes that are kept of one holder, so that more show.
+const MOST_TRACKS: usize = 15;
+
 /// What WebM and Matroska start with: the element EBML (RFC 8794 11.2.1).
 const EBML: [u8; 4] = [0x1a, 0x45, 0xdf, 0xa3];
 
-/// Reads an init segment.
-pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Option<Header> {
+/// A `trak` and its sample entry.
+type TrackEntry<'a> = (Track<'a>, Description);
+
+/// Reads the tracks of an init segment.
+pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Vec<Header> {
     if bytes.starts_with(&EBML) {
         check.add(&INIT_FORMAT, 0, "the init segment is WebM or Matroska, which is not checked");
-        return None;
+        return Vec::new();
     }
     let file = check.children("the init segment", 0, Boxes::of_file(bytes), &FILE);
     let brands = file.first(b"ftyp").map(|ftyp| read_ftyp(check, ftyp)).unwrap_or_default();
@@ -31,31 +37,40 @@ pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Option<Header> {
     for media in file.all(b"moof").chain(file.all(b"mdat")) {
         check.add(&INIT_MEDIA, media.offset, format!("box '{}' in an init segment", media.kind));
     }
-    let moov = file.first(b"moov")?;
+    let Some(moov) = file.first(b"moov") else { return Vec::new() };
     let children = check.inner(moov, &MOOV);
     let movie_timescale = children.first(b"mvhd").and_then(|mvhd| track::read_mvhd(check, mvhd));
-    let track = read_tracks(check, moov, &children)?;
-    let entry = entry::read(check, &track);
+    let tracks = read_tracks(check, moov, &children);
     let (defaults, fragment_duration) = match children.first(b"mvex") {
-        Some(mvex) => read_mvex(check, mvex, track.id, entry.count),
-        None => (SampleDefaults::default(), None),
+        Some(mvex) if !tracks.is_empty() => read_mvex(check, mvex, &tracks),
+        _ => (vec![SampleDefaults::default(); tracks.len()], None),
     };
-    let handler = track.handler.or(entry.handler)?;
-    if track.has_edit_list && handler.0 == *b"vide" && brands.contains(&FourCc(*b"cmf2")) {
-        check.add(&INIT_EDIT_LIST, moov.offset, "video of brand cmf2 has an edit list");
+    let ids: Vec<_> = tracks.iter().zip(&defaults).map(|((track, _), &found)| (track.id, found)).collect();
+    let fragment_duration = fragment_duration.zip(movie_timescale.filter(|&timescale| timescale != 0));
+    let mut headers = Vec::new();
+    for (index, (track, description)) in tracks.into_iter().enumerate() {
+        let Some(handler) = track.handler.or(description.handler) else { continue };
+        if track.has_edit_list && handler.0 == *b"vide" && brands.contains(&FourCc(*b"cmf2")) {
+            check.add(&INIT_EDIT_LIST, moov.offset, "video of brand cmf2 has an edit list");
+        }
+        let timescale = track.timescale.filter(|&timescale| timescale != 0);
+        let (Some(track_id), Some(timescale)) = (track.id, timescale) else { continue };
+        let others = ids.iter().enumerate().filter(|(other, _)| *other != index);
+        headers.push(Header {
+            handler,
+            track_id,
+            timescale,
+            brands: brands.clone(),
+            defaults: defaults[index],
+            edit_media_time: track.edit_media_time,
+            empty_edit: track.empty_edit.zip(movie_timescale.filter(|&timescale| timescale != 0)),
+            fragment_duration,
+            has_sync_table: track.has_sync_table,
+            entry: description.entry,
+            others: others.filter_map(|(_, &(id, found))| Some((id?, found))).collect(),
+        });
     }
-    Some(Header {
-        handler,
-        track_id: track.id?,
-        timescale: track.timescale.filter(|&timescale| timescale != 0)?,
-        brands,
-        defaults,
-        edit_media_time: track.edit_media_time,
-        empty_edit: track.empty_edit.zip(movie_timescale.filter(|&timescale| timescale != 0)),
-        fragment_duration: fragment_duration.zip(movie_timescale.filter(|&timescale| timescale != 0)),
-        has_sync_table: track.has_sync_table,
-        entry: entry.entry,
-    })
+    headers
 }
 
 /// `ftyp` ► major and compatible brands. From here on it is known whether CMAF is claimed.
@@ -104,59 +119,79 @@ fn check_first(check: &mut Check<'_>, bytes: &[u8], file: &Children<'_>) {
     }
 }
 
-/// The one track; `None` if there is none or there are several.
-fn read_tracks<'a>(check: &mut Check<'_>, moov: &BoxRef<'a>, children: &Children<'a>) -> Option<Track<'a>> {
-    let tracks: Vec<_> = children.all(b"trak").collect();
-    match tracks.as_slice() {
-        [one] => return Some(track::read(check, one)),
+/// The tracks; none where there are more than are kept.
+fn read_tracks<'a>(check: &mut Check<'_>, moov: &BoxRef<'a>, children: &Children<'a>) -> Vec<TrackEntry<'a>> {
+    let boxes: Vec<_> = children.all(b"trak").collect();
+    match boxes.as_slice() {
+        [_] => {}
         [] => check.add(&INIT_TRACKS, moov.offset, "there is no track (trak)"),
         [_, second, ..] if check.is_cmaf => {
             check.add(&INIT_TRACKS, second.offset, "there is a second track (trak)");
         }
-        [_, second, ..] => {
-            let message = "there is a second track (trak): segments of several tracks are not checked";
-            check.add(&INIT_MULTIPLEXED, second.offset, message);
-        }
+        _ => {}
     }
-    None
+    if let Some(last) = boxes.get(MOST_TRACKS) {
+        let message = format!("there are more than {MOST_TRACKS} tracks (trak), of which none is checked");
+        check.add(&INIT_LIMIT, last.offset, message);
+        return Vec::new();
+    }
+    let mut tracks: Vec<TrackEntry<'_>> = Vec::new();
+    for trak in boxes {
+        let track = track::read(check, trak);
+        if let Some(id) = track.id
+            && tracks.iter().any(|(other, _)| other.id == track.id)
+        {
+            check.add(&INIT_TRACKS, trak.offset, format!("track_ID {id} is that of two tracks"));
+        }
+        let description = entry::read(check, &track);
+        tracks.push((track, description));
+    }
+    // One of several may be disabled: another choice of sound.
+    let disabled: Option<Vec<_>> = tracks.iter().map(|(track, _)| track.disabled).collect();
+    if let Some([first, ..]) = disabled.as_deref() {
+        check.add(&INIT_TRACK_ENABLED, *first, "the track is disabled: its flags are even");
+    }
+    tracks
 }
 
-/// `mvex` ► the defaults of the track, and `fragment_duration`. `entries` is how many sample entries there are.
+/// `mvex` ► the defaults of each track, and `fragment_duration`.
 fn read_mvex(
     check: &mut Check<'_>,
     mvex: &BoxRef<'_>,
-    track_id: Option<u32>,
-    entries: u32,
-) -> (SampleDefaults, Option<u64>) {
+    tracks: &[TrackEntry<'_>],
+) -> (Vec<SampleDefaults>, Option<u64>) {
     let children = check.inner(mvex, &MVEX);
     let fragment_duration = children.first(b"mehd").and_then(|mehd| read_mehd(check, mehd));
-    let mut defaults = None;
+    let mut defaults = vec![None; tracks.len()];
     for trex in children.all(b"trex") {
         let Some((id, index, found)) = read_trex(check, trex) else {
             continue;
         };
-        if Some(id) != track_id {
-            let message = match track_id {
-                Some(track_id) => format!("track_ID of trex is {id}, that of the track {track_id}"),
-                None => continue,
-            };
-            check.add(&INIT_TREX, trex.offset, message);
+        let Some(place) = tracks.iter().position(|(track, _)| track.id == Some(id)) else {
+            if tracks.iter().all(|(track, _)| track.id.is_some()) {
+                check.add(&INIT_TREX, trex.offset, format!("track_ID of trex is {id}, which no track has"));
+            }
             continue;
-        }
-        if defaults.is_some() {
+        };
+        if defaults[place].is_some() {
             check.add(&INIT_TREX, trex.offset, format!("there is a second trex of track_ID {id}"));
         }
+        let entries = tracks[place].1.count;
         if entries > 0 && !(1..=entries).contains(&index) {
             let message =
                 format!("default_sample_description_index is {index}, there are {entries} sample entries");
             check.add(&INIT_TREX, trex.offset, message);
         }
-        defaults = defaults.or(Some(found));
+        defaults[place] = defaults[place].or(Some(found));
     }
     if children.first(b"trex").is_none() {
         check.add(&INIT_TREX, mvex.offset, "box 'mvex' has no box 'trex'");
+    } else if let (Some(place), 2..) = (defaults.iter().position(Option::is_none), tracks.len())
+        && let Some(id) = tracks[place].0.id
+    {
+        check.add(&INIT_TREX, mvex.offset, format!("box 'mvex' has no box 'trex' of track_ID {id}"));
     }
-    (defaults.unwrap_or_default(), fragment_duration)
+    (defaults.into_iter().map(Option::unwrap_or_default).collect(), fragment_duration)
 }
 
 fn read_mehd(check: &mut Check<'_>, mehd: &BoxRef<'_>) -> Option<u64> {

@@ -84,8 +84,7 @@ fn what_segments_need_is_told_in_spite_of_faults() {
         let mut files = package();
         break_it(&mut files);
         let lost = read_all(&files).0.iter().filter(|header| header.is_none()).count();
-        let expected =
-            matches!(*rule, "init-format" | "init-box-size" | "init-multiplexed" | "init-timescale");
+        let expected = matches!(*rule, "init-format" | "init-box-size" | "init-limit" | "init-timescale");
         assert_eq!(lost, usize::from(expected), "{rule}");
     }
 }

@@ -4,7 +4,7 @@
 use super::check::{CLAUSE, Check, Children, Count::*, Table, ordered};
 use super::{
     INIT_BOX_MISSING, INIT_BOX_SIZE, INIT_DATA_REFERENCE, INIT_DURATION, INIT_EDIT_LIST, INIT_HANDLER,
-    INIT_MATRIX, INIT_TABLES, INIT_TIMESCALE, INIT_TRACK_ENABLED, INIT_TRACKS,
+    INIT_MATRIX, INIT_TABLES, INIT_TIMESCALE, INIT_TRACKS,
 };
 use crate::boxes::FourCc;
 use crate::boxes::reader::{Body, BoxRef};
@@ -38,6 +38,8 @@ const UNITY: [i32; 9] = [0x1_0000, 0, 0, 0, 0x1_0000, 0, 0, 0, 0x4000_0000];
 #[derive(Default)]
 pub(super) struct Track<'a> {
     pub id: Option<u32>,
+    /// Where `tkhd` says that it is disabled.
+    pub disabled: Option<u64>,
     /// Width and height of `tkhd` in 16.16.
     pub size: Option<(u32, u32)>,
     pub has_edit_list: bool,
@@ -151,9 +153,6 @@ fn read_tkhd(check: &mut Check<'_>, tkhd: &BoxRef<'_>, track: &mut Track<'_>) ->
     let (id, duration, matrix, size) = check.fields(&INIT_BOX_SIZE, tkhd, read)?;
     check.end(tkhd, &body);
     check_duration(check, tkhd, duration);
-    if flags & ENABLED == 0 {
-        check.add(&INIT_TRACK_ENABLED, tkhd.offset, "the track is disabled: its flags are even");
-    }
     if id == 0 {
         check.add(&INIT_TRACKS, tkhd.offset, "track_ID is 0");
     }
@@ -161,6 +160,7 @@ fn read_tkhd(check: &mut Check<'_>, tkhd: &BoxRef<'_>, track: &mut Track<'_>) ->
         check.add(&INIT_MATRIX, tkhd.offset, format!("matrix of tkhd is {matrix:x?}"));
     }
     track.id = Some(id);
+    track.disabled = (flags & ENABLED == 0).then_some(tkhd.offset);
     track.size = Some(size);
     Some(())
 }

@@ -117,7 +117,8 @@ impl Chunks {
         self.close(moof, 0..0, true, notes, segment);
     }
 
-    /// Notes a chunk whose samples are in the segment already. Nothing is said of the payload where `is_cut`.
+    /// Notes a chunk whose samples are in the segment already: those of the track, if there are any, and of the payload those of
+    /// every track. Nothing is said of the payload where `is_cut`.
     fn close(
         &mut self,
         mut moof: Moof,
@@ -126,12 +127,16 @@ impl Chunks {
         notes: &mut Notes<'_>,
         segment: &mut Segment,
     ) {
-        if moof.samples.is_empty() {
+        let is_multiplexed = !notes.header.others.is_empty();
+        if moof.samples.is_empty() && !(is_multiplexed && moof.runs.iter().any(|run| run.len > 0)) {
             return notes.add_of_cmaf(&SEGMENT_EMPTY, moof.offset, "a chunk has no sample");
         }
         moof.rebase(&payload, &mut segment.samples);
         if !is_cut {
             check_payload(&mut moof.runs, &payload, notes);
+        }
+        if moof.samples.is_empty() {
+            return;
         }
         let base_decode_time = self.times(&moof, notes, segment);
         self.facts.has_version_0 |= moof.has_version_0;

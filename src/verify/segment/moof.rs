@@ -24,7 +24,7 @@ pub(super) struct Moof {
     pub samples: Range<usize>,
     /// Where its samples lie, of any track.
     pub runs: Vec<Run>,
-    /// `base_data_offset` of `tfhd`, which counts in a file that nobody knows.
+    /// The first `base_data_offset` of a `tfhd`, which counts in a file that nobody knows.
     pub base_data_offset: Option<u64>,
     /// Some `trun` has version 0.
     pub has_version_0: bool,
@@ -85,7 +85,7 @@ pub(super) fn read(
             }
             b"traf" => {
                 trafs += 1;
-                let is_own = traf::track_id(&next) == own;
+                let is_own = traf::track_id(&next).is_some_and(|id| Some(id) == own);
                 traf::read(&next, at, is_own, notes, &mut moof, samples);
             }
             _ => {}
@@ -105,22 +105,30 @@ pub(super) fn read(
     Some(moof)
 }
 
-/// The `track_ID` by which samples are taken: that of the init segment, or else of the first `traf`.
+/// The `track_ID` by which samples are taken: that of the track, or else of the first `traf`. Where the init segment has more tracks
+/// there need be no `traf` of this one, and each is to be of one of them.
 fn own_track(bytes: &[u8], at: Place, notes: &mut Notes<'_>) -> Option<u32> {
-    let wanted = notes.header.track_id;
-    let mut first = None;
+    let (wanted, others) = (notes.header.track_id, &notes.header.others);
+    let (mut has_own, mut unknown) = (false, None);
     let mut boxes = Boxes::of_file(bytes);
     while let Ok(Some(next)) = boxes.next() {
         let id = if next.kind.0 == *b"traf" { traf::track_id(&next) } else { None };
-        if id == Some(wanted) {
-            return id;
-        }
-        first = first.or(id.map(|id| (id, next.offset)));
+        let is_known = id.is_none_or(|id| id == wanted || others.iter().any(|other| other.0 == id));
+        has_own |= id == Some(wanted);
+        unknown = unknown.or(id.filter(|_| !is_known).map(|id| (id, next.offset)));
     }
-    let (id, offset) = first?;
-    let message = format!("track_ID is {id}, that of the init segment is {wanted}");
-    notes.add(&SEGMENT_TRACK_ID, at.of(offset), message);
-    Some(id)
+    let is_alone = others.is_empty();
+    if let Some((id, offset)) = unknown.filter(|_| !is_alone || !has_own) {
+        let mut ids: Vec<_> = others.iter().map(|other| other.0).chain([wanted]).collect();
+        ids.sort_unstable();
+        let ids = ids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+        let message = format!("track_ID is {id}, the init segment has {ids}");
+        notes.add(&SEGMENT_TRACK_ID, at.of(offset), message);
+        if is_alone {
+            return Some(id);
+        }
+    }
+    has_own.then_some(wanted)
 }
 
 /// `sequence_number` (ISO/IEC 14496-12 8.8.5).

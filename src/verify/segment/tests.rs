@@ -28,6 +28,7 @@ pub(super) fn header(brands: &[&[u8; 4]]) -> Header {
             transfer: None,
             is_encrypted: false,
         },
+        others: Vec::new(),
     }
 }
 
@@ -343,6 +344,20 @@ fn samples_that_no_byte_stands_for_are_not_counted_up() {
     let limits = findings.as_slice().iter().find(|finding| finding.rule.id == "segment-limit").unwrap();
     assert!(limits.message.contains("1048576 samples"), "{limits}");
     assert_eq!(segment.unwrap().samples.len(), 3, "of the track itself");
+}
+
+#[test]
+fn samples_of_other_tracks_are_bounded_too() {
+    // Of each a million samples are counted, in rows without columns: read one by one, this would take hours.
+    let tfhd = boxed(b"tfhd", &[&words(&[0x02_0038, 7, 10, 0, SYNC])]);
+    let trun = boxed(b"trun", &[&words(&[0x0100_0000, 1 << 20])]);
+    let other = boxed(b"traf", &[&tfhd, &boxed(b"tfdt", &[&words(&[0, 0])]), &trun]);
+    let moof = boxed(b"moof", &[&boxed(b"mfhd", &[&words(&[0, 1])]), &other.repeat(20_000)]);
+    let bytes = [moof, boxed(b"mdat", &[])].concat();
+    for others in [vec![], vec![(7, SampleDefaults::default())]] {
+        let found = read_of(&bytes, &Header { others, track_id: 8, ..header(&[]) }).1;
+        assert!(found.iter().any(|(id, _)| *id == "segment-limit"), "{found:?}");
+    }
 }
 
 #[test]

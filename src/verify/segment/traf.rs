@@ -12,7 +12,7 @@ const TFHD: &str = "ISO/IEC 14496-12 8.8.7";
 const TRUN: &str = "ISO/IEC 14496-12 8.8.8";
 const TFDT: &str = "ISO/IEC 14496-12 8.8.12";
 
-/// The most samples of a segment.
+/// The most samples of a segment, of all tracks.
 pub(super) const MAX_SAMPLES: u64 = 1 << 22;
 
 /// The bytes of the samples of one `trun`, which lie one behind the other.
@@ -87,18 +87,18 @@ pub(super) fn read(
         (None, _) => at.moof.into(),
     };
     let start = samples.len();
-    let mut runs = Runs { tfhd, base, next: base, version_0: false };
+    let mut runs = Runs { tfhd, is_own, base, next: base, version_0: false };
     let mut boxes = traf.boxes();
     while let Ok(Some(next)) = boxes.next() {
         if next.kind.0 == *b"trun" && runs.read(&next, at, notes, moof, samples).is_none() {
             break;
         }
     }
+    moof.base_data_offset = moof.base_data_offset.or(tfhd.base_data_offset);
     if !is_own {
         return samples.truncate(start);
     }
     moof.base_decode_time = moof.base_decode_time.or(decode_time);
-    moof.base_data_offset = moof.base_data_offset.or(tfhd.base_data_offset);
     moof.has_version_0 |= runs.version_0;
     moof.samples.end = samples.len();
 }
@@ -133,9 +133,9 @@ fn heads(traf: &BoxRef<'_>, at: Place, notes: &mut Notes<'_>) -> (Option<Tfhd>, 
 
 fn read_tfhd(tfhd: &BoxRef<'_>, at: Place, notes: &mut Notes<'_>) -> Option<Tfhd> {
     let (word, mut body) = at.full(tfhd, 0, TFHD, notes)?;
-    let defaults = notes.header.defaults;
+    let header = notes.header;
     let read = |body: &mut Body<'_>| -> crate::Result<Tfhd> {
-        body.u32("track_ID")?;
+        let defaults = header.defaults_of(body.u32("track_ID")?);
         let base_data_offset = (word & 1 != 0).then(|| body.u64("base_data_offset")).transpose()?;
         if word & 2 != 0 {
             body.u32("sample_description_index")?;
@@ -181,6 +181,8 @@ fn check_base(tfhd: &Tfhd, offset: u64, notes: &mut Notes<'_>) {
 /// The `trun` boxes of a `traf`, one after the other.
 struct Runs {
     tfhd: Tfhd,
+    /// They are of the track that is read.
+    is_own: bool,
     /// What `data_offset` counts from.
     base: i128,
     /// Where the next run starts if it does not say so.
@@ -219,7 +221,9 @@ impl Runs {
             _ => Some(at.read(body.u32("first_sample_flags"), notes)?),
         };
         self.version_0 |= word >> 24 == 0;
-        self.check_brand(word, count, offset, notes);
+        if self.is_own {
+            self.check_brand(word, count, offset, notes);
+        }
         let width = 4 * (word & 0xf00).count_ones() as usize;
         let fitting = body.rest().len().checked_div(width).unwrap_or(count);
         if fitting < count {

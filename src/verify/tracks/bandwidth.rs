@@ -66,9 +66,10 @@ impl Sums {
         let timescale = i128::from(track.timescale());
         let mut sum = (0i128, 0i128);
         let mut before = vec![sum];
-        for (_, facts) in track.read() {
+        for (index, (_, facts)) in track.segments().enumerate() {
+            let Some(facts) = facts else { continue };
             let bits = i128::from(facts.bytes).checked_mul(8 * timescale)?;
-            sum = (sum.0.checked_add(bits)?, sum.1.checked_add(facts.duration.into())?);
+            sum = (sum.0.checked_add(bits)?, sum.1.checked_add(track.longest_of(index, facts).into())?);
             before.push(sum);
         }
         Some(Self { before, timescale })
@@ -304,6 +305,28 @@ mod tests {
         let mut package = Package::hls([audio(), audio()]);
         package.listing.variants[0].audio = vec![0, 1];
         package.listing.variants[0].claims.bandwidth = Some(4000);
+        assert_eq!(package.rules(), [""; 0]);
+    }
+
+    #[test]
+    fn sound_that_goes_on_behind_the_pictures_in_a_segment_counts_as_its_duration() {
+        let mut package = Package::hls([video()]);
+        let mut with = |bandwidth| {
+            package.listing.variants[0].claims.bandwidth = Some(bandwidth);
+            package.rules()
+        };
+        assert_eq!(with(4000), [""; 0]);
+        let last = &mut package.facts(0)[5];
+        (last.duration, last.presentation_end) = (500, 10_500);
+        package.tracks[0].0.segments[5].duration =
+            crate::verify::listing::ListedDuration::Exact(Time::new(500, 1000));
+        assert_eq!(package.rules(), ["hls-bandwidth"]);
+        let (_, mut sound) = audio();
+        sound.header.as_mut().unwrap().timescale = 48_000;
+        for (index, segment) in sound.segments.iter_mut().flatten().enumerate() {
+            (segment.decode_time, segment.duration) = (96_000 * index as u64, 96_000);
+        }
+        package.tracks[0].1.others = vec![sound];
         assert_eq!(package.rules(), [""; 0]);
     }
 

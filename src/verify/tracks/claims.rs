@@ -17,39 +17,53 @@ pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings
     let file = &listing.file;
     for &track in tracks {
         let claims = &track.listed.claims;
-        check_codecs(file, claims, &[track], findings);
+        check_codecs(file, claims, track.headers(), findings);
         check_picture(file, claims, track, findings);
-        check_sound(file, claims, track, findings);
+        let mut sounds = track.multiplexed().filter(|track| track.is_audio());
+        if let (Some(sound), None) = (sounds.next(), sounds.next()) {
+            check_sound(file, claims, sound, findings);
+        }
         check_content_type(file, claims, track, findings);
         check_sap(claims, track, findings);
     }
     for variant in &listing.variants {
         let Some(&track) = tracks.get(variant.track) else { continue };
-        check_codecs(file, &variant.claims, &played(variant, track, tracks), findings);
+        check_codecs(file, &variant.claims, played(variant, track, tracks), findings);
         check_picture(file, &variant.claims, track, findings);
         check_range(file, &variant.claims, track, findings);
     }
 }
 
-/// The tracks that the codec strings of a variant are of.
-fn played<'a>(variant: &Variant, track: Track<'a>, tracks: &[Track<'a>]) -> Vec<Track<'a>> {
+/// The headers of the tracks that the codec strings of a variant are of.
+fn played<'a>(
+    variant: &Variant,
+    track: Track<'a>,
+    tracks: &[Track<'a>],
+) -> impl Iterator<Item = Option<&'a Header>> {
     let others = variant.audio.iter().chain(&variant.subtitles).filter_map(|&index| tracks.get(index));
-    std::iter::once(track).chain(others.copied()).collect()
+    std::iter::once(track).chain(others.copied()).flat_map(Track::headers)
 }
 
-fn check_codecs(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Findings) {
+fn check_codecs<'a>(
+    file: &str,
+    claims: &Claims,
+    headers: impl Iterator<Item = Option<&'a Header>>,
+    findings: &mut Findings,
+) {
     if claims.codecs.is_empty() {
         return;
     }
-    let codec = |track: &Track| track.header()?.entry.codec.clone();
-    let found: BTreeSet<String> = tracks.iter().filter_map(codec).collect();
+    let headers: Vec<_> = headers.collect();
+    let codec = |header: &Header| header.entry.codec.clone();
+    let found: BTreeSet<String> = headers.iter().copied().flatten().filter_map(codec).collect();
     // Subtitles need not be named (RFC 8216 3.5 has them as text files).
+    let is_played = |header: &&Header| matches!(&header.handler.0, b"vide" | b"soun");
     let required: BTreeSet<String> =
-        tracks.iter().filter(|track| track.is_video() || track.is_audio()).filter_map(codec).collect();
+        headers.iter().copied().flatten().filter(is_played).filter_map(codec).collect();
     let claimed: BTreeSet<&str> = claims.codecs.iter().take(MAX_CODECS).map(String::as_str).collect();
     // A string may be that of a track that could not be read, or whose codec is not known.
-    let is_known = tracks.iter().all(|track| codec(track).is_some());
-    check_unknown(file, claims, tracks, findings);
+    let is_known = headers.iter().all(|header| header.is_some_and(|header| header.entry.codec.is_some()));
+    check_unknown(file, claims, headers.iter().copied().flatten().filter(is_played), findings);
     let is_found = |claim: &str| found.iter().any(|found| codecs_agree(claim, found));
     let wrong = list(claimed.iter().copied().filter(|claim| is_known && !is_found(claim)));
     let is_claimed = |found: &str| claimed.iter().any(|claim| codecs_agree(claim, found));
@@ -79,12 +93,14 @@ fn list<'a>(codecs: impl Iterator<Item = &'a str>) -> Option<String> {
 }
 
 /// A codec that is not known has a string that begins with the type of its sample entry (RFC 6381 3.3).
-fn check_unknown(file: &str, claims: &Claims, tracks: &[Track], findings: &mut Findings) {
-    let formats = tracks.iter().filter(|track| track.is_video() || track.is_audio()).filter_map(|track| {
-        let entry = &track.header()?.entry;
-        entry.codec.is_none().then_some(entry.format)
-    });
-    for format in formats {
+fn check_unknown<'a>(
+    file: &str,
+    claims: &Claims,
+    headers: impl Iterator<Item = &'a Header>,
+    findings: &mut Findings,
+) {
+    let unknown = headers.map(|header| &header.entry).filter(|entry| entry.codec.is_none());
+    for format in unknown.map(|entry| entry.format) {
         let is_named = |claim: &String| {
             claim.trim().get(..4).is_some_and(|kind| kind.eq_ignore_ascii_case(&format.to_string()))
         };
@@ -208,7 +224,7 @@ fn check_sound(file: &str, claims: &Claims, track: Track, findings: &mut Finding
         };
         if claimed != u64::from(found) && found != 0 && !is_extended {
             let message =
-                format!("{} is to have {claimed} channels, its sample entry has {found}", track.listed.name);
+                format!("{} is to have {claimed} channels, its sample entry has {found}", track.name());
             findings.add(&CHANNELS, file, claims.offset, message);
         }
     }
@@ -216,8 +232,7 @@ fn check_sound(file: &str, claims: &Claims, track: Track, findings: &mut Finding
         // Spectral band replication doubles the rate, and either of the two is told.
         let is_near = claimed == found || claimed == found * 2 || claimed.checked_mul(2) == Some(found);
         if found != 0 && !is_near {
-            let message =
-                format!("{} is to have {claimed} samples a second, it has {found}", track.listed.name);
+            let message = format!("{} is to have {claimed} samples a second, it has {found}", track.name());
             findings.add(&SAMPLE_RATE, file, claims.offset, message);
         }
     }

@@ -1,5 +1,7 @@
 //! What is kept of segments and tracks when their samples are gone.
 
+use std::borrow::Cow;
+
 use crate::verify::header::Header;
 use crate::verify::listing::{ListedSegment, ListedTrack, Time};
 use crate::verify::segment::{Segment, lacks_sync_table};
@@ -75,11 +77,20 @@ impl SegmentFacts {
 }
 
 /// A track of a listing with what was read of it. `segments` has an entry for each listed segment, `None` where it could not
-/// be read.
+/// be read, or has no sample of the track.
 #[derive(Clone, Debug, Default)]
 pub(in crate::verify) struct TrackFacts {
     pub header: Option<Header>,
     pub segments: Vec<Option<SegmentFacts>>,
+    /// The other tracks in the same files, where they are multiplexed: this one is video then, if there is any.
+    pub others: Vec<TrackFacts>,
+}
+
+impl TrackFacts {
+    /// What was read of a listed segment, by its index.
+    pub(in crate::verify) fn segment(&self, index: usize) -> Option<&SegmentFacts> {
+        self.segments.get(index)?.as_ref()
+    }
 }
 
 /// A listed track beside its facts.
@@ -105,6 +116,25 @@ impl<'a> Track<'a> {
             track.sum = track.sum.saturating_add(facts.duration);
         }
         track
+    }
+
+    /// The tracks in the files of this one: itself, and others that are multiplexed with it.
+    pub(super) fn multiplexed(self) -> impl Iterator<Item = Self> {
+        let others = self.facts.others.iter().map(move |facts| Self::new(self.listed, facts));
+        std::iter::once(self).chain(others)
+    }
+
+    /// Their headers.
+    pub(super) fn headers(self) -> impl Iterator<Item = Option<&'a Header>> {
+        std::iter::once(self.facts).chain(&self.facts.others).map(|facts| facts.header.as_ref())
+    }
+
+    /// What to call it: as it is listed, with its `track_ID` where others are in the same files.
+    pub(super) fn name(self) -> Cow<'a, str> {
+        match self.header().filter(|header| !header.others.is_empty()) {
+            Some(header) => Cow::Owned(format!("{} (track {})", self.listed.name, header.track_id)),
+            None => Cow::Borrowed(&self.listed.name),
+        }
     }
 
     pub(super) fn header(self) -> Option<&'a Header> {
@@ -143,6 +173,17 @@ impl<'a> Track<'a> {
     /// The segments that were read.
     pub(super) fn read(self) -> impl Iterator<Item = (&'a ListedSegment, &'a SegmentFacts)> {
         self.segments().filter_map(|(listed, facts)| Some((listed, facts?)))
+    }
+
+    /// Duration in ticks of a segment, of which the index and the facts are given: of several tracks in it the longest.
+    pub(super) fn longest_of(self, index: usize, facts: &SegmentFacts) -> u64 {
+        let others = self.facts.others.iter().filter_map(|other| {
+            let (header, facts) = (other.header.as_ref()?, other.segment(index)?);
+            let ticks =
+                u128::from(facts.duration) * u128::from(self.timescale()) / u128::from(header.timescale);
+            Some(u64::try_from(ticks).unwrap_or(u64::MAX))
+        });
+        others.fold(facts.duration, u64::max)
     }
 
     /// The first listed segment, if it was read.

@@ -86,7 +86,7 @@ fn check_reach(listing: &Listing, tracks: &[Track], stated: Time, findings: &mut
         let message = format!(
             "the presentation is to last {:.6} s, {} ends at {:.6} s: what is behind is not played",
             stated.seconds(),
-            track.listed.name,
+            track.name(),
             end.seconds()
         );
         findings.add(&PRESENTATION_DURATION, &listing.file, track.listed.claims.offset, message);
@@ -114,9 +114,9 @@ fn check_start(listing: &Listing, played: &[Track], findings: &mut Findings) {
         }
         let message = format!(
             "{} starts at {:.6} s, {} at {:.6} s",
-            audio.listed.name,
+            audio.name(),
             start[1].seconds(),
-            video.listed.name,
+            video.name(),
             zero[1].seconds()
         );
         findings.add(&PRESENTATION_START, &listing.file, audio.listed.claims.offset, message);
@@ -137,9 +137,9 @@ fn check_end(listing: &Listing, played: &[Track], findings: &mut Findings) {
         if !own.is_within(limit, end) {
             let message = format!(
                 "{} ends at {:.6} s, {} at {:.6} s",
-                track.listed.name,
+                track.name(),
                 own.seconds(),
-                longest.listed.name,
+                longest.name(),
                 end.seconds()
             );
             findings.add(&PRESENTATION_END, &listing.file, track.listed.claims.offset, message);
@@ -161,7 +161,7 @@ fn check_time_zero(listing: &Listing, played: &[Track], is_live: bool, findings:
             let message = format!(
                 "its first decode time is {:.6} s, that of {} {:.6} s",
                 own.seconds(),
-                earliest.listed.name,
+                earliest.name(),
                 zero.seconds()
             );
             findings.add(&HLS_TIME_ZERO, &track.listed.file, track.listed.offset, message);

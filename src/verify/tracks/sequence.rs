@@ -9,13 +9,9 @@ use crate::verify::listing::{ListedSegment, Resource, Time};
 /// How many breaks of one rule in one track are named one by one: each lies in another file.
 const NAMED: u64 = 8;
 
-/// `shared` are the init segments that [`shared()`] tells.
-pub(super) fn check(track: Track, shared: &BTreeSet<&Resource>, findings: &mut Findings) {
+pub(super) fn check(track: Track, findings: &mut Findings) {
     check_decode_times(track, findings);
     check_sequence_numbers(track, findings);
-    if track.listed.init.as_ref().is_none_or(|init| !shared.contains(init)) {
-        check_duration(track, findings);
-    }
 }
 
 /// The init segments of which no listed track has all segments: several share them, as periods do.
@@ -54,8 +50,10 @@ fn check_decode_times(track: Track, findings: &mut Findings) {
             continue;
         }
         let (what, ticks) = if apart > 0 { ("a gap", apart) } else { ("an overlap", -apart) };
+        let which = track.header().filter(|header| !header.others.is_empty());
+        let which = which.map_or_else(String::new, |header| format!("track {}: ", header.track_id));
         let message = format!(
-            "decode time {}, the segment before ends at {expected}: {what} of {ticks} ticks ({:.6} s)",
+            "{which}decode time {}, the segment before ends at {expected}: {what} of {ticks} ticks ({:.6} s)",
             facts.decode_time,
             track.time(ticks).seconds(),
         );
@@ -86,13 +84,17 @@ fn check_sequence_numbers(track: Track, findings: &mut Findings) {
     }
 }
 
-/// `mehd` against what is there. A manifest may list a later part of a track: only one from the start of it can tell.
-fn check_duration(track: Track, findings: &mut Findings) {
+/// `mehd` against what is there, which of several tracks is the longest. A manifest may list a later part of a track: only one
+/// from the start of it can tell.
+pub(super) fn check_duration(track: Track, findings: &mut Findings) {
+    let is_shorter = |a: Track<'_>, b: Track<'_>| a.duration().compare(b.duration()).is_lt();
+    let is_complete = track.multiplexed().all(Track::is_complete);
+    let track = track.multiplexed().reduce(|a, b| if is_shorter(a, b) { b } else { a }).unwrap_or(track);
     let Some(header) = track.header() else { return };
     let Some((duration, timescale)) = header.fragment_duration.filter(|&(duration, _)| duration > 0) else {
         return;
     };
-    let is_whole = track.is_complete() && !track.is_interrupted() && !track.listed.is_live;
+    let is_whole = is_complete && !track.is_interrupted() && !track.listed.is_live;
     if !is_whole || track.first().is_none_or(|first| first.sequence_numbers.0 > 1) {
         return;
     }
@@ -104,7 +106,7 @@ fn check_duration(track: Track, findings: &mut Findings) {
         let message = format!(
             "fragment_duration is {:.6} s, the segments of {} last {:.6} s",
             stated.seconds(),
-            track.listed.name,
+            track.name(),
             sum.seconds()
         );
         let file = track.listed.init.as_ref().map_or(track.listed.file.as_str(), |init| init.path.as_str());

@@ -122,6 +122,7 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         fragment_duration: None,
         has_sync_table: true,
         entry,
+        others: Vec::new(),
     };
     let listed = |index: usize| ListedSegment {
         resource: resource(&format!("{name}/{}.m4s", index + 1)),
@@ -153,5 +154,5 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         ..ListedTrack::default()
     };
     let facts = (0..segments).map(|index| Some(facts(index))).collect();
-    (track, TrackFacts { header: Some(header), segments: facts })
+    (track, TrackFacts { header: Some(header), segments: facts, others: Vec::new() })
 }
