@@ -130,6 +130,13 @@ ways! {
     hls_multiplexed_byte_ranges: "index.m3u8" 6 ["0" "2"] [
         "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-hls_flags" "single_file" "index.m3u8"
     ] [] [];
+    hls_multiplexed_in_moofs_of_their_own: "index.m3u8" 6 ["0" "2"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod"
+        "-hls_segment_options" "movflags=+frag_custom+dash+delay_moov+separate_moof" "index.m3u8"
+    ] [] [];
+    hls_multiplexed_with_two_sounds: "index.m3u8" 6 ["0" "2" "2"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "index.m3u8"
+    ] [] [];
     hls_h265: "master.m3u8" 6 ["3"] [
         "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
         "-tag:v" "hvc1" "index.m3u8"

@@ -199,6 +199,52 @@ fn tracks_are_those_of_the_init_segment() {
 }
 
 #[test]
+fn one_of_several_tracks_may_be_disabled() {
+    let mut files = multiplexed();
+    let disable = |files: &mut Memory, nth: usize| {
+        let bytes = files.bytes(INIT);
+        let mut places =
+            bytes.windows(4).enumerate().filter(|(_, window)| window == b"tkhd").map(|(at, _)| at);
+        let flags = places.nth(nth).unwrap() + 7;
+        bytes[flags] &= !1;
+    };
+    disable(&mut files, 0);
+    assert_eq!(found(&files).findings, []);
+    disable(&mut files, 1);
+    assert_eq!(ids(&found(&files)), ["init-track-enabled"]);
+}
+
+#[test]
+fn representations_may_be_multiplexed() {
+    let mut files = multiplexed();
+    let master = String::from_utf8(files.0.remove(MASTER).unwrap()).unwrap();
+    files.0.remove(PLAYLIST);
+    let (_, codecs) = master.split_once("CODECS=\"").unwrap();
+    let codecs = codecs.split('"').next().unwrap();
+    let mpd = format!(
+        r#"<?xml version="1.0"?>
+<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" profiles="urn:mpeg:dash:profile:full:2011" minBufferTime="PT2S"
+    mediaPresentationDuration="PT24.021334S"><Period><AdaptationSet mimeType="video/mp4" segmentAlignment="true" startWithSAP="1">
+<SegmentTemplate timescale="25000" initialization="{INIT}" media="av/seg-$Number%05d$.m4s">
+<SegmentTimeline><S t="0" d="50000" r="11"/></SegmentTimeline></SegmentTemplate>
+<Representation id="av" bandwidth="9000000" codecs="{codecs}" width="640" height="360" frameRate="25" audioSamplingRate="48000"/>
+</AdaptationSet></Period></MPD>"#
+    );
+    files.0.insert("manifest.mpd".to_owned(), mpd.into_bytes());
+    assert_eq!(found(&files).findings, []);
+    for (from, to, rule) in [
+        ("audioSamplingRate=\"48000\"", "audioSamplingRate=\"44100\"", "sample-rate"),
+        (",mp4a.40.2", "", "codecs"),
+        ("width=\"640\" height=\"360\"", "width=\"416\" height=\"234\"", "resolution"),
+        ("d=\"50000\"", "d=\"50001\"", "mpd-segment-duration"),
+    ] {
+        let mut files = files.clone();
+        files.replace("manifest.mpd", from, to);
+        assert!(ids(&found(&files)).contains(&rule), "{from}: {:#?}", found(&files).findings);
+    }
+}
+
+#[test]
 fn payload_of_each_track_is_looked_into() {
     let report = with_third(|parts| parts.tracks[0].1[0] = 0xff);
     assert_eq!(ids(&report), ["nal-lengths"], "{:#?}", report.findings);
