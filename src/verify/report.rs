@@ -33,15 +33,15 @@ pub struct Report {
 pub struct TrackReport {
     /// What it is called in its manifest.
     pub name: String,
-    /// Codec string of its sample entry.
+    /// Codec string of its sample entry; of several tracks in one file theirs, with commas between.
     pub codec: Option<String>,
     /// Segments that could be read.
     pub segments: u64,
-    /// Their samples.
+    /// Their samples, of every track in them.
     pub samples: u64,
     /// Ticks per second of `duration`; 0 if the init segment could not be read.
     pub timescale: u32,
-    /// Their duration.
+    /// Their duration; of several tracks in one file that of pictures, else of the first.
     pub duration: u64,
     /// Their bytes and those of the init segment.
     pub bytes: u64,
