@@ -41,7 +41,7 @@ declare_rules! {
         "a brand of iso6 or higher is claimed, and minor_version is 0 behind a structural brand of CMAF";
     INIT_MEDIA: Error "init-media", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
         "an init segment has no media in it";
-    INIT_TRACKS: Error "init-tracks", "ISO/IEC 23000-19 7.3.2.1 (not opened), ISO/IEC 14496-12 8.3.2",
+    INIT_TRACKS: Error "init-tracks", "ISO/IEC 14496-12 8.3.2, ISO/IEC 23000-19 7.3.2.1 (not opened)",
         "an init segment has tracks, each with a track_ID of its own that is not 0; one that claims CMAF has exactly one";
     INIT_LIMIT: Warning "init-limit", "fragmint: memory is bounded",
         "an init segment has at most 15 tracks: of more none is checked";
