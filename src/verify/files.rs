@@ -19,6 +19,8 @@ declare_rules! {
         "every file lies in the package: what another host serves is not checked";
     FILE_REPEATED: Warning "file-repeated", "fragmint: what is read is bounded",
         "manifests name no byte of a file more than a few times: more than 16 times the bytes of a file are not read of it";
+    PLAYLIST_UNNAMED: Warning "playlist-unnamed", "fragmint: a player finds media playlists by a multivariant one",
+        "where there is a multivariant playlist, each media playlist in the directory is named by one";
 }
 
 /// The files of one package, named by paths relative to its directory, with `/` between the names.

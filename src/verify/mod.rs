@@ -54,7 +54,7 @@ use rayon::prelude::*;
 use crate::error::{Error, Result};
 use crate::io::ReadAt;
 use budget::Budget;
-use files::{FILE_MISSING, FILE_OUTSIDE, FILE_UNREADABLE, OpenError};
+use files::{FILE_MISSING, FILE_OUTSIDE, FILE_UNREADABLE, OpenError, PLAYLIST_UNNAMED};
 use findings::Findings;
 use header::Header;
 use listing::{ListedSegment, ListedTrack, Listing, Resource};
@@ -165,6 +165,12 @@ fn read_manifests(files: &dyn Files, most: usize, findings: &mut Findings) -> Re
     for (path, listing, found) in alone {
         if !seen.contains(path.as_str()) {
             findings.append(found);
+            let is_media =
+                listing.as_ref().is_some_and(|listing| listing.tracks.iter().any(|t| t.file == *path));
+            if is_media && !seen.is_empty() {
+                let message = "no multivariant playlist names it, and one is there";
+                findings.add(&PLAYLIST_UNNAMED, path, None, message);
+            }
             listings.extend(listing);
         }
     }

@@ -82,6 +82,8 @@ declare_rules! {
         "segments that claim to start with a stream access point start with a sync sample";
     HLS_BANDWIDTH: Error "hls-bandwidth", "RFC 8216 4.3.4.2",
         "BANDWIDTH is at least the largest sum of the peak segment bit rates of what plays together";
+    HLS_BANDWIDTH_HIGH: Warning "hls-bandwidth-high", "RFC 8216 4.3.4.2",
+        "BANDWIDTH of a finished playlist is at most twice that sum, or players leave out what they could play";
     HLS_AVERAGE_BANDWIDTH: Warning "hls-average-bandwidth", "RFC 8216 4.3.4.2",
         "AVERAGE-BANDWIDTH is at least the largest sum of the average bit rates of what plays together";
     MPD_BANDWIDTH: Warning "mpd-bandwidth", "ISO/IEC 23009-1 5.3.5.2 (not opened)",

@@ -35,4 +35,5 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
         });
         files.replace(&format!("{SMALL}/playlist.m3u8"), "#EXT-X-ENDLIST", &(ranges + "#EXT-X-ENDLIST"));
     }),
+    ("playlist-unnamed", |files| files.replace("master.m3u8", SMALL, LARGE)),
 ];

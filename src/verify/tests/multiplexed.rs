@@ -99,7 +99,7 @@ fn multiplexed() -> Memory {
         })
         .collect();
     let master = format!(
-        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=9000000,CODECS=\"{}\",\
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-STREAM-INF:BANDWIDTH=500000,CODECS=\"{}\",\
          RESOLUTION=640x360,FRAME-RATE=25.000\n{PLAYLIST}\n",
         codecs.join(",")
     );
@@ -258,7 +258,7 @@ fn claims_are_of_all_tracks() {
         (MASTER, "avc1.", "hvc1.", "codecs"),
         (MASTER, "640x360", "416x234", "resolution"),
         (MASTER, "25.000", "50.000", "frame-rate"),
-        (MASTER, "9000000", "90000", "hls-bandwidth"),
+        (MASTER, "500000", "90000", "hls-bandwidth"),
         (PLAYLIST, "#EXTINF:2.000000,\nseg-00004", "#EXTINF:2.400000,\nseg-00004", "hls-extinf-duration"),
     ] {
         let mut files = multiplexed();

@@ -9,7 +9,7 @@
 
 use std::collections::VecDeque;
 
-use super::{HLS_AVERAGE_BANDWIDTH, HLS_BANDWIDTH, MPD_BANDWIDTH, Track};
+use super::{HLS_AVERAGE_BANDWIDTH, HLS_BANDWIDTH, HLS_BANDWIDTH_HIGH, MPD_BANDWIDTH, Track};
 use crate::verify::findings::Findings;
 use crate::verify::listing::{Listing, Time, Variant};
 use crate::verify::rules::{Rule, Severity};
@@ -188,6 +188,16 @@ fn check_variant(
         );
         let severity = if is_less(claimed, played) { HLS_BANDWIDTH.severity } else { Severity::Warning };
         findings.add(&Rule { severity, ..HLS_BANDWIDTH }, &listing.file, claims.offset, message);
+    }
+    // The average of a playlist that goes on is not known, and then nor is the peak to come.
+    let members = std::iter::once(&variant.track).chain(&variant.audio).chain(&variant.subtitles);
+    let is_known =
+        members.map(|&index| rates.get(index)).all(|rates| rates.is_some_and(|rates| rates.average > 0));
+    if let Some(claimed) = claims.bandwidth.filter(|&claimed| is_known && claimed / 2 > peak) {
+        let message = format!(
+            "BANDWIDTH is {claimed} bit/s, more than twice the peak segment bit rates of what plays together, {peak}"
+        );
+        findings.add(&HLS_BANDWIDTH_HIGH, &listing.file, claims.offset, message);
     }
     if let Some(claimed) = claims.average_bandwidth.filter(|&claimed| is_less(claimed, average)) {
         let message = format!(

@@ -87,6 +87,7 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
         files.patch(&format!("{LARGE}/seg-00002.m4s"), &[b"moof", b"traf", b"trun"], 24, &flags);
     }),
     ("hls-bandwidth", |files| files.replace(MASTER, "INF:BANDWIDTH=", "INF:BANDWIDTH=1,X-BEFORE=")),
+    ("hls-bandwidth-high", |files| files.replace(MASTER, "INF:BANDWIDTH=", "INF:BANDWIDTH=9")),
     ("hls-average-bandwidth", |files| {
         files.replace(MASTER, ",AVERAGE-BANDWIDTH=", ",AVERAGE-BANDWIDTH=1,X-BEFORE=");
     }),
