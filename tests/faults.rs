@@ -11,7 +11,7 @@ mod faulted;
 use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
 
@@ -77,6 +77,18 @@ enum Fault {
     /// A published segment is removed, or changed.
     SegmentRemoved,
     SegmentReplaced,
+}
+
+impl Fault {
+    /// The directory that has to be there for it.
+    fn place(self, output: &Path) -> PathBuf {
+        match self {
+            Obstacle(kind) => {
+                output.join(obstacle(kind)).parent().expect("it is below the output").to_owned()
+            }
+            _ => output.to_owned(),
+        }
+    }
 }
 
 /// How it has to end.
@@ -151,7 +163,8 @@ fn run_case(way: &str, &(fault, stage, end): &(Fault, Stage, End)) -> Vec<String
         let inputs = inputs_again();
         let (output, renamed) = (BENCH.fresh("out"), BENCH.fresh("renamed"));
         let mut run = Running::start(BENCH.package(&output, &["--io", way]));
-        if !run.stop_when(|| output.join(&begin).exists()) || output.join(&last).exists() {
+        let is_there = || output.join(&begin).exists() && fault.place(&output).is_dir();
+        if !run.stop_when(is_there) || output.join(&last).exists() {
             continue;
         }
         apply(fault, &output, &renamed);

@@ -157,7 +157,7 @@ fn damage_of_av1_is_noticed() {
 fn av1_in_ivf_and_as_obus_is_the_same_package() {
     let options = ["--segment-duration", "2", "--fps", "25"];
     let obus = Package::make_of(&Videos::av1_as_obus(), "av1-obus", &options);
-    assert_eq!(bytes::differences(Package::av1(), &obus), Problems::new());
+    assert_eq!(bytes::differences_of_output(Package::av1(), &obus), Problems::new());
 }
 
 #[test]
