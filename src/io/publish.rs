@@ -293,9 +293,7 @@ impl Run {
         input: &Input,
         how: ReadBack,
     ) -> Result<Option<String>> {
-        let (directory, name, _) = self.planned(path)?;
-        let result = read_back(directory, name, list, input, how)?;
-        result.map_err(|differs| differs.in_file(&directory.path.join(name)))
+        self.read_back_from(path, list, input, how)
     }
 
     /// Reads a small published file back and compares it.
@@ -303,10 +301,19 @@ impl Run {
     /// # Errors
     /// As [`Run::read_back`].
     pub fn verify_bytes(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.read_back_from(path, &literal(bytes), &[][..], ReadBack { compare: true, hash: None }).map(drop)
+    }
+
+    fn read_back_from(
+        &self,
+        path: &str,
+        list: &PieceList,
+        source: &(impl super::ReadAt + ?Sized),
+        how: ReadBack,
+    ) -> Result<Option<String>> {
         let (directory, name, _) = self.planned(path)?;
-        let how = ReadBack { compare: true, hash: None };
-        let result = read_back(directory, name, &literal(bytes), &[][..], how)?;
-        result.map(drop).map_err(|differs| differs.in_file(&directory.path.join(name)))
+        let result = read_back(directory, name, list, source, how)?;
+        result.map_err(|differs| differs.in_file(&directory.path.join(name)))
     }
 
     /// Opens a published file for whoever reads its boxes.

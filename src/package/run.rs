@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rayon::prelude::*;
 
 use super::plan::{Plan, RenditionPlan, SegmentPlan, check_manifests};
+use super::receipt::Receipt;
 use super::report::{IoReport, Notice, Report};
 use super::verification::Verification;
 use super::{IoChoice, Progress, Request, ingest};
@@ -53,7 +54,8 @@ fn claim<'a>(request: &'a Request, plan: &Plan, inputs: &'a [Identity]) -> Claim
 /// What an interrupted run has to have in common with the one that goes on: what the receipt tells of inputs and options, and
 /// the files themselves.
 fn settings(request: &Request, plan: &Plan) -> Settings {
-    let receipt = plan.receipt_to_be(request);
+    // Its files are compared by the claim.
+    let receipt = Receipt::new(request, plan, Vec::new());
     let mut settings = Settings::from([("fragmint".to_owned(), receipt.fragmint.to_owned())]);
     let mut add = |of: &str, values: serde_json::Result<serde_json::Value>| {
         let values = values.expect("strings and numbers always serialise");

@@ -58,14 +58,20 @@ fn a_killed_run_goes_on_with_its_whole_files_as_they_are() {
     assert_eq!(std::fs::read(init).unwrap(), b"init");
 }
 
-#[test]
-fn a_finished_package_is_gone_on_with_only_if_it_is_this_one() {
-    let place = Place::new();
+/// A package whose receipt tells sizes no more than the plan does; gives the receipt.
+pub(super) fn finished_as_planned(place: &Place) -> Vec<u8> {
     place.package(false).unwrap();
     let mut list: WrittenFiles = serde_json::from_slice(&receipt()).unwrap();
     list.files.iter_mut().for_each(|file| file.bytes = None);
     let receipt = serde_json::to_vec(&list).unwrap();
     std::fs::write(place.out().join(RECEIPT), &receipt).unwrap();
+    receipt
+}
+
+#[test]
+fn a_finished_package_is_gone_on_with_only_if_it_is_this_one() {
+    let place = Place::new();
+    let receipt = finished_as_planned(&place);
     let before = inode(&place.out().join("master.m3u8"));
     let run = place.resume(&SETTINGS).unwrap();
     assert_eq!(write_missing(&run, &place.input).unwrap(), FILES.len());
