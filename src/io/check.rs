@@ -1,4 +1,4 @@
-//! A published file against its piece list and its source, byte by byte, through two bounded windows; and its hash, on the way.
+//! A published file against its piece list and its source, byte by byte, through bounded windows; and its hash, on the way.
 //!
 //! It shares no code with the ways that fill: it walks the list piece by piece and reads both files again, so that what
 //! a way got wrong, or a disk lost, is found.
@@ -6,12 +6,12 @@
 use std::fs::File;
 
 use super::directory::{Directory, Entry};
-use super::{ReadAt, read_exact_at};
+use super::{Lent, ReadAt, read_exact_at};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
 use crate::hash::{FileHasher, HashAlgorithm};
 
-/// Bytes of each window: both stay in the second-level cache.
+/// Bytes of each window that is read: it stays in the second-level cache.
 const WINDOW: usize = 128 * 1024;
 
 /// What to do with a published file.
@@ -61,7 +61,7 @@ fn first_difference(
     list: &PieceList,
     source: &(impl ReadAt + ?Sized),
 ) -> Result<Option<u64>> {
-    let mut source = Window::new(source);
+    let mut source = Source { lent: None, window: Window::new(source), source };
     let mut position = 0;
     for piece in list.pieces() {
         let difference = match piece {
@@ -140,7 +140,41 @@ fn differs_from(
     Ok(None)
 }
 
-/// Some bytes of a source that is mostly read forwards.
+/// Bytes of a source that are borrowed at once: few enough that nobody who wants to write to it waits long.
+const LENT: u64 = 1 << 20;
+
+/// A source that is mostly read forwards: borrowed where it lends its bytes, and read otherwise.
+struct Source<'a, R: ?Sized> {
+    source: &'a R,
+    /// What is borrowed, and the offset of its first byte.
+    lent: Option<(u64, Lent<'a>)>,
+    window: Window<&'a R>,
+}
+
+impl<R: ReadAt + ?Sized> Source<'_, R> {
+    /// The bytes at `offset`: at least one, at most `limit`, which is not zero.
+    fn bytes(&mut self, offset: u64, limit: usize) -> Result<&[u8]> {
+        let is_inside = |(start, bytes): &(u64, Lent<'_>)| {
+            offset.checked_sub(*start).is_some_and(|inside| inside < bytes.len() as u64)
+        };
+        if !self.lent.as_ref().is_some_and(is_inside) {
+            // Before it borrows again, so that others come in between.
+            self.lent = None;
+            let len = self.source.len().saturating_sub(offset).min(LENT);
+            self.lent =
+                self.source.lend(offset, len).filter(|lent| !lent.is_empty()).map(|lent| (offset, lent));
+        }
+        match &self.lent {
+            Some((start, lent)) => {
+                let bytes = &lent[(offset - start) as usize..];
+                Ok(&bytes[..bytes.len().min(limit)])
+            }
+            None => self.window.bytes(offset, limit),
+        }
+    }
+}
+
+/// Some bytes of a file that is mostly read forwards.
 struct Window<R> {
     source: R,
     buffer: Vec<u8>,

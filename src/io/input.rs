@@ -1,18 +1,20 @@
 //! An input file: a regular file that is read by position, from several threads, and must stay as it was when opened.
 //!
 //! Pipes, sockets, devices and directories are refused before they are opened, so that nothing waits for a writer; what such a
-//! stream gives can be kept in a file that has no name ([`Input::spool`]). Reads
-//! are bounded `pread`s into the caller's buffer: a file that shrinks is an error here and never a signal. The mapping of
-//! the file is only ever a source for the kernel (`map`).
+//! stream gives can be kept in a file that has no name ([`Input::spool`]). Its bytes are lent out of a mapping while a lease
+//! keeps the file as it is (`lease`), and are read by bounded `pread`s where there is none: a file that shrinks is an error
+//! and no signal.
 
 use std::fs::File;
 use std::io::{self, IoSliceMut};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
+use super::lease::{Lease, Lent};
 use super::map::{Gathered, InputMap};
 use super::{ReadAt, read_exact_at, refused, retry, spool};
 use crate::error::{Error, ErrorKind, Result};
@@ -61,6 +63,8 @@ pub struct Input {
     content: Option<ContentHash>,
     /// None where the file has no bytes or its file system cannot map it: then it is read instead.
     map: Option<InputMap>,
+    /// None where there are no leases.
+    lease: Option<Arc<Lease>>,
 }
 
 impl Input {
@@ -94,7 +98,8 @@ impl Input {
         require_regular(&metadata).map_err(named)?;
         let identity = Identity::of(&metadata);
         let map = InputMap::new(&file, identity.size).ok();
-        Ok(Self { path: name.to_path_buf(), file, identity, content: None, map })
+        let lease = Lease::of(&file).map(Arc::new);
+        Ok(Self { path: name.to_path_buf(), file, identity, content: None, map, lease })
     }
 
     /// Reads `stream` to its end into a file without a name, on the file system of `directory`, and takes that for the input. The
@@ -124,7 +129,9 @@ impl Input {
             .try_clone()
             .map_err(|e| Error::io("open the input once more", e).in_file(&self.path))?;
         let map = InputMap::new(&file, self.identity.size).ok();
-        Ok(Self { path: self.path.clone(), file, identity: self.identity, content: self.content, map })
+        // The handles are of one open file, which has one lease.
+        let lease = self.lease.clone();
+        Ok(Self { path: self.path.clone(), file, identity: self.identity, content: self.content, map, lease })
     }
 
     /// The path it was opened by.
@@ -259,6 +266,11 @@ impl ReadAt for Input {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         self.require_inside(offset, buffer.len() as u64)?;
         read_exact_at(&self.file, offset, buffer, |at, left| self.ended(at, left), |e| self.unreadable(e))
+    }
+
+    fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
+        let (map, held) = (self.map.as_ref()?, self.lease.as_ref()?.hold()?);
+        map.bytes(&held, offset, len).map(|bytes| Lent::by_lease(bytes, held))
     }
 }
 

@@ -4,6 +4,7 @@
 //! | module | idea |
 //! |---|---|
 //! | [`input`] | a regular file that is read by position and must not change |
+//! | `lease` | what keeps an input as it is while its mapping is loaded from |
 //! | `spool` | a stream ► an unnamed file that is read so |
 //! | `map` | the mappings and what may be done with them: all the unsafe code |
 //! | `fill` | a piece list ► bytes in a file: gathered, or read into a mapping |
@@ -31,6 +32,7 @@ pub mod directory;
 pub(crate) mod fault;
 mod fill;
 pub mod input;
+mod lease;
 mod map;
 mod old_run;
 pub(crate) mod output_directory;
@@ -42,6 +44,8 @@ pub mod segment_file;
 mod spool;
 pub(crate) mod streaming_file;
 pub mod way;
+
+pub use lease::Lent;
 
 /// An error of a system call on the output, with what a person can do about it where that is known.
 fn refused(action: impl Into<crate::error::Text>, source: impl Into<io::Error>) -> Error {
@@ -126,6 +130,12 @@ pub trait ReadAt: Sync {
 
     /// Fills `buffer` from `offset`. A source that ends before that has changed while it was read, which is an error.
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()>;
+
+    /// The bytes themselves, where they can be had without a copy; [`Self::read_at`] gives the same, or says what is wrong.
+    fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
+        let _ = (offset, len);
+        None
+    }
 }
 
 impl ReadAt for [u8] {
@@ -144,6 +154,11 @@ impl ReadAt for [u8] {
         buffer.copy_from_slice(source);
         Ok(())
     }
+
+    fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
+        let start = usize::try_from(offset).ok()?;
+        self.get(start..start.checked_add(usize::try_from(len).ok()?)?).map(Lent::from)
+    }
 }
 
 impl<R: ReadAt + ?Sized> ReadAt for &R {
@@ -153,5 +168,9 @@ impl<R: ReadAt + ?Sized> ReadAt for &R {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
         (**self).read_at(offset, buffer)
+    }
+
+    fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
+        (**self).lend(offset, len)
     }
 }

@@ -1,7 +1,7 @@
-//! Drives the scans over a source of any length in bounded memory: windows are read by position into buffers that are
-//! used again, never mapped, so that a file that shrinks meanwhile is an error and not a signal.
+//! Drives the scans over a source of any length in bounded memory: window after window is borrowed from it where it lends its
+//! bytes, and otherwise read by position into buffers that are used again.
 //!
-//! [`scan_nal_units`] cuts a window into parts that are read and searched on all threads of the current rayon pool while
+//! [`scan_nal_units`] cuts a window into parts that are searched on all threads of the current rayon pool while
 //! the units of the window before are handed out in order; every byte is read once. [`read_adts`] steps from frame to
 //! frame, and [`obu`] from OBU to OBU. No result depends on where windows and parts end or on the number of threads.
 
@@ -25,8 +25,9 @@ const HEAD_SIZE: usize = 64 << 10;
 /// How a source is cut for [`scan_nal_units`]; none of it changes the units found.
 #[derive(Clone, Copy)]
 pub struct ScanOptions<'a> {
-    /// Bytes of a part, which one thread reads and searches: 1..=2^30, values beyond are taken as the nearest. For each
-    /// thread two parts are held in memory, and where start codes are as dense as can be, twice that for their places.
+    /// Bytes of a part, which one thread searches: 1..=2^30, values beyond are taken as the nearest. For each
+    /// thread two parts of a source that does not lend its bytes are held in memory, and where start codes are as dense as can be,
+    /// twice that for their places.
     pub part_size: usize,
     /// Most bytes of [`NalUnit::head`].
     pub head_size: usize,
@@ -58,6 +59,8 @@ impl fmt::Debug for ScanOptions<'_> {
 /// Where the source cannot be read or has changed; where the stream does not begin with a start code, has an empty unit,
 /// or one of more than `u32::MAX` bytes (with the offset); and the error of `each`. Units in front of an error in the
 /// stream have been handed out.
+///
+/// `each` must not wait for long: the bytes of its window are borrowed, and whoever wants to write to their file waits for it.
 pub fn scan_nal_units<S, F>(source: &S, options: &ScanOptions<'_>, mut each: F) -> Result<ScanReport>
 where
     S: ReadAt + ?Sized,
@@ -73,12 +76,13 @@ where
     let mut joiner = UnitJoiner::new(options.head_size);
     let (mut window, mut ahead) = (Window::default(), Window::default());
     reader.fill(&mut window, 0)?;
-    while !window.bytes.is_empty() {
+    while window.len > 0 {
         let (mut joined, mut read) = (Ok(()), Ok(()));
+        let next = window.start + window.len as u64;
         // In place: `each` need not be `Send`, since it stays on this thread.
         rayon::in_place_scope(|scope| {
-            scope.spawn(|_| read = reader.fill(&mut ahead, window.end()));
-            joined = joiner.join(&window.bytes, &window.parts, &mut each);
+            scope.spawn(|_| read = reader.fill(&mut ahead, next));
+            joined = reader.with_bytes(&mut window, |bytes, parts| joiner.join(bytes, parts, &mut each));
         });
         joined?;
         read?;
@@ -87,21 +91,17 @@ where
     joiner.finish(&mut each)
 }
 
-/// Some parts of the source that lie one behind the other, in memory.
+/// Some parts of the source that lie one behind the other.
 #[derive(Default)]
 struct Window {
     start: u64,
-    bytes: Vec<u8>,
+    len: usize,
     parts: Vec<PartScan>,
+    /// Its bytes, or some of them, where the source did not lend all.
+    buffer: Vec<u8>,
 }
 
-impl Window {
-    fn end(&self) -> u64 {
-        self.start + self.bytes.len() as u64
-    }
-}
-
-/// Reads windows of up to `parts` parts.
+/// Goes through windows of up to `parts` parts.
 struct PartReader<'a, S: ?Sized> {
     source: &'a S,
     len: u64,
@@ -111,21 +111,62 @@ struct PartReader<'a, S: ?Sized> {
 }
 
 impl<S: ReadAt + ?Sized> PartReader<'_, S> {
-    /// Fills `window` from `start` and searches its parts. At the end of the source the window is empty.
+    /// Moves `window` to `start` and searches its parts. At the end of the source the window is empty.
     fn fill(&self, window: &mut Window, start: u64) -> Result<()> {
         let left = usize::try_from(self.len - start).unwrap_or(usize::MAX);
         window.start = start;
-        window.bytes.resize(self.part_size.saturating_mul(self.parts).min(left), 0);
-        window.parts.resize_with(window.bytes.len().div_ceil(self.part_size), PartScan::default);
-        let parts = window.bytes.par_chunks_mut(self.part_size).zip(&mut window.parts).enumerate();
-        parts.try_for_each(|(index, (bytes, found))| {
-            self.source.read_at(start + (index * self.part_size) as u64, bytes)?;
-            found.scan(bytes);
-            if let Some(progress) = self.progress {
-                progress(bytes.len() as u64);
+        window.len = self.part_size.saturating_mul(self.parts).min(left);
+        window.parts.resize_with(window.len.div_ceil(self.part_size), PartScan::default);
+        let Window { len, parts, buffer, .. } = window;
+        buffer.clear();
+        // One part tells for all: mostly the source lends its bytes or does not.
+        if *len > 0 && self.source.lend(start, 1).is_none() {
+            buffer.resize(*len, 0);
+            let parts = buffer.par_chunks_mut(self.part_size).zip(parts).enumerate();
+            return parts.try_for_each(|(index, (bytes, found))| {
+                self.source.read_at(start + (index * self.part_size) as u64, bytes)?;
+                self.search(bytes, found);
+                Ok(())
+            });
+        }
+        parts.par_iter_mut().enumerate().try_for_each(|(index, found)| {
+            let from = index * self.part_size;
+            let (offset, len) = (start + from as u64, self.part_size.min(*len - from));
+            match self.source.lend(offset, len as u64) {
+                Some(bytes) => self.search(&bytes, found),
+                // Somebody wants to write to it, or it is at the end of what is lent.
+                None => {
+                    let mut bytes = vec![0; len];
+                    self.source.read_at(offset, &mut bytes)?;
+                    self.search(&bytes, found);
+                }
             }
             Ok(())
         })
+    }
+
+    fn search(&self, bytes: &[u8], found: &mut PartScan) {
+        found.scan(bytes);
+        if let Some(progress) = self.progress {
+            progress(bytes.len() as u64);
+        }
+    }
+
+    /// Lets `work` see the bytes of a window that was searched.
+    fn with_bytes(
+        &self,
+        window: &mut Window,
+        work: impl FnOnce(&[u8], &[PartScan]) -> Result<()>,
+    ) -> Result<()> {
+        let Window { start, len, parts, buffer } = window;
+        if buffer.len() != *len {
+            if let Some(bytes) = self.source.lend(*start, *len as u64) {
+                return work(&bytes, parts);
+            }
+            buffer.resize(*len, 0);
+            self.source.read_at(*start, buffer)?;
+        }
+        work(buffer, parts)
     }
 }
 
@@ -237,10 +278,49 @@ impl<'a, S: ReadAt + ?Sized> SlidingWindow<'a, S> {
 #[cfg(any(test, fuzzing))]
 type KeptUnit = (u64, u32, Vec<u8>);
 
-/// The units of `stream`, and the report or the offset of the error behind them.
+/// A source that does not lend its bytes, or only some of the times that it is asked to.
+#[cfg(any(test, fuzzing))]
+struct Reluctant<'a> {
+    bytes: &'a [u8],
+    /// It lends unless the number of times it was asked is a multiple of this one.
+    refuses: u64,
+    asked: AtomicU64,
+}
+
+#[cfg(any(test, fuzzing))]
+impl ReadAt for Reluctant<'_> {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.bytes.read_at(offset, buffer)
+    }
+
+    fn lend(&self, offset: u64, len: u64) -> Option<super::Lent<'_>> {
+        let asked = self.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        if asked.is_multiple_of(self.refuses) { None } else { self.bytes.lend(offset, len) }
+    }
+}
+
+/// The units of `stream`, whether it lends its bytes or not, and the report or the offset of the error behind them.
 #[cfg(any(test, fuzzing))]
 fn kept_units(
     stream: &[u8],
+    part_size: usize,
+    head_size: usize,
+) -> (Vec<KeptUnit>, std::result::Result<ScanReport, u64>) {
+    let lent = kept_units_of(stream, part_size, head_size);
+    for refuses in 1..4 {
+        let reluctant = Reluctant { bytes: stream, refuses, asked: AtomicU64::new(0) };
+        assert_eq!(lent, kept_units_of(&reluctant, part_size, head_size), "refuses each {refuses}th time");
+    }
+    lent
+}
+
+#[cfg(any(test, fuzzing))]
+fn kept_units_of<S: ReadAt + ?Sized>(
+    stream: &S,
     part_size: usize,
     head_size: usize,
 ) -> (Vec<KeptUnit>, std::result::Result<ScanReport, u64>) {
