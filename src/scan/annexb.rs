@@ -8,20 +8,49 @@
 //! A unit ends where its trailing zero bytes begin, and the first zero of a four-byte start code belongs to neither side.
 //! The inside of a unit is not judged: a `00 00 02` there, which H.264 7.4.1 forbids, is passed on as it is.
 
-use std::sync::LazyLock;
+use std::ops::Range;
 
-use memchr::memmem;
-
+use super::simd::{Block, Blocks, START_CODE};
 use super::{Count, NalUnit};
 use crate::error::{Error, ErrorKind, Result};
 
-/// `start_code_prefix_one_3bytes`.
-const START_CODE: [u8; 3] = [0, 0, 1];
 /// Bytes of a start code with the `zero_byte` in front.
 pub(crate) const LONG_START_CODE_LEN: u64 = 4;
 const CLAUSE: &str = "H.264 B.1";
 
-static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(&START_CODE));
+/// Where start codes, `00 00 01`, begin in a buffer: offsets in rising order.
+///
+/// ```
+/// use fragmint::scan::annexb::StartCodes;
+///
+/// assert!(StartCodes::new(&[0, 0, 0, 1, 0x67, 0, 0, 3, 1, 0, 0, 1, 0x68]).eq([1, 9]));
+/// ```
+#[derive(Clone, Debug)]
+pub struct StartCodes<'a> {
+    blocks: Blocks<'a>,
+    block: Block,
+}
+
+impl<'a> StartCodes<'a> {
+    /// Those in `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { blocks: Blocks::new(bytes), block: Block::default() }
+    }
+}
+
+impl Iterator for StartCodes<'_> {
+    type Item = usize;
+
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        loop {
+            if let Some(at) = self.block.next() {
+                return Some(at);
+            }
+            self.block = self.blocks.next()?;
+        }
+    }
+}
 
 /// The NAL units of one whole buffer, such as an encoder's packet: [`NalUnit::head`] is all of the unit.
 ///
@@ -29,7 +58,7 @@ static FINDER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Find
 #[derive(Debug)]
 pub struct NalUnits<'a> {
     bytes: &'a [u8],
-    start_codes: memmem::FindIter<'a, 'static>,
+    start_codes: StartCodes<'a>,
     /// Where the next unit's header byte lies.
     unit: Option<usize>,
 }
@@ -40,7 +69,7 @@ impl<'a> NalUnits<'a> {
     /// # Errors
     /// Without a start code, or with anything but zeros in front of the first one.
     pub fn new(bytes: &'a [u8]) -> Result<Self> {
-        let mut start_codes = FINDER.find_iter(bytes);
+        let mut start_codes = StartCodes::new(bytes);
         let first = start_codes.next();
         let Some(nonzero) = bytes.iter().position(|&b| b != 0) else {
             return Err(no_start_code(bytes.len() as u64));
@@ -55,6 +84,7 @@ impl<'a> NalUnits<'a> {
 impl<'a> Iterator for NalUnits<'a> {
     type Item = Result<NalUnit<'a>>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.unit?;
         let next = self.start_codes.next();
@@ -74,46 +104,41 @@ impl<'a> Iterator for NalUnits<'a> {
 #[derive(Debug, Default)]
 pub(crate) struct PartScan {
     len: usize,
-    /// Runs of zeros that end with a `01`, in order: those that hold a start code, and one at the very start of the part
-    /// that would with the zeros in front of the part.
-    gaps: Vec<Gap>,
-    /// Zero bytes at the end, not counting those of a gap.
-    trailing_zeros: usize,
-}
-
-/// What stands between two units: zeros, then the `01` of the start code.
-#[derive(Clone, Copy, Debug)]
-struct Gap {
-    /// Offset of its first zero in the part.
-    from: u32,
-    /// Offset of the header byte behind it in the part.
-    to: u32,
+    /// Zeros at the very start, none or one, if behind them stands a `01` that ends a start code with the zeros in front of
+    /// the part.
+    border: Option<usize>,
+    /// Those that lie in the part: 16 bytes for 64 of the part at most, however dense they are.
+    start_codes: Vec<Block>,
 }
 
 impl PartScan {
-    /// The longest part: offsets in a part have 32 bits, which halves the memory where start codes are dense.
+    /// The longest part.
     pub(crate) const MAX_LEN: usize = 1 << 30;
 
     /// Searches `part`, which is at most [`Self::MAX_LEN`] bytes; what was found before is forgotten.
     pub(crate) fn scan(&mut self, part: &[u8]) {
         debug_assert!(part.len() <= Self::MAX_LEN, "the caller cuts parts to at most MAX_LEN");
         self.len = part.len();
-        self.gaps.clear();
-        // A start code that begins in the part before ends here with `01` or `00 01`.
-        if let Some(one @ (0 | 1)) = part.iter().position(|&b| b != 0).filter(|&at| part[at] == 1) {
-            self.gaps.push(Gap { from: 0, to: one as u32 + 1 });
-        }
-        // Zeros are counted back to the start code before at most, whose `01` is none: the work stays linear.
-        for at in FINDER.find_iter(part) {
-            let from = at - trailing_zeros(&part[..at]);
-            self.gaps.push(Gap { from: from as u32, to: (at + START_CODE.len()) as u32 });
-        }
-        self.trailing_zeros = trailing_zeros(part);
+        self.border = match part {
+            [1, ..] => Some(0),
+            [0, 1, ..] => Some(1),
+            _ => None,
+        };
+        self.start_codes.clear();
+        self.start_codes.extend(Blocks::new(part));
     }
 }
 
 /// Zeros at the end of `bytes`.
+#[inline]
 fn trailing_zeros(bytes: &[u8]) -> usize {
+    // Mostly there is none, or the one that makes a start code of three bytes one of four. Which of them nothing predicts:
+    // no branch.
+    if let [.., before, last] = *bytes
+        && before | last != 0
+    {
+        return usize::from(last == 0);
+    }
     bytes.iter().rev().position(|&b| b != 0).unwrap_or(bytes.len())
 }
 
@@ -139,7 +164,7 @@ pub struct ScanReport {
 #[derive(Debug)]
 pub(crate) struct UnitJoiner {
     head_size: usize,
-    /// Bytes of the source taken so far.
+    /// Bytes of the windows taken so far.
     position: u64,
     /// Zero bytes directly before `position`.
     zeros: u64,
@@ -163,29 +188,27 @@ impl UnitJoiner {
         F: FnMut(NalUnit<'_>) -> Result<()>,
     {
         debug_assert_eq!(window.len(), parts.iter().map(|part| part.len).sum::<usize>());
-        let window_start = self.position;
+        let mut part_start = 0;
         for part in parts {
             if self.unit.is_none() {
-                let from = (self.position - window_start) as usize;
-                self.expect_start_code(&window[from..from + part.len], part.gaps.first())?;
+                self.expect_start_code(window, part_start..part_start + part.len)?;
             }
-            for gap in &part.gaps {
-                let zeros_before = if gap.from == 0 { self.zeros } else { 0 };
-                let gap_len = zeros_before + u64::from(gap.to - gap.from);
+            if let Some(zeros) = part.border {
+                let gap_len = self.zeros_before(window, part_start) + zeros as u64 + 1;
                 if gap_len >= START_CODE.len() as u64 {
-                    let unit = self.position + u64::from(gap.to);
-                    self.end_unit(unit - gap_len, window, window_start, each)?;
-                    self.count_gap(gap_len);
-                    self.unit = Some(unit);
-                    self.head.clear();
+                    self.start_unit(part_start + zeros + 1, gap_len, window, each)?;
                 }
             }
-            let all_zero = part.trailing_zeros == part.len;
-            self.zeros = part.trailing_zeros as u64 + if all_zero { self.zeros } else { 0 };
-            self.position += part.len as u64;
+            for at in part.start_codes.iter().copied().flatten() {
+                let gap_len = self.zeros_before(window, part_start + at) + START_CODE.len() as u64;
+                self.start_unit(part_start + at + START_CODE.len(), gap_len, window, each)?;
+            }
+            part_start += part.len;
             self.report.parts += 1;
         }
-        self.keep_head(window, window_start);
+        self.keep_head(window);
+        self.zeros = self.zeros_before(window, window.len());
+        self.position += window.len() as u64;
         Ok(())
     }
 
@@ -197,26 +220,47 @@ impl UnitJoiner {
         if self.unit.is_none() {
             return Err(no_start_code(self.position));
         }
-        self.end_unit(self.position - self.zeros, &[], self.position, each)?;
+        self.end_unit(self.position - self.zeros, &[], each)?;
         if self.zeros > 0 {
             self.report.zero_bytes.add(self.zeros);
         }
         Ok(self.report)
     }
 
-    /// Before the first unit: the first byte of `part` that is not zero must end a start code. Said as soon as it is
+    /// Before the first unit: the first byte of the part that is not zero must end a start code. Said as soon as it is
     /// seen, so that a large file of another kind is not read to its end.
-    fn expect_start_code(&self, part: &[u8], first: Option<&Gap>) -> Result<()> {
-        let Some(at) = part.iter().position(|&b| b != 0) else { return Ok(()) };
-        let zeros = self.zeros + at as u64;
-        match first {
-            Some(gap) if gap.to as usize == at + 1 && zeros >= 2 => Ok(()),
-            _ => Err(no_start_code_at(self.position + at as u64)),
+    fn expect_start_code(&self, window: &[u8], part: Range<usize>) -> Result<()> {
+        let Some(zeros) = window[part.clone()].iter().position(|&b| b != 0) else { return Ok(()) };
+        let at = part.start + zeros;
+        if window[at] == 1 && self.zeros_before(window, at) >= 2 {
+            return Ok(());
         }
+        Err(no_start_code_at(self.position + at as u64))
+    }
+
+    /// Zero bytes directly before byte `at` of the window. Behind a start code they are counted back to its `01` at most:
+    /// the work stays linear.
+    #[inline]
+    fn zeros_before(&self, window: &[u8], at: usize) -> u64 {
+        let zeros = trailing_zeros(&window[..at]);
+        zeros as u64 + if zeros == at { self.zeros } else { 0 }
+    }
+
+    /// A unit begins at byte `at` of the window, behind `gap_len` bytes that end with a start code.
+    fn start_unit<F>(&mut self, at: usize, gap_len: u64, window: &[u8], each: &mut F) -> Result<()>
+    where
+        F: FnMut(NalUnit<'_>) -> Result<()>,
+    {
+        let unit = self.position + at as u64;
+        self.end_unit(unit - gap_len, window, each)?;
+        self.count_gap(gap_len);
+        self.unit = Some(unit);
+        self.head.clear();
+        Ok(())
     }
 
     /// The open unit, if there is one, ends at `end` in the source.
-    fn end_unit<F>(&mut self, end: u64, window: &[u8], window_start: u64, each: &mut F) -> Result<()>
+    fn end_unit<F>(&mut self, end: u64, window: &[u8], each: &mut F) -> Result<()>
     where
         F: FnMut(NalUnit<'_>) -> Result<()>,
     {
@@ -225,11 +269,11 @@ impl UnitJoiner {
         self.report.units += 1;
         self.report.unit_bytes += u64::from(len);
         let head_len = usize::try_from(len).map_or(self.head_size, |len| len.min(self.head_size));
-        let head = match offset.checked_sub(window_start) {
+        let head = match offset.checked_sub(self.position) {
             // The unit begins and ends in the window, which is in memory: no cut.
             Some(from) => &window[from as usize..][..head_len],
             None => {
-                self.keep_head(window, window_start);
+                self.keep_head(window);
                 &self.head[..head_len]
             }
         };
@@ -237,11 +281,11 @@ impl UnitJoiner {
     }
 
     /// Copies what is still missing of the open unit's head out of the window, before the window goes.
-    fn keep_head(&mut self, window: &[u8], window_start: u64) {
+    fn keep_head(&mut self, window: &[u8]) {
         let Some(offset) = self.unit else { return };
         let missing = self.head_size - self.head.len();
         // A head that is not complete reaches to the start of the window, or the unit begins in the window.
-        let from = (offset + self.head.len() as u64).saturating_sub(window_start) as usize;
+        let from = (offset + self.head.len() as u64).saturating_sub(self.position) as usize;
         if let Some(rest) = window.get(from..) {
             self.head.extend_from_slice(&rest[..rest.len().min(missing)]);
         }
@@ -257,29 +301,35 @@ impl UnitJoiner {
 }
 
 /// The length of the unit at `offset`, if it can have that length.
-///
+#[inline]
+fn unit_len(offset: u64, len: u64) -> Result<u32> {
+    match u32::try_from(len) {
+        Ok(len) if len > 0 => Ok(len),
+        _ => Err(impossible_len(offset, len)),
+    }
+}
+
 /// An empty unit is an error and not skipped: H.264 7.3.1 has at least the header byte, a length-prefixed sample with a
 /// zero length makes players stop, and where a stream has one, bytes were lost.
-fn unit_len(offset: u64, len: u64) -> Result<u32> {
+#[cold]
+fn impossible_len(offset: u64, len: u64) -> Error {
     let start_code = offset - START_CODE.len() as u64;
     if len == 0 {
-        return Err(Error::malformed(
+        return Error::malformed(
             "no NAL unit follows the start code",
             CLAUSE,
             "the stream is cut off or damaged there: write it again",
         )
-        .at(start_code));
+        .at(start_code);
     }
-    u32::try_from(len).map_err(|_| {
-        Error::new(ErrorKind::TooLarge {
-            what: "the size of a NAL unit".into(),
-            value: len,
-            limit: u64::from(u32::MAX),
-            clause: "ISO/IEC 14496-15, lengthSizeMinusOne",
-            remedy: "the input is no H.264 byte stream behind this place, or is damaged".into(),
-        })
-        .at(offset)
+    Error::new(ErrorKind::TooLarge {
+        what: "the size of a NAL unit".into(),
+        value: len,
+        limit: u64::from(u32::MAX),
+        clause: "ISO/IEC 14496-15, lengthSizeMinusOne",
+        remedy: "the input is no H.264 byte stream behind this place, or is damaged".into(),
     })
+    .at(offset)
 }
 
 fn no_start_code_at(offset: u64) -> Error {

@@ -11,6 +11,8 @@ mod detect;
 pub mod h264;
 pub mod h265;
 pub mod ivf;
+#[doc(hidden)]
+pub mod simd;
 
 pub use detect::{ElementaryFormat, detect};
 
