@@ -104,8 +104,8 @@ def number(value):
     """Three digits: 0.0123, 1.23, 12.3, 123, 12,300."""
     if value == 0:
         return "0"
-    digits = 2 - math.floor(math.log10(abs(value)))
-    rounded = round(value, digits)
+    rounded = round(value, 2 - math.floor(math.log10(abs(value))))
+    digits = 2 - math.floor(math.log10(abs(rounded)))  # 99.96 has become 100
     return f"{rounded:,.{max(0, digits)}f}" if abs(rounded) < 1e9 else f"{rounded:.2e}"
 
 

@@ -7,10 +7,11 @@ taken within a round. What spoils such figures, and what is done against it, is 
 import argparse
 import dataclasses
 import datetime
+import functools
 import math
 import os
 import pathlib
-import resource
+import select
 import shlex
 import shutil
 import signal
@@ -18,8 +19,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
 MIB = 1 << 20
@@ -50,9 +49,10 @@ class Run:
         return peak_text(self.peak)
 
 
+@functools.cache
 def peak_floor():
-    """MiB below which a peak cannot be told: a started process counts what this one had, before it becomes the command."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """MiB below which a peak cannot be told: a process counts what it had before it became the command."""
+    return run(["true"]).peak
 
 
 def peak_text(peak):
@@ -63,36 +63,36 @@ def run(command, out="", stdout=None, cwd=None, environment=None, timeout=900):
     """Runs `command`, a list of words in which `{out}` stands for the directory `out`; standard output goes to the file
     `stdout`, or nowhere. What is still running after `timeout` seconds is killed, and told in `errors`."""
     words = [str(word).replace("{out}", str(out)) for word in command]
+    told, tell = os.pipe()
     # A file: a pipe that nobody reads meanwhile would fill up and stop the command.
-    with tempfile.TemporaryFile() as errors:
-        started = time.perf_counter()
-        child = subprocess.Popen(
-            words,
+    with tempfile.TemporaryFile() as errors, open(told, encoding="ascii") as told:
+        launcher = subprocess.Popen(
+            [sys.executable, "-I", "-S", REPOSITORY / "perf" / "launch.py", str(tell), *words],
             stdin=subprocess.DEVNULL,
             stdout=stdout or subprocess.DEVNULL,
             stderr=errors,
             cwd=cwd,
             env={**os.environ, "LC_ALL": "C", **(environment or {})},
             start_new_session=True,
+            pass_fds=[tell],
         )
-        late = threading.Event()
-        timer = threading.Timer(timeout, lambda: (late.set(), os.killpg(child.pid, signal.SIGKILL)))
-        timer.start()
+        os.close(tell)
+        late = True
         try:
-            _, status, usage = os.wait4(child.pid, 0)
-        except BaseException:
-            os.killpg(child.pid, signal.SIGKILL)
-            raise
+            # Sleeps until there is a result, where waiting for a process with a limit would wake up again and again.
+            late = not select.select([told], [], [], timeout)[0]
         finally:
-            timer.cancel()
-        wall = time.perf_counter() - started
-        child.returncode = os.waitstatus_to_exitcode(status)
+            if late:
+                os.killpg(launcher.pid, signal.SIGKILL)
+            launcher.wait()
+        result = [float(number) for number in told.read().split()]
         size = errors.seek(0, os.SEEK_END)
         errors.seek(max(0, size - 2000))
         tail = errors.read().decode(errors="replace").strip()
-    if late.is_set():
-        tail = f"{tail}\nkilled after {timeout} s".strip()
-    return Run(wall, usage.ru_utime, usage.ru_stime, usage.ru_maxrss / 1024, usage.ru_minflt, child.returncode, tail)
+    if late:
+        return Run(timeout, 0, 0, 0, 0, -signal.SIGKILL, f"{tail}\nkilled after {timeout} s".strip())
+    wall, user, system, peak, faults, code = result
+    return Run(wall, user, system, peak / 1024, int(faults), int(code), tail)
 
 
 # Jobs in turn -------------------------------------------------------------------------------------------------------------
@@ -108,6 +108,7 @@ class Job:
     check: object = None
     cwd: object = None
     environment: object = None
+    rounds: object = None  # takes part in so many rounds at most; in all if None
 
 
 @dataclasses.dataclass
@@ -147,14 +148,14 @@ def read_files(paths):
 def in_turn(jobs, rounds, base, memory=5 * GIB, timeout=900, tell=True):
     """Runs the jobs in turn: one round to warm up, then `rounds`, each beginning with another job. Before a run, and not
     timed: what the last one wrote is removed, everything is flushed, free memory touched (up to `memory` bytes), the inputs
-    read; each run gets an empty directory within `base`. A job that fails or whose output is wrong in the first round is not
-    run again. Returns the rows in the order of the runs."""
+    read; each run gets an empty directory within `base`. A job that fails or whose output is wrong is not run again. Returns the
+    rows in the order of the runs."""
     rows, failed = [], set()
     with tempfile.TemporaryDirectory(prefix="perf-", dir=base) as directory:
         out = pathlib.Path(directory, "out")
         for number in range(rounds + 1):
             start = number % len(jobs)
-            order = [job for job in jobs[start:] + jobs[:start] if job.name not in failed]
+            order = [job for job in jobs[start:] + jobs[:start] if job.name not in failed and number <= (job.rounds or rounds)]
             for place, job in enumerate(order):
                 shutil.rmtree(out, ignore_errors=True)
                 out.mkdir()
@@ -261,14 +262,19 @@ def is_number(text):
         return False
 
 
+def printed_by(command):
+    """What a command prints, to standard output and then to standard error; nothing where it cannot be run."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=30, stdin=subprocess.DEVNULL)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return f"{done.stdout}\n{done.stderr}"
+
+
 def first_line(command):
     """The first line that a command prints, for its version; None where it cannot be run."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=30, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    lines = [line for line in (done.stdout + "\n" + done.stderr).splitlines() if line.strip()]
-    return lines[0].strip() if lines else None
+    return next((line.strip() for line in printed_by(command).splitlines() if line.strip()), None)
 
 
 # Machine and record -------------------------------------------------------------------------------------------------------
