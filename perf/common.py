@@ -11,6 +11,7 @@ import functools
 import math
 import os
 import pathlib
+import re
 import select
 import shlex
 import shutil
@@ -321,7 +322,7 @@ def neutral(command, names=()):
         for path, name in sorted(names, key=lambda pair: -len(str(pair[0]))):
             word = word.replace(str(path), name)
         words.append(os.path.basename(word.rstrip("/")) if word.startswith("/") else word)
-    return " ".join(word if " " not in word and "'" not in word and word else shlex.quote(word) for word in words)
+    return " ".join(word if re.fullmatch(r"[\w{}@%+=:,./…-]+", word) else shlex.quote(word) for word in words)
 
 
 def record_options(parser):

@@ -97,8 +97,8 @@ class Commands(unittest.TestCase):
         del ballast
 
     def test_a_command_is_told_without_places_of_the_machine(self):
-        told = common.neutral(["/usr/local/bin/tool", "in=/a/media/x.mp4,stream=video", "/else/where/y", "two words"], [("/a/media", "MEDIA")])
-        self.assertEqual(told, "tool in=MEDIA/x.mp4,stream=video y 'two words'")
+        told = common.neutral(["/usr/local/bin/tool", "in=/a/media/x.mp4,stream=video", "/else/where/y", "two words", "$Number$"], [("/a/media", "MEDIA")])
+        self.assertEqual(told, "tool in=MEDIA/x.mp4,stream=video y 'two words' '$Number$'")
 
 
 class Tables(unittest.TestCase):
