@@ -121,6 +121,8 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
         .into_par_iter()
         .zip(formats)
         .zip(&request.inputs)
+        // One by one: rayon keeps several together otherwise, and a thread that has no more looks on while another reads them.
+        .with_max_len(1)
         .map(|((input, format), settings)| {
             let read = match format {
                 ElementaryFormat::H264AnnexB => nal::read::<H264>(request, input, progress),

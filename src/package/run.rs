@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Identity;
 use crate::io::publish::{Claim, Kept, ReadBack, Run, Settings};
 use crate::io::way::{FileSystem, Way};
+use crate::manifest::hls;
 
 /// Reads the inputs of `request` and settles the package, without writing anything. `progress` is told of bytes read.
 ///
@@ -152,12 +153,12 @@ struct Writer<'a> {
 impl Writer<'_> {
     /// Everything but the receipt. Gives the hashes of the media segments, by path.
     fn write_all(&self, progress: Progress<'_>) -> Result<BTreeMap<String, String>> {
-        for rendition in &self.plan.renditions {
+        let init = |rendition: &RenditionPlan| {
             self.publish(&rendition.init_path(), &rendition.init)?;
-            if let Some(verification) = &self.verification {
-                verification.check_init(self.run, rendition)?;
-            }
-        }
+            let check = |verification: &Verification| verification.check_init(self.run, rendition);
+            self.verification.as_ref().map_or(Ok(()), check)
+        };
+        self.plan.renditions.par_iter().with_max_len(1).try_for_each(init)?;
         let segments: Vec<_> = self
             .plan
             .renditions
@@ -169,14 +170,26 @@ impl Writer<'_> {
             let hash = self.segment(rendition, segment, &path, progress)?;
             Ok::<_, Error>(hash.map(|hash| (path, hash)))
         };
-        let hashes: Vec<_> = segments.into_par_iter().map(write).collect::<Result<_>>()?;
+        // One by one: rayon keeps several together otherwise, and a thread that has no more looks on while another writes them.
+        let hashes: Vec<_> = segments.into_par_iter().with_max_len(1).map(write).collect::<Result<_>>()?;
         for rendition in &self.plan.renditions {
             rendition.source.input.check_unchanged()?;
         }
-        for (path, manifest) in &self.plan.manifests {
-            self.publish(path, manifest.as_bytes())?;
-        }
+        self.publish_manifests()?;
         Ok(hashes.into_iter().flatten().collect())
+    }
+
+    fn publish_manifests(&self) -> Result<()> {
+        let publish = |(path, manifest): &(String, String)| self.publish(path, manifest.as_bytes());
+        let manifests = &self.plan.manifests;
+        let count = manifests.partition_point(|(path, _)| path.ends_with(hls::MEDIA_PLAYLIST));
+        let (media_playlists, opened) = manifests.split_at(count);
+        // With the first all segments are looked at again, once. The others name nothing but segments, so they need no order.
+        if let [first, others @ ..] = media_playlists {
+            publish(first)?;
+            others.par_iter().with_max_len(1).try_for_each(publish)?;
+        }
+        opened.iter().try_for_each(publish)
     }
 
     /// Keeps or writes a segment; gives its hash, if hashes are wanted.
