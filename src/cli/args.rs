@@ -128,7 +128,7 @@ pub struct PackageArgs {
     #[arg(short, long, help_heading = "Reporting")]
     pub quiet: bool,
 
-    /// Threads to use, up to 256 [default: one for each processor]
+    /// Threads to use, up to 256 [default: one for each processor it may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     #[arg(help_heading = "Speed", allow_negative_numbers = true)]
     pub threads: Option<u16>,
@@ -179,6 +179,11 @@ Output:
   Every file is read back and compared with its source before a manifest names
   it. A run that fails leaves nothing; one that is interrupted (Ctrl-C, kill)
   leaves whole files, with which the same command and --resume goes on.
+
+Threads:
+  One for each processor that may be used: what taskset and cpusets allow, and
+  no more than the CPU quota of a container, rounded down. --threads is taken as
+  it is. No byte of the output depends on it.
 
 Examples:
   Two sizes and English sound:
@@ -282,7 +287,7 @@ pub struct VerifyArgs {
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Threads to use, up to 256 [default: one for each processor]
+    /// Threads to use, up to 256 [default: one for each processor it may use]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     #[arg(allow_negative_numbers = true)]
     pub threads: Option<u16>,

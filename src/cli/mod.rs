@@ -93,7 +93,8 @@ fn usage_error(rendered: &str, first_word: Option<&OsString>) -> String {
     line + &format!("; see 'fragmint {command}--help'")
 }
 
-/// The threads that were asked for, or one for each processor.
+/// The threads that were asked for, or one for each processor that this process may use: those that it is bound to
+/// (`taskset`, cpusets), and no more than the CPU quota of its control group allows, rounded down, at least one.
 fn pool(threads: Option<u16>) -> Result<rayon::ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads.map_or(0, usize::from))

@@ -178,6 +178,7 @@ impl Plan {
             output: request.output.display().to_string(),
             written,
             io,
+            threads: rayon::current_num_threads() as u64,
             verification: None,
             kept: 0,
             target_duration: self.target_duration,

@@ -1,7 +1,7 @@
 //! What a run did, or a plan would do, for people and programs: `fragmint package --json` prints it.
 //!
-//! The JSON schema is in `docs/report.md`. A report is a function of inputs and settings but for what verification cost: it
-//! holds no time of day, and thread counts do not change it.
+//! The JSON schema is in `docs/report.md`. A report is a function of inputs and settings but for what verification cost and the
+//! number of threads: it holds no time of day, and nothing else depends on how many threads there are.
 
 use std::path::Path;
 
@@ -20,6 +20,8 @@ pub struct Report {
     pub written: bool,
     /// How segment files are filled.
     pub io: IoReport,
+    /// Threads that shared the work: those of the current rayon pool.
+    pub threads: u64,
     /// What verification looked at, and what it cost; `None` where it was left out, or nothing was written.
     pub verification: Option<VerificationReport>,
     /// Files that were there from a run that was interrupted, and stayed.
