@@ -7,10 +7,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
 
+use cost::Cost;
 use ways::{AnyResult, Source, Way};
 
+mod cost;
 #[path = "../benches/segmenter/mod.rs"]
 mod ways;
 
@@ -46,12 +47,8 @@ fn measure(kind: &str, directory: &Path, rounds: &str, segments: &str, ways: &[S
             fs::create_dir(&directory)?;
             let mut way = Way::new(name, &source, &directory)?;
             segment(&mut way, &source)?;
-            let (faults, cpu, start) = (page_faults()?, cpu_seconds()?, Instant::now());
-            for _ in 0..segments {
-                segment(&mut way, &source)?;
-            }
-            let wall = start.elapsed().as_secs_f64();
-            let (cpu, faults) = (cpu_seconds()? - cpu, page_faults()? - faults);
+            let cost = Cost::of(|| (0..segments).try_for_each(|_| segment(&mut way, &source)))?;
+            let (wall, cpu, faults) = (cost.wall.as_secs_f64(), cost.cpu.as_secs_f64(), cost.faults);
             let effort = way
                 .effort()
                 .map_or("-\t-\t-".to_owned(), |[copied, moved, slid]| format!("{copied}\t{moved}\t{slid}"));
@@ -66,21 +63,4 @@ fn measure(kind: &str, directory: &Path, rounds: &str, segments: &str, ways: &[S
 fn segment(way: &mut Way, source: &Source) -> AnyResult<()> {
     way.take_all(source)?;
     way.cut().map(drop)
-}
-
-/// User and system time of the process's one thread.
-fn cpu_seconds() -> AnyResult<f64> {
-    // sched_yield(2) makes the scheduler add up what the thread has used, which it does at its ticks alone otherwise.
-    std::thread::yield_now();
-    let text = fs::read_to_string("/proc/self/schedstat")?;
-    let nanoseconds: u64 = text.split_whitespace().next().unwrap_or_default().parse()?;
-    Ok(nanoseconds as f64 / 1e9)
-}
-
-/// Page faults without input or output, what getrusage(2) calls `ru_minflt`.
-fn page_faults() -> AnyResult<u64> {
-    let text = fs::read_to_string("/proc/self/stat")?;
-    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
-    // proc_pid_stat(5): minflt is field 10, the state behind the name is field 3.
-    Ok(fields.split_whitespace().nth(7).unwrap_or_default().parse()?)
 }

@@ -7,8 +7,10 @@ use fragmint::codec::aac::{AacConfig, AudioObjectType};
 use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig};
 use fragmint::time::Timescale;
 
+use anonymous::Anonymous;
 use collector::Collector;
 
+mod anonymous;
 mod collector;
 mod packets;
 
@@ -63,10 +65,12 @@ enum Writer {
     Push(Segmenter),
     Reserve(Segmenter),
     Collect(Collector),
+    Anonymous(Anonymous),
 }
 
 impl Way {
-    /// `push`, `reserve`, `hashed` (reserve, with a content hash), `buffered` (reserve, never mapped) or `bufwriter`.
+    /// `push`, `reserve`, `hashed` (reserve, with a content hash), `buffered` (reserve, never mapped), `bufwriter`; or
+    /// `anonymous` and `anonymous-fresh`, which make no file.
     pub fn new(name: &str, source: &Source, directory: &Path) -> AnyResult<Self> {
         let rate = NonZeroU32::new(source.ticks_per_second).ok_or("a second has ticks")?;
         let mut config = SegmenterConfig::new(directory, "track", source.codec.clone(), Timescale::new(rate));
@@ -79,6 +83,8 @@ impl Way {
             "bufwriter" => {
                 Writer::Collect(Collector::new(directory, matches!(source.codec, CodecConfig::Avc { .. })))
             }
+            "anonymous" => Writer::Anonymous(Anonymous::new(source.bytes(), true)?),
+            "anonymous-fresh" => Writer::Anonymous(Anonymous::new(source.bytes(), false)?),
             _ => return Err(format!("{name}: not a way").into()),
         };
         let timing = SampleTiming::new(source.sample_ticks);
@@ -93,30 +99,29 @@ impl Way {
     /// The encoder writes `packet`, which is a copy here, to where this way wants it, and it is taken.
     #[inline(never)]
     pub fn take(&mut self, packet: &[u8]) -> AnyResult<()> {
-        if let Writer::Reserve(segmenter) = &mut self.writer {
-            let mut room = segmenter.reserve(self.room)?;
-            room[..packet.len()].copy_from_slice(packet);
-            room.commit(packet.len(), self.timing)?;
-            return Ok(());
-        }
-        let own = &mut self.own[..packet.len()];
-        own.copy_from_slice(packet);
-        match &mut self.writer {
-            Writer::Collect(collector) => Ok(collector.push(own, self.timing.duration)?),
-            Writer::Push(segmenter) | Writer::Reserve(segmenter) => {
-                Ok(segmenter.push(own, self.timing).map(drop)?)
+        let Self { writer, timing, own, .. } = self;
+        match writer {
+            Writer::Reserve(segmenter) => {
+                let mut room = segmenter.reserve(self.room)?;
+                room[..packet.len()].copy_from_slice(packet);
+                room.commit(packet.len(), *timing).map(drop)?;
             }
+            Writer::Anonymous(anonymous) => anonymous.take(packet)?,
+            Writer::Push(segmenter) => segmenter.push(written(own, packet), *timing).map(drop)?,
+            Writer::Collect(collector) => collector.push(written(own, packet), timing.duration)?,
         }
+        Ok(())
     }
 
-    /// Ends the segment; gives its file.
+    /// Ends the segment; gives its file, if this way makes one.
     #[inline(never)]
-    pub fn cut(&mut self) -> AnyResult<PathBuf> {
+    pub fn cut(&mut self) -> AnyResult<Option<PathBuf>> {
         match &mut self.writer {
             Writer::Push(segmenter) | Writer::Reserve(segmenter) => {
-                Ok(segmenter.cut()?.ok_or("nothing was pending")?.path)
+                Ok(Some(segmenter.cut()?.ok_or("nothing was pending")?.path))
             }
-            Writer::Collect(collector) => Ok(collector.cut()?),
+            Writer::Collect(collector) => Ok(Some(collector.cut()?)),
+            Writer::Anonymous(anonymous) => anonymous.cut().map(|()| None),
         }
     }
 
@@ -128,7 +133,14 @@ impl Way {
                 let effort = segmenter.effort();
                 Some([effort.copied_bytes, effort.moved_bytes, effort.slid_bytes])
             }
-            Writer::Collect(_) => None,
+            Writer::Collect(_) | Writer::Anonymous(_) => None,
         }
     }
+}
+
+/// `packet` in the encoder's own memory.
+fn written<'a>(own: &'a mut [u8], packet: &[u8]) -> &'a [u8] {
+    let own = &mut own[..packet.len()];
+    own.copy_from_slice(packet);
+    own
 }
