@@ -277,7 +277,8 @@ impl Media {
             }
         }
         wanted.retain(|(_, resource)| budget.takes(resource, findings));
-        let read = wanted.par_iter().map(|(init, resource)| {
+        // One by one: a thread that has no more would look on otherwise while another has several before it.
+        let read = wanted.par_iter().with_max_len(1).map(|(init, resource)| {
             let mut found = Findings::default();
             let headers = headers.get(init).map_or(&[][..], Vec::as_slice);
             let segment = read_segment(files, headers, resource, &mut found);
