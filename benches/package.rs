@@ -1,116 +1,98 @@
-//! From units to files: what grouping units into access units, laying out fragments and running a whole package cost.
-//! The source is the example ladder, repeated.
+//! A whole package, from files to files: three renditions and sound, by each I/O way, with and without reading back what was written,
+//! on one thread and on all; and what copying the inputs costs. Throughput is bytes of the inputs. `FRAGMINT_BENCH_DIR` names the file system to measure on.
 
-use std::hint::black_box;
-use std::num::NonZeroU32;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use fragmint::fragment::{Fragment, PieceList};
-use fragmint::package::{Existing, InputRequest, IoChoice, Request, run};
-use fragmint::scan::annexb::NalUnits;
-use fragmint::scan::h264::{AccessUnitBuilder, AccessUnitOptions};
-use fragmint::scan::{NalUnit, SourceRange};
-use fragmint::time::{CompositionOffset, DecodeTime};
-use fragmint::track::{Framing, Sample, SampleFlags};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use fragmint::hash::HashAlgorithm;
+use fragmint::io::way::{FileSystem, Way};
+use fragmint::package::{Existing, InputRequest, IoChoice, Report, Request, run};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
-/// How often the ladder's streams are repeated: tens of megabytes, so that files and not their number decide.
-const REPEAT: usize = 20;
+use inputs::Nals;
 
-fn ladder(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ladder").join(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
+mod inputs;
 
-fn access_units(c: &mut Criterion) {
-    let stream = ladder("360p.h264").repeat(REPEAT);
-    let nals: Vec<NalUnit<'_>> =
-        NalUnits::new(&stream).and_then(|units| units.collect()).expect("the example is a byte stream");
-    let mut group = c.benchmark_group("h264");
-    group.throughput(Throughput::Elements(nals.len() as u64));
-    group.bench_function("grouping_costs_a_fraction_of_a_microsecond_a_unit", |b| {
-        b.iter(|| {
-            let mut builder = AccessUnitBuilder::new(AccessUnitOptions::default());
-            let mut pictures = 0;
-            for nal in &nals {
-                pictures += usize::from(builder.push(*nal).expect("a sound stream").is_some());
-            }
-            black_box(pictures + usize::from(builder.finish().expect("a sound stream").is_some()))
-        });
-    });
-    group.finish();
-}
+/// How often the 24 s of the streams' headers come: tens of megabytes, so that bytes and not the number of files decide.
+const REPEAT: usize = 3;
 
-/// A group of pictures as x264 makes them: one sync sample, B pictures, one unit a picture.
-fn group_of_pictures(len: u32) -> (Vec<Sample>, Vec<SourceRange>) {
-    let range = |index: u32| SourceRange { offset: u64::from(index) * 5000 + 4, len: 4000 + index % 900 };
-    let sample = |index: u32| Sample {
-        duration: 1000,
-        composition_offset: CompositionOffset(match index % 4 {
-            0 if index > 0 => -1000,
-            1 => 2000,
-            2 => 0,
-            _ => -1000,
-        }),
-        flags: if index == 0 { SampleFlags::SYNC } else { SampleFlags::INTER },
-        size: range(index).len + 4,
-        ranges: index..index + 1,
+/// Writes the inputs into `directory`; gives them, and their bytes.
+fn ladder(directory: &Path) -> (Vec<InputRequest>, u64) {
+    let video = |template, slice| Nals { repeat: REPEAT, ..Nals::new(template, slice) };
+    let streams = [
+        ("720p.h264", video("examples/ladder/720p.h264", 15_000).make()),
+        ("360p.h264", video("examples/ladder/360p.h264", 1200).make()),
+        ("234p.h264", Nals { start_code: &[0, 0, 1], ..video("examples/ladder/234p.h264", 2000) }.make()),
+        ("sound.aac", inputs::adts(350, 1125 * REPEAT)),
+    ];
+    let bytes = streams.iter().map(|(_, stream)| stream.len() as u64).sum();
+    let write = |(name, stream): (&str, Vec<u8>)| {
+        let path = directory.join(name);
+        std::fs::write(&path, stream).expect("room for the streams");
+        InputRequest::new(path)
     };
-    let mut samples: Vec<Sample> = (0..len).map(sample).collect();
-    for group in samples[1..].chunks_exact_mut(3) {
-        for (sample, offset) in group.iter_mut().zip([1000, 0, -1000]) {
-            sample.composition_offset = CompositionOffset(offset);
-        }
-    }
-    samples[0].composition_offset = CompositionOffset(0);
-    (samples, (0..len).map(range).collect())
+    (streams.map(write).into(), bytes)
 }
 
-fn fragments(c: &mut Criterion) {
-    let (samples, ranges) = group_of_pictures(241);
-    let mut group = c.benchmark_group("fragment");
-    group.throughput(Throughput::Elements(samples.len() as u64));
-    group.bench_function("laying_out_a_segment_costs_nanoseconds_a_sample", |b| {
-        let mut list = PieceList::default();
-        b.iter(|| {
-            let fragment = Fragment::new(
-                NonZeroU32::MIN,
-                DecodeTime(0),
-                black_box(&samples),
-                &ranges,
-                Framing::LengthPrefixed,
-            );
-            fragment.and_then(|fragment| fragment.piece_list_into(&mut list)).expect("a sound segment");
-            black_box(list.len())
-        });
-    });
-    group.finish();
+fn run_all(request: &Request) -> Report {
+    let plan = run::plan(request, &|_| {}).expect("the ladder can be packaged");
+    run::write(request, &plan, &|_| {}).expect("the ladder can be written")
 }
 
 fn package(c: &mut Criterion) {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let input = |name: &str| {
-        let path = directory.path().join(name);
-        std::fs::write(&path, ladder(name).repeat(REPEAT)).expect("room for the streams");
-        InputRequest::new(path)
-    };
-    let inputs: Vec<InputRequest> = ["720p.h264", "360p.h264", "234p.h264", "en.aac"].map(input).into();
-    let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |file| file.len());
-    let bytes: u64 = inputs.iter().map(|input| size(&input.path)).sum();
-    let output = directory.path().join("out");
+    let directory = inputs::directory();
+    let (inputs, bytes) = ladder(directory.path());
+    let request =
+        Request { existing: Existing::Replace, ..Request::new(inputs, directory.path().join("out")) };
+    let pools = [("1 thread", 1), ("all threads", 0)].map(|(name, threads)| {
+        (name, ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool of threads"))
+    });
+    println!("package: measured on {}", FileSystem::for_output(directory.path()));
     let mut group = c.benchmark_group("package");
     group.throughput(Throughput::Bytes(bytes)).sample_size(10);
-    for (claim, io) in [("ladder_gathered", IoChoice::Gather), ("ladder_mapped", IoChoice::Mapped)] {
-        let request = Request { io, existing: Existing::Replace, ..Request::new(inputs.clone(), &output) };
-        group.bench_function(claim, |b| {
-            b.iter(|| {
-                let plan = run::plan(&request, &|_| {}).expect("the ladder can be packaged");
-                run::write(&request, &plan, &|_| {}).expect("the ladder can be written")
-            });
+    for (name, pool) in &pools {
+        group.bench_function(BenchmarkId::new("planned_at_gigabytes_a_second", name), |b| {
+            b.iter(|| pool.install(|| run::plan(&request, &|_| {}).expect("the ladder can be packaged")));
         });
+    }
+    let copy = directory.path().join("copy");
+    group.bench_function("what_copying_the_inputs_costs", |b| {
+        b.iter(|| {
+            for input in &request.inputs {
+                std::fs::copy(&input.path, &copy).expect("space");
+                std::fs::remove_file(&copy).expect("the copy");
+            }
+        });
+    });
+    for (way, io) in [(Way::Gather, IoChoice::Gather), (Way::Mapped, IoChoice::Mapped)] {
+        let taken = run_all(&Request { io, ..request.clone() }).io;
+        if taken.way != way.to_string() {
+            println!("package: NOT MEASURED: {way}: {}", taken.reason);
+            continue;
+        }
+        for (checks, verify, hash) in [
+            ("neither verified nor hashed", false, None),
+            ("verified and hashed", true, Some(HashAlgorithm::default())),
+        ] {
+            let request = Request { io, verify, hash, ..request.clone() };
+            written(&mut group, &format!("{way}, {checks}"), &request, &pools);
+        }
     }
     group.finish();
 }
 
-criterion_group!(benches, access_units, fragments, package);
+fn written(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    how: &str,
+    request: &Request,
+    pools: &[(&str, ThreadPool)],
+) {
+    for (threads, pool) in pools {
+        let id = BenchmarkId::new("a_package_costs_a_few_copies_of_its_inputs", format!("{how}, {threads}"));
+        group.bench_function(id, |b| b.iter(|| pool.install(|| run_all(request))));
+    }
+}
+
+criterion_group!(benches, package);
 criterion_main!(benches);
