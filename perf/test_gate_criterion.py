@@ -120,8 +120,10 @@ for name, *nanoseconds in lines:
         (new / "benchmark.json").write_text(json.dumps({"full_id": name, "directory_name": name}))
         figure = float(nanoseconds[min(run, len(nanoseconds) - 1)])
         estimate = lambda value: {"point_estimate": value, "standard_error": 0.1}
-        # The mean is there to be mistaken for the median.
-        (new / "estimates.json").write_text(json.dumps({"median": estimate(figure), "mean": estimate(1.0)}))
+        # A busy machine makes samples slow, and a median that says nothing.
+        samples = {"sampling_mode": "Linear", "iters": [1.0, 2.0, 3.0], "times": [7 * figure, 2 * figure, 5 * figure]}
+        (new / "sample.json").write_text(json.dumps(samples))
+        (new / "estimates.json").write_text(json.dumps({"median": estimate(500.0), "mean": estimate(figure)}))
 """
 
 # Takes every `NAME.bench` of the directory for a bench.
@@ -211,6 +213,13 @@ class EndToEnd(unittest.TestCase):
         self.assertEqual(status, 0, said)
         self.assertIn("suspicious: near takes 1.50 times as long", said)
         self.assertIn("not so when repeated", said)
+
+    def test_criterions_median_counts_when_asked(self):
+        self.repository.commit(scan="near 100\n")
+        self.repository.commit(scan="near 200\n")
+        status, said = self.repository.gate("HEAD~1", "--figure", "median")
+        self.assertEqual(status, 0, said)
+        self.assertRegex(said, r"near +500 ns +500 ns")
 
     def test_what_one_side_has_alone_is_told_and_not_compared(self):
         self.repository.commit(scan="near 100\nold 1\n", gone="x 1\n")
