@@ -2,7 +2,7 @@
 //! collected in vectors for a `BufWriter` (`segmenter/collector.rs`).
 //!
 //! `…/packets` is the time until the last packet of a segment is taken, `…/segment` that until its file is there; both count
-//! packets. `FRAGMINT_BENCH_DIR` names the file system to measure on.
+//! packets and their bytes. `FRAGMINT_BENCH_DIR` names the file system to measure on.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
