@@ -82,9 +82,9 @@ fn nal_units<C: NalCodec>(group: &mut BenchmarkGroup<'_, WallTime>, streams: &[(
 fn av1(c: &mut Criterion) {
     let mut group = c.benchmark_group("av1");
     for (name, template, frame) in [
-        ("frames of 20 kB, some hidden and shown again", "tests/streams/180p.ivf", 20_000),
-        ("frames of 20 kB, a pyramid", "tests/streams/90p.ivf", 20_000),
-        ("frames of 200 B, a pyramid", "tests/streams/90p.ivf", TINY),
+        ("20 kB, hidden frames", "tests/streams/180p.ivf", 20_000),
+        ("20 kB, a pyramid", "tests/streams/90p.ivf", 20_000),
+        ("200 B, a pyramid", "tests/streams/90p.ivf", TINY),
     ] {
         let stream = inputs::obus(template, frame, if frame == TINY { 20 } else { 3 });
         let units = obus(&stream);
