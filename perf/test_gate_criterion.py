@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 sys.dont_write_bytecode = True
@@ -96,6 +97,13 @@ class Decision(unittest.TestCase):
             verdicts = gate.judge(measure, 3, 1.10)
         self.assertEqual(asked, [None, ["slow"]])
         self.assertEqual([verdict.slower for verdict in verdicts], [False, True])
+
+    def test_who_is_first_alternates(self):
+        ran = []
+        with unittest.mock.patch.object(gate, "run", lambda side, *_: ran.append(side) or {side: 1.0}):
+            rounds = list(gate.in_turn({"base": "A", "head": "B"}, "bench", None, None, 3))
+        self.assertEqual("".join(ran), "ABBAAB")
+        self.assertEqual(rounds, [({"A": 1.0}, {"B": 1.0})] * 3)
 
     def test_names_are_matched_literally(self):
         self.assertEqual(gate.exactly(["a/1 (x+y)", "b.c"]), r"^(?:a/1 \(x\+y\)|b\.c)$")
