@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the tests need and is not there yet: FFmpeg with decoders of AV1 and H.265, groff, Chromium, Node.js 18 or later, and
 # the packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs,
-# with --machine what scripts/machine-faults.sh needs: strace and the makers of ext4, xfs and btrfs.
+# with --machine what scripts/machine-faults.sh needs: strace and the makers of ext4, xfs and btrfs; with --gate what perf/gate
+# needs: valgrind and strace.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,11 +13,13 @@ fail() {
 
 with_fuzz=no
 with_machine=no
+with_gate=no
 case "$*" in
   '') ;;
   --fuzz) with_fuzz=yes ;;
   --machine) with_machine=yes ;;
-  *) fail "usage: scripts/setup-tests.sh [--fuzz|--machine]" ;;
+  --gate) with_gate=yes ;;
+  *) fail "usage: scripts/setup-tests.sh [--fuzz|--machine|--gate]" ;;
 esac
 
 has() { command -v "$1" >/dev/null; }
@@ -30,6 +33,11 @@ has_node || missing+=(nodejs npm)
 if [ "$with_fuzz" = yes ]; then
   # libFuzzer is C++.
   has c++ || missing+=(g++)
+fi
+
+if [ "$with_gate" = yes ]; then
+  has valgrind || missing+=(valgrind)
+  has strace || missing+=(strace)
 fi
 
 if [ "$with_machine" = yes ]; then
