@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
 GATE = Path(__file__).resolve().parent / "gate"
@@ -163,7 +164,7 @@ class RenewTest(unittest.TestCase):
 case "$1" in
   --key) echo rustc-1.0.0-z80 ;;
   --record) date +%N > "$2" ;;
-  --measured) echo 'fragment: instructions a byte 1.0000, now 1.1000 (+10.0 %)' ;;
+  --measured) if [ -z "$SAME" ]; then echo 'fragment: instructions a byte 1.0000, now 1.1000 (+10.0 %)'; fi ;;
 esac
 """
 
@@ -197,6 +198,16 @@ esac
             self.assertEqual(changed, ["perf/baselines/rustc-1.0.0-z80.tsv"])
             self.assertIn(reason, self.git("log", "-1", "--format=%B"))
         self.assertIn("(+10.0 %)", self.git("log", "-1", "--format=%B"))
+        self.assertEqual(self.git("status", "--porcelain"), "")
+
+    def test_a_baseline_that_holds_is_not_renewed(self):
+        self.renew()
+        before = self.git("rev-parse", "HEAD")
+        with unittest.mock.patch.dict(os.environ, SAME="yes"):
+            done = self.renew()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("nothing to commit", done.stdout)
+        self.assertEqual(self.git("rev-parse", "HEAD"), before)
         self.assertEqual(self.git("status", "--porcelain"), "")
 
     def test_a_dirty_tree_is_refused(self):
