@@ -72,6 +72,12 @@ impl FileSystem {
         }
     }
 
+    /// Whether writes cost less into space that was allocated at once. Ext4 otherwise reserves it block by block; on xfs and tmpfs,
+    /// whose reservations are of ranges, allocation is only more to do.
+    pub(super) fn gains_by_allocation(self) -> bool {
+        matches!(self, Self::Ext4)
+    }
+
     /// Whether a store into allocated space may still find none: then a mapping is no way to write.
     ///
     /// Btrfs copies a page elsewhere when it is written again after write-back, which needs space that `fallocate` did not
