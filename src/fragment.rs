@@ -12,36 +12,31 @@ use std::num::NonZeroU32;
 use crate::boxes::moof::{self, Chunk, Row};
 use crate::boxes::{BoxWriter, brand};
 use crate::error::{Error, ErrorKind, Result};
-use crate::scan::SourceRange;
 use crate::time::{DecodeTime, Ticks};
-use crate::track::{Framing, Sample};
+use crate::track::{Framing, Sample, SampleRun};
 
 mod piece_list;
 
 pub use piece_list::{Piece, PieceList};
 
-/// The bytes in front of a segment's payload: `styp`, `moof` and the header of `mdat`.
-#[derive(Clone, Copy, Debug)]
-pub struct Header<'a> {
+/// The bytes in front of a segment's payload: `styp`, `moof` and the header of `mdat`. Walks `samples` several times.
+#[derive(Clone, Debug)]
+pub struct Header<S> {
     sequence_number: NonZeroU32,
     base_decode_time: DecodeTime,
-    samples: &'a [Sample],
+    samples: S,
     duration: Ticks,
 }
 
-impl<'a> Header<'a> {
+impl<S: ExactSizeIterator<Item = Sample> + Clone> Header<S> {
     /// The header of the segment `sequence_number` (1-based) of `samples`, the first of which is decoded at
-    /// `base_decode_time`. What the samples' ranges say is not looked at.
+    /// `base_decode_time`.
     ///
     /// # Errors
     /// When there is no sample, the first one is no sync sample, a duration is 0, times pass 64 bits, or the earliest
     /// composition time is not the decode time of the first sample.
-    pub fn new(
-        sequence_number: NonZeroU32,
-        base_decode_time: DecodeTime,
-        samples: &'a [Sample],
-    ) -> Result<Self> {
-        let Some(first) = samples.first() else {
+    pub fn new(sequence_number: NonZeroU32, base_decode_time: DecodeTime, samples: S) -> Result<Self> {
+        let Some(first) = samples.clone().next() else {
             return Err(Error::conflict(
                 format!("segment {sequence_number} would have no sample"),
                 "cut after at least one",
@@ -57,7 +52,7 @@ impl<'a> Header<'a> {
                 "cut in front of a sync sample",
             ));
         }
-        let duration = check_times(sequence_number, samples)?;
+        let duration = check_times(sequence_number, samples.clone())?;
         if base_decode_time.checked_add(duration).is_none() {
             return Err(Error::new(ErrorKind::TooLarge {
                 what: format!("the decode time at the end of segment {sequence_number}").into(),
@@ -92,7 +87,7 @@ impl<'a> Header<'a> {
     fn write_boxes(&self, out: &mut Vec<u8>) -> Result<()> {
         let chunk =
             Chunk { sequence_number: self.sequence_number, base_media_decode_time: self.base_decode_time };
-        let rows = self.samples.iter().map(|sample| Row {
+        let rows = self.samples.clone().map(|sample| Row {
             duration: sample.duration,
             size: sample.size,
             sample_flags: sample.flags.bits(),
@@ -106,10 +101,10 @@ impl<'a> Header<'a> {
 }
 
 /// The sum of durations, all of them above 0, with the earliest composition time at the start.
-fn check_times(sequence_number: NonZeroU32, samples: &[Sample]) -> Result<Ticks> {
+fn check_times(sequence_number: NonZeroU32, samples: impl Iterator<Item = Sample>) -> Result<Ticks> {
     let mut decode_time = 0_u64;
     let mut earliest = i128::MAX;
-    for (index, sample) in samples.iter().enumerate() {
+    for (index, sample) in samples.enumerate() {
         if sample.duration == 0 {
             return Err(Error::conflict(
                 format!("sample {} of segment {sequence_number} lasts 0 ticks", index + 1),
@@ -135,47 +130,26 @@ fn check_times(sequence_number: NonZeroU32, samples: &[Sample]) -> Result<Ticks>
 }
 
 /// A segment of one track: its samples, and where their payload lies in the source.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Fragment<'a> {
-    header: Header<'a>,
-    ranges: &'a [SourceRange],
-    framing: Framing,
+    header: Header<SampleRun<'a>>,
 }
 
 impl<'a> Fragment<'a> {
-    /// As [`Header::new`], with `ranges`, the track's whole table, which the samples index.
+    /// The segment `sequence_number` (1-based) of these samples, the first of which is decoded at `base_decode_time`.
     ///
     /// # Errors
-    /// Those of [`Header::new`]; when a sample names ranges that the table does not have, or its size is not that of
-    /// its ranges framed.
+    /// Those of [`Header::new`].
     pub fn new(
         sequence_number: NonZeroU32,
         base_decode_time: DecodeTime,
-        samples: &'a [Sample],
-        ranges: &'a [SourceRange],
-        framing: Framing,
+        samples: SampleRun<'a>,
     ) -> Result<Self> {
-        let header = Header::new(sequence_number, base_decode_time, samples)?;
-        for (index, sample) in samples.iter().enumerate() {
-            let framed = ranges_of(sample, ranges).map(|ranges| framed_len(ranges, framing));
-            if framed != Some(u64::from(sample.size)) {
-                return Err(Error::conflict(
-                    format!(
-                        "sample {} of segment {sequence_number} has {} bytes, its source ranges {:?} {}",
-                        index + 1,
-                        sample.size,
-                        sample.ranges,
-                        framed.map_or_else(|| "are not in the table".to_owned(), |len| format!("make {len}")),
-                    ),
-                    "scan the input again",
-                ));
-            }
-        }
-        Ok(Self { header, ranges, framing })
+        Ok(Self { header: Header::new(sequence_number, base_decode_time, samples)? })
     }
 
     /// The header alone, with the segment's times.
-    pub fn header(&self) -> &Header<'a> {
+    pub fn header(&self) -> &Header<SampleRun<'a>> {
         &self.header
     }
 
@@ -186,8 +160,7 @@ impl<'a> Fragment<'a> {
     pub fn byte_len(&self, scratch: &mut Vec<u8>) -> Result<u64> {
         scratch.clear();
         self.header.write(scratch)?;
-        let payload: u64 = self.header.samples.iter().map(|sample| u64::from(sample.size)).sum();
-        Ok(scratch.len() as u64 + payload)
+        Ok(scratch.len() as u64 + self.header.samples.size())
     }
 
     /// The whole segment.
@@ -208,30 +181,21 @@ impl<'a> Fragment<'a> {
         list.clear();
         list.push_literal_with(|literals| self.header.write(literals))?;
 
-        let samples = self.header.samples;
-        let runs =
-            || samples.iter().map(|sample| ranges_of(sample, self.ranges).expect("new() looked them up"));
-        let each = match self.framing {
+        let ranges = self.header.samples.source_ranges();
+        let framing = self.header.samples.framing();
+        let each = match framing {
             Framing::LengthPrefixed => 2,
             Framing::Raw => 1,
         };
-        list.reserve(runs().map(|ranges| each * ranges.len()).sum());
-        for range in runs().flatten() {
-            if self.framing == Framing::LengthPrefixed {
+        list.reserve(each * ranges.len());
+        for range in ranges {
+            if framing == Framing::LengthPrefixed {
                 list.push_length(range.len);
             }
-            list.push_source(*range);
+            list.push_source(range);
         }
         Ok(())
     }
-}
-
-fn ranges_of<'a>(sample: &Sample, ranges: &'a [SourceRange]) -> Option<&'a [SourceRange]> {
-    ranges.get(usize::try_from(sample.ranges.start).ok()?..usize::try_from(sample.ranges.end).ok()?)
-}
-
-fn framed_len(ranges: &[SourceRange], framing: Framing) -> u64 {
-    ranges.iter().map(|range| u64::from(framing.prefix_len()) + u64::from(range.len)).sum()
 }
 
 #[cfg(test)]
@@ -240,6 +204,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::scan::SourceRange;
     use crate::time::CompositionOffset;
     use crate::track::{SampleFlags, Samples};
 
@@ -363,70 +328,60 @@ mod tests {
         let framing = prop_oneof![Just(Framing::LengthPrefixed), Just(Framing::Raw)];
         (framing, prop::collection::vec(sample, 1..12), any::<bool>()).prop_map(
             |(framing, drawn, in_order)| {
-                let mut ranges = vec![SourceRange { offset: 0, len: 1 }]; // in no sample
-                let mut samples: Vec<Sample> = Vec::new();
-                for (duration, offset, flags, mut own) in drawn {
-                    let start = ranges.len() as u32;
-                    ranges.append(&mut own);
-                    let end = ranges.len() as u32;
-                    let size = framed_len(&ranges[start as usize..], framing) as u32;
-                    let offset = CompositionOffset(if in_order { 0 } else { offset });
-                    samples.push(Sample {
-                        duration,
-                        composition_offset: offset,
-                        flags,
-                        size,
-                        ranges: start..end,
-                    });
+                let mut samples = Samples::new(framing);
+                let mut offsets = Vec::new();
+                for (duration, offset, flags, ranges) in drawn {
+                    let flags = if samples.is_empty() { SampleFlags::SYNC } else { flags };
+                    samples.push(&ranges, flags, duration).unwrap();
+                    offsets.push(if in_order { 0 } else { offset });
                 }
-                samples[0].flags = SampleFlags::SYNC;
-                shift_to_zero(&mut samples);
-                Samples { framing, samples, ranges }
+                shift_to_zero(&samples, &mut offsets);
+                samples.set_composition_offsets(offsets.into_iter().map(CompositionOffset).collect());
+                samples
             },
         )
     }
 
     /// Moves all composition times so that the earliest is 0.
-    fn shift_to_zero(samples: &mut [Sample]) {
+    fn shift_to_zero(samples: &Samples, offsets: &mut [i32]) {
         let mut decode_time = 0;
-        let earliest = samples.iter().map(|sample| {
-            let time = decode_time + i64::from(sample.composition_offset.0);
+        let earliest = samples.iter().zip(&*offsets).map(|(sample, &offset)| {
+            let time = decode_time + i64::from(offset);
             decode_time += i64::from(sample.duration);
             time
         });
         let earliest = earliest.min().unwrap() as i32;
-        samples.iter_mut().for_each(|sample| sample.composition_offset.0 -= earliest);
+        offsets.iter_mut().for_each(|offset| *offset -= earliest);
     }
 
     proptest! {
         #[test]
         fn a_segment_reads_back_as_its_samples(track in samples(), number in 1..u32::MAX, start in 0..u64::MAX / 2) {
             let source = source();
-            let Samples { framing, samples, ranges } = &track;
-            let fragment = Fragment::new(nonzero(number), DecodeTime(start), samples, ranges, *framing).unwrap();
+            let fragment = Fragment::new(nonzero(number), DecodeTime(start), track.iter()).unwrap();
             let list = fragment.piece_list().unwrap();
             let mut segment = b"before".to_vec();
             list.write_to(&source, &mut segment).unwrap();
             let segment = &segment[6..];
             prop_assert_eq!(segment.len() as u64, list.len());
 
-            let payload: Vec<Vec<u8>> = samples.iter().map(|sample| payload_of(sample, &track, &source)).collect();
+            let payload: Vec<Vec<u8>> = (0..track.len()).map(|index| payload_of(index, &track, &source)).collect();
             let expected = Read {
                 sequence_number: number,
                 base_decode_time: start,
-                samples: samples.iter().zip(&payload).map(|(sample, payload)| {
+                samples: track.iter().zip(&payload).map(|(sample, payload)| {
                     (sample.duration, sample.composition_offset.0, sample.flags.bits(), payload.as_slice())
                 }).collect(),
             };
             prop_assert_eq!(read(segment), expected);
-            let total: u64 = samples.iter().map(|sample| u64::from(sample.duration)).sum();
+            let total: u64 = track.iter().map(|sample| u64::from(sample.duration)).sum();
             prop_assert_eq!(fragment.header().duration(), Ticks(total));
         }
 
         #[test]
         fn a_list_that_is_used_again_equals_a_new_one(first in samples(), second in samples()) {
             let fragment = |track: &Samples, list: &mut PieceList| {
-                Fragment::new(nonzero(1), DecodeTime(0), &track.samples, &track.ranges, track.framing)
+                Fragment::new(nonzero(1), DecodeTime(0), track.iter())
                     .unwrap()
                     .piece_list_into(list)
                     .unwrap();
@@ -439,11 +394,10 @@ mod tests {
         }
     }
 
-    fn payload_of(sample: &Sample, track: &Samples, source: &[u8]) -> Vec<u8> {
+    fn payload_of(index: usize, track: &Samples, source: &[u8]) -> Vec<u8> {
         let mut payload = Vec::new();
-        for index in sample.ranges.clone() {
-            let SourceRange { offset, len } = track.ranges[index as usize];
-            if track.framing == Framing::LengthPrefixed {
+        for SourceRange { offset, len } in track.run(index..index + 1).source_ranges() {
+            if track.framing() == Framing::LengthPrefixed {
                 payload.extend(len.to_be_bytes());
             }
             payload.extend(&source[offset as usize..][..len as usize]);
@@ -451,38 +405,31 @@ mod tests {
         payload
     }
 
+    const OFFSETS: [i32; 3] = [0, 1000, -1000];
+
     /// Three pictures of a NAL unit of ten bytes each.
     fn pictures() -> Samples {
-        let sample = |index: u32, offset: i32, flags| Sample {
-            duration: 1000,
-            composition_offset: CompositionOffset(offset),
-            flags,
-            size: 14,
-            ranges: index..index + 1,
-        };
-        Samples {
-            framing: Framing::LengthPrefixed,
-            samples: vec![
-                sample(0, 0, SampleFlags::SYNC),
-                sample(1, 1000, SampleFlags::INTER),
-                sample(2, -1000, SampleFlags::INTER.disposable()),
-            ],
-            ranges: (0..3).map(|n| SourceRange { offset: 100 * n, len: 10 }).collect(),
+        timed_pictures(SampleFlags::SYNC, [1000; 3], OFFSETS)
+    }
+
+    fn timed_pictures(first: SampleFlags, durations: [u32; 3], offsets: [i32; 3]) -> Samples {
+        let mut samples = Samples::new(Framing::LengthPrefixed);
+        let flags = [first, SampleFlags::INTER, SampleFlags::INTER.disposable()];
+        for ((flags, duration), number) in flags.into_iter().zip(durations).zip(0..) {
+            samples.push(&[SourceRange { offset: 100 * number, len: 10 }], flags, duration).unwrap();
         }
+        samples.set_composition_offsets(offsets.map(CompositionOffset).to_vec());
+        samples
     }
 
     fn error_of(track: &Samples) -> String {
-        Fragment::new(nonzero(7), DecodeTime(0), &track.samples, &track.ranges, track.framing)
-            .unwrap_err()
-            .to_string()
+        Fragment::new(nonzero(7), DecodeTime(0), track.iter()).unwrap_err().to_string()
     }
 
     #[test]
     fn an_independent_reader_finds_the_samples() {
         let track = pictures();
-        let fragment =
-            Fragment::new(nonzero(7), DecodeTime(6000), &track.samples, &track.ranges, track.framing)
-                .unwrap();
+        let fragment = Fragment::new(nonzero(7), DecodeTime(6000), track.iter()).unwrap();
         let mut segment = Vec::new();
         fragment.piece_list().unwrap().write_to(&source(), &mut segment).unwrap();
 
@@ -516,41 +463,22 @@ mod tests {
 
     #[test]
     fn a_segment_starts_with_a_sync_sample_and_has_one() {
-        let mut track = pictures();
-        track.samples[0].flags = SampleFlags::INTRA;
+        let track = timed_pictures(SampleFlags::INTRA, [1000; 3], OFFSETS);
         assert!(error_of(&track).contains("segment 7 of 3 samples would not start with a sync sample"));
-        track.samples.clear();
-        assert!(error_of(&track).contains("segment 7 would have no sample"));
-    }
-
-    #[test]
-    fn sizes_agree_with_ranges_and_framing() {
-        let mut track = pictures();
-        track.framing = Framing::Raw;
-        assert!(
-            error_of(&track).contains("sample 1 of segment 7 has 14 bytes, its source ranges 0..1 make 10")
-        );
-        track.framing = Framing::LengthPrefixed;
-        track.samples[2].ranges = 2..4;
-        assert!(
-            error_of(&track)
-                .contains("sample 3 of segment 7 has 14 bytes, its source ranges 2..4 are not in")
-        );
+        assert!(error_of(&Samples::new(Framing::Raw)).contains("segment 7 would have no sample"));
     }
 
     #[test]
     fn times_that_no_reader_could_follow_are_refused() {
-        let mut track = pictures();
-        track.samples[1].duration = 0;
-        assert!(error_of(&track).contains("sample 2 of segment 7 lasts 0 ticks"));
-        let mut track = pictures();
-        track.samples[0].composition_offset = CompositionOffset(500);
-        assert!(error_of(&track).contains("is +500 ticks from its first decode time"));
-        let mut track = pictures();
-        track.samples[2].composition_offset = CompositionOffset(-2500);
-        assert!(error_of(&track).contains("is -500 ticks from its first decode time"));
+        let timed = |durations, offsets| timed_pictures(SampleFlags::SYNC, durations, offsets);
+        let error = error_of(&timed([1000, 0, 1000], OFFSETS));
+        assert!(error.contains("sample 2 of segment 7 lasts 0 ticks"));
+        let error = error_of(&timed([1000; 3], [500, 1000, -1000]));
+        assert!(error.contains("is +500 ticks from its first decode time"));
+        let error = error_of(&timed([1000; 3], [0, 1000, -2500]));
+        assert!(error.contains("is -500 ticks from its first decode time"));
         let track = pictures();
-        let end = Header::new(nonzero(1), DecodeTime(u64::MAX - 2999), &track.samples);
+        let end = Header::new(nonzero(1), DecodeTime(u64::MAX - 2999), track.iter());
         assert!(end.unwrap_err().to_string().contains("the decode time at the end of segment 1"));
     }
 
@@ -558,8 +486,7 @@ mod tests {
     fn a_nal_unit_takes_two_small_pieces() {
         assert!(size_of::<Piece>() <= 24);
         let track = pictures();
-        let fragment =
-            Fragment::new(nonzero(1), DecodeTime(0), &track.samples, &track.ranges, track.framing).unwrap();
+        let fragment = Fragment::new(nonzero(1), DecodeTime(0), track.iter()).unwrap();
         assert_eq!(fragment.piece_list().unwrap().pieces().len(), 1 + 2 * 3);
     }
 }

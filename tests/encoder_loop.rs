@@ -45,7 +45,7 @@ fn encoder_loop_writes_the_packagers_bytes() {
     let known: Known = renditions()
         .map(|(rendition, (_, directory))| {
             let track = &rendition.packaged;
-            let rates = BitRate::of(&rendition.source.samples.samples, track.timescale());
+            let rates = BitRate::of(rendition.source.samples.iter(), track.timescale());
             (directory, (track.duration(), rates))
         })
         .collect();

@@ -103,7 +103,7 @@ fn skipped_pictures(track: &TimedTrack<'_>) -> Option<Notice> {
 
 fn incomplete_frame(track: &TimedTrack<'_>) -> Option<Notice> {
     let bytes = track.source.dropped.incomplete_frames.bytes;
-    let frame = track.source.samples.samples.first().map_or(0, |sample| sample.duration);
+    let frame = track.source.samples.iter().next().map_or(0, |sample| sample.duration);
     (bytes > 0).then(|| {
         let message = format!(
             "dropped at the end: an incomplete frame ({:.3} s), {bytes} bytes",

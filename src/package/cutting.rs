@@ -106,7 +106,7 @@ fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
     let mut starts = cuts.starts.iter().peekable();
     let mut time = 0;
     let mut found = Vec::with_capacity(cuts.starts.len());
-    for (index, sample) in track.source.samples.samples.iter().enumerate() {
+    for (index, sample) in track.source.samples.iter().enumerate() {
         if starts.next_if(|start| start.0 <= time).is_some() {
             found.push(index);
         }
@@ -116,12 +116,13 @@ fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
 }
 
 fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
-    let samples = &track.source.samples.samples;
+    let samples = &track.source.samples;
     AudioTimes {
         timescale: track.timescale,
         samples: samples.len() as u64,
         sample_duration: samples
-            .first()
+            .iter()
+            .next()
             .and_then(|sample| NonZeroU32::new(sample.duration))
             .unwrap_or(NonZeroU32::MIN),
         priming: Ticks(0),

@@ -19,7 +19,7 @@ pub fn check(track: &TimedTrack<'_>, target: SegmentDuration) -> Result<()> {
     }
     let mut open_cras = track.open_cras.iter().copied().peekable();
     let (mut start, mut first_open, mut time) = (0, None, 0);
-    for (index, sample) in track.source.samples.samples.iter().enumerate() {
+    for (index, sample) in track.source.samples.iter().enumerate() {
         if sample.flags.is_sync() {
             check_span(track, [start, time], first_open, target)?;
             (start, first_open) = (time, None);

@@ -76,13 +76,7 @@ pub struct SegmentPlan {
 impl SegmentPlan {
     /// The segment's fragment; `samples` are those of the whole track.
     pub fn fragment<'a>(&self, samples: &'a Samples) -> Result<Fragment<'a>> {
-        Fragment::new(
-            self.number,
-            self.base_decode_time,
-            &samples.samples[self.samples.clone()],
-            &samples.ranges,
-            samples.framing,
-        )
+        Fragment::new(self.number, self.base_decode_time, samples.run(self.samples.clone()))
     }
 }
 
@@ -227,7 +221,7 @@ impl RenditionPlan {
             language: track.language().map(str::to_owned),
             timescale: track.timescale().get(),
             duration: track.duration().0,
-            samples: self.source.samples.samples.len() as u64,
+            samples: self.source.samples.len() as u64,
             bytes: track.total_bytes() + self.init.len() as u64,
             average_bit_rate: track.average_bit_rate().ceil(),
             peak_bit_rate: track.peak_bit_rate(target_duration).ceil(),
@@ -341,14 +335,14 @@ fn rendition(
 
 /// The media segments that start at the samples `starts`, ascending from 0.
 fn segments(samples: &Samples, starts: &[usize]) -> Vec<SegmentPlan> {
-    let ends = starts.iter().skip(1).copied().chain([samples.samples.len()]);
+    let ends = starts.iter().skip(1).copied().chain([samples.len()]);
     let mut time = 0;
     starts
         .iter()
         .zip(ends)
         .zip(1..)
         .map(|((&start, end), number)| {
-            let duration = samples.samples[start..end].iter().map(|sample| u64::from(sample.duration)).sum();
+            let duration = samples.run(start..end).duration();
             let base_decode_time = DecodeTime(time);
             time += duration;
             SegmentPlan {

@@ -113,7 +113,7 @@ impl Receipt {
                     codec: rendition.packaged.codec().to_owned(),
                     timescale: rendition.packaged.timescale().get(),
                     duration: rendition.packaged.duration().0,
-                    samples: rendition.source.samples.samples.len() as u64,
+                    samples: rendition.source.samples.len() as u64,
                     segments: rendition.segments.len() as u64,
                 })
                 .collect(),

@@ -1,7 +1,6 @@
 //! Clocks: the frame rate of each input, the timescale of its switching set, and with them the time of every sample.
 
 use std::num::NonZeroU32;
-use std::ops::Range;
 
 use super::frame_rate::{Stated, field_rate, frame_rate};
 use super::ingest::{OpenCra, Pictures, SourceKind, SourceTrack};
@@ -11,10 +10,9 @@ use crate::codec::VideoConfiguration;
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
-use crate::scan::SourceRange;
 use crate::time::{FrameRate, Ticks, Timescale};
 use crate::track::header::{BitRate, SampleEntry, TrackHeader};
-use crate::track::{Sample, Samples, decode_times, timeline};
+use crate::track::timeline;
 
 /// A track whose samples have their times.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ pub fn time_tracks<'a>(
                 }
                 let rate = NonZeroU32::new(config.sample_rate()).expect("the table of rates has no 0");
                 let timescale = Timescale::new(rate);
-                let bit_rate = BitRate::of(&source.samples.samples, timescale);
+                let bit_rate = BitRate::of(source.samples.iter(), timescale);
                 audio.push(TimedTrack {
                     input,
                     source,
@@ -126,41 +124,26 @@ fn time_pictures<'a>(
 ) -> Result<TimedTrack<'a>> {
     let Pictures { orders, fields, closed_cras, open_cras } = pictures;
     let pictures_a_second = picture_rate(&source, rate).map_err(|error| error.in_file(&input.path))?;
-    let Samples { samples, ranges, .. } = &mut source.samples;
+    let samples = &mut source.samples;
     let in_file = |error: Error| error.in_file(&input.path);
-    timeline::check_epochs(&orders, &closed_cras, place_in(samples, ranges)).map_err(in_file)?;
-    let offsets = if fields.is_empty() {
-        let duration = picture_duration(pictures_a_second, timescale).map_err(in_file)?;
-        samples.iter_mut().for_each(|sample| sample.duration = duration.get());
-        timeline::composition_offsets(&orders, duration, place_in(samples, ranges))
+    timeline::check_epochs(&orders, &closed_cras, |index| samples.source_offset(index)).map_err(in_file)?;
+    if fields.is_empty() {
+        samples.set_duration(picture_duration(pictures_a_second, timescale).map_err(in_file)?.get());
     } else {
         let field = field_rate(rate).and_then(|rate| picture_duration(rate, timescale)).map_err(in_file)?;
         let shown = |index: usize| field.get().saturating_mul(u32::from(fields[index]));
-        let durations = timeline::decode_durations(&orders, shown);
-        samples.iter_mut().zip(durations).for_each(|(sample, duration)| sample.duration = duration);
-        timeline::composition_offsets_at(&orders, &decode_times(samples), place_in(samples, ranges))
-    };
-    // There are none where samples are presented in the order of decoding.
-    for (sample, offset) in samples.iter_mut().zip(offsets.map_err(in_file)?) {
-        sample.composition_offset = offset;
+        samples.set_durations(timeline::decode_durations(&orders, shown));
+        drop(fields);
     }
-    let bit_rate = BitRate::of(&source.samples.samples, timescale);
+    // There are none where samples are presented in the order of decoding.
+    if !orders.is_empty() {
+        let (duration_of, place) = (|index| samples.duration_of(index), |index| samples.source_offset(index));
+        let offsets = timeline::composition_offsets(orders, duration_of, place).map_err(in_file)?;
+        samples.set_composition_offsets(offsets);
+    }
+    let bit_rate = BitRate::of(source.samples.iter(), timescale);
     let (frame_rate, picture_rate) = (Some(rate), Some(pictures_a_second));
     Ok(TimedTrack { input, source, frame_rate, picture_rate, timescale, bit_rate, open_cras })
-}
-
-/// Where the sample of an index starts: the first unit of the picture's own, for parameter sets that were repeated in front of it
-/// lie further up.
-fn place_in<'a>(samples: &'a [Sample], ranges: &'a [SourceRange]) -> impl Fn(usize) -> u64 + 'a {
-    let units = move |index: usize| {
-        let Range { start, end } = samples[index].ranges;
-        &ranges[start as usize..end as usize]
-    };
-    move |index| {
-        let before =
-            index.checked_sub(1).and_then(|before| units(before).last()).map_or(0, |unit| unit.end());
-        units(index).iter().find(|unit| unit.offset >= before).map_or(before, |unit| unit.offset)
-    }
 }
 
 /// Pictures per second at so many frames.
@@ -198,7 +181,7 @@ impl TimedTrack<'_> {
 
     /// Sum of the samples' durations.
     pub fn duration(&self) -> Ticks {
-        Ticks(self.source.samples.samples.iter().map(|sample| u64::from(sample.duration)).sum())
+        Ticks(self.source.samples.duration())
     }
 
     /// Decode times of the sync samples. A sync sample starts an epoch, whose earliest presentation time is its first decode
@@ -206,7 +189,7 @@ impl TimedTrack<'_> {
     pub fn sync_times(&self) -> Vec<Ticks> {
         let mut time = 0;
         let mut times = Vec::new();
-        for sample in &self.source.samples.samples {
+        for sample in self.source.samples.iter() {
             if sample.flags.is_sync() {
                 times.push(Ticks(time));
             }
@@ -217,7 +200,7 @@ impl TimedTrack<'_> {
 
     /// What cutting needs to know of a video track with these [`TimedTrack::sync_times`].
     pub fn rendition_times<'t>(&self, name: &'t str, sync_times: &'t [Ticks]) -> RenditionTimes<'t> {
-        let frame = self.source.samples.samples.first().map_or(0, |sample| sample.duration);
+        let frame = self.source.samples.iter().next().map_or(0, |sample| sample.duration);
         RenditionTimes { name, sync_times, frame_duration: Ticks(u64::from(frame)), end: self.duration() }
     }
 

@@ -12,7 +12,7 @@ use super::report::VerificationReport;
 use crate::error::{Error, Result};
 use crate::io::ReadAt as _;
 use crate::io::publish::Run;
-use crate::track::Sample;
+use crate::track::SampleRun;
 use crate::verify::findings::{Finding, Findings};
 use crate::verify::header::{self, Header};
 use crate::verify::segment;
@@ -79,7 +79,7 @@ impl Verification {
             let read = segment::read(&path, &source, 0..source.len(), &header, &mut findings);
             require_none(&findings, &in_file)?;
             let read = read.ok_or_else(|| in_file("it cannot be read as a media segment"))?;
-            match difference(&read, planned, &rendition.source.samples.samples[planned.samples.clone()]) {
+            match difference(&read, planned, rendition.source.samples.run(planned.samples.clone())) {
                 Some(what) => Err(in_file(&what)),
                 None => Ok(hash),
             }
@@ -120,7 +120,7 @@ impl Verification {
 pub(super) fn difference(
     read: &segment::Segment,
     planned: &SegmentPlan,
-    samples: &[Sample],
+    samples: SampleRun<'_>,
 ) -> Option<String> {
     let [chunk] = &read.chunks[..] else {
         return Some(format!("it has {} chunks, planned is 1", read.chunks.len()));

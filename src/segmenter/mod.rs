@@ -240,7 +240,7 @@ impl Segmenter {
             Error::conflict(format!("the segment behind {} has no number", u32::MAX), "start another track")
         })?;
         let bias = self.pending.settle(self.next_base)?;
-        let header = Header::new(number, self.next_base, self.pending.samples())?;
+        let header = Header::new(number, self.next_base, self.pending.samples().iter().copied())?;
         self.header.clear();
         header.write(&mut self.header)?;
         let duration = header.duration();

@@ -1,13 +1,16 @@
 //! Samples that are not cut yet, and their times: durations as they come, composition offsets at the cut, when all
 //! pictures of the segment are there.
 
+use std::ops::Range;
+
 use super::config::{Composition, SampleTiming};
 use super::packets::{Parsed, ParsedSample};
 use crate::codec::{PictureOrder, RandomAccess};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{CompositionOffset, DecodeTime, Ticks};
 use crate::track::random_access::RandomAccessWatch;
-use crate::track::{Sample, decode_times, sample_too_large, timeline};
+use crate::track::timeline::{self, Orders};
+use crate::track::{Sample, sample_too_large};
 
 /// How the track's presentation times are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +45,7 @@ pub(super) struct Pending {
     /// Place of each in the stream, for messages.
     places: Vec<u64>,
     /// Of each sample, where samples are not presented in decode order.
-    orders: Vec<PictureOrder>,
+    orders: Orders,
     /// CRA pictures that no RASL picture has followed, by index.
     closed_cras: Vec<usize>,
     /// Of each sample where the caller tells the time.
@@ -214,14 +217,14 @@ impl Pending {
                 composition_offset,
                 flags: sample.flags,
                 size: sample.size as u32,
-                ranges: 0..0,
             });
             self.places.push(sample.place);
             self.duration += u64::from(timing.duration);
             self.told = Some(Told::by(timing.composition));
             let goes_on = sample.random_access == RandomAccess::UnlessRaslFollows;
             let epoch_start = |order: PictureOrder| order.epoch_start || goes_on;
-            self.orders.extend(sample.order.map(|o| PictureOrder { epoch_start: epoch_start(o), ..o }));
+            let order = sample.order.map(|order| PictureOrder { epoch_start: epoch_start(order), ..order });
+            order.into_iter().for_each(|order| self.orders.push(order));
             if let Composition::PresentationTime(time) = timing.composition {
                 self.presentation_times.push(time);
             }
@@ -235,7 +238,7 @@ impl Pending {
         if let Some(OpenCra { index: Some(index), .. }) = self.watch.note(sample.random_access, cra) {
             self.closed_cras.pop();
             self.samples[index].flags = self.samples[index].flags.without_sync();
-            self.orders[index].epoch_start = false;
+            self.orders.clear_epoch_start(index);
         }
     }
 
@@ -275,16 +278,10 @@ impl Pending {
                 .at(self.places[index]))
             });
         }
-        let mut epoch = 0_usize;
-        let mut by_order: Vec<_> = self
-            .orders
-            .iter()
-            .zip(0..)
-            .map(|(order, index)| {
-                epoch += usize::from(order.epoch_start);
-                (epoch, order.count, index)
-            })
-            .collect();
+        let of_epoch = |(number, epoch): (usize, Range<usize>)| {
+            self.orders.counts(epoch).map(move |(count, index)| (number, count, index))
+        };
+        let mut by_order: Vec<_> = self.orders.epochs().enumerate().flat_map(of_epoch).collect();
         by_order.sort_unstable();
         match by_order.windows(2).find(|pair| time_of(pair[0].2) >= time_of(pair[1].2)) {
             None => Ok(()),
@@ -304,9 +301,10 @@ impl Pending {
     }
 
     fn settle_by_order(&mut self) -> Result<()> {
-        let decode_times = decode_times(&self.samples);
-        let offsets =
-            timeline::composition_offsets_at(&self.orders, &decode_times, |index| self.places[index])?;
+        let duration_of = |index: usize| self.samples[index].duration;
+        // More may come before the cut succeeds.
+        let orders = self.orders.clone();
+        let offsets = timeline::composition_offsets(orders, duration_of, |index| self.places[index])?;
         for (sample, offset) in self.samples.iter_mut().zip(offsets) {
             sample.composition_offset = offset;
         }
@@ -378,6 +376,16 @@ impl Pending {
         self.presentation_times.clear();
         self.duration = 0;
     }
+}
+
+/// Decode time of each sample, from the first.
+fn decode_times(samples: &[Sample]) -> Vec<u64> {
+    let next = |time: &mut u64, sample: &Sample| {
+        let start = *time;
+        *time += u64::from(sample.duration);
+        Some(start)
+    };
+    samples.iter().scan(0, next).collect()
 }
 
 #[cfg(test)]

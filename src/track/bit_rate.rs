@@ -9,15 +9,15 @@ impl BitRate {
     ///
     /// A second is a window that starts at a sample's decode time and takes every sample that is decoded within it. Rates
     /// beyond 32 bits are given as the largest.
-    pub fn of(samples: &[Sample], timescale: Timescale) -> Self {
+    pub fn of(samples: impl Iterator<Item = Sample> + Clone, timescale: Timescale) -> Self {
         let second = u64::from(timescale.get());
-        let (mut first, mut first_time) = (0, 0u64);
+        let (mut leaving, mut first_time) = (samples.clone(), 0u64);
         let (mut time, mut window, mut max, mut total, mut largest) = (0u64, 0u64, 0u64, 0u64, 0u32);
         for sample in samples {
             while time - first_time >= second {
-                window -= u64::from(samples[first].size);
-                first_time += u64::from(samples[first].duration);
-                first += 1;
+                let first = leaving.next().expect("what was taken is in front of the window's end");
+                window -= u64::from(first.size);
+                first_time += u64::from(first.duration);
             }
             window += u64::from(sample.size);
             total += u64::from(sample.size);
@@ -41,29 +41,28 @@ mod tests {
     use crate::time::CompositionOffset;
     use crate::track::SampleFlags;
 
-    fn samples(sizes: &[u32], duration: u32) -> Vec<Sample> {
-        let sample = |&size: &u32| Sample {
+    fn samples(sizes: &[u32], duration: u32) -> impl Iterator<Item = Sample> + Clone {
+        let sample = move |&size: &u32| Sample {
             duration,
             composition_offset: CompositionOffset(0),
             flags: SampleFlags::SYNC,
             size,
-            ranges: 0..0,
         };
-        sizes.iter().map(sample).collect()
+        sizes.iter().map(sample)
     }
 
     #[test]
     fn the_peak_is_the_heaviest_second() {
         let timescale = Timescale::new(NonZeroU32::new(10).unwrap());
         // Two samples a second; the heaviest pair is 30 + 40 bytes.
-        let rate = BitRate::of(&samples(&[10, 30, 40, 10, 10], 5), timescale);
+        let rate = BitRate::of(samples(&[10, 30, 40, 10, 10], 5), timescale);
         assert_eq!((rate.buffer_size, rate.max, rate.average), (40, 70 * 8, 100 * 8 * 10 / 25));
     }
 
     #[test]
     fn a_track_under_a_second_peaks_at_its_average() {
         let timescale = Timescale::new(NonZeroU32::new(10).unwrap());
-        let rate = BitRate::of(&samples(&[10, 10], 1), timescale);
+        let rate = BitRate::of(samples(&[10, 10], 1), timescale);
         assert_eq!((rate.max, rate.average), (800, 800));
     }
 }

@@ -5,94 +5,157 @@
 //! durations, and in every group that starts with an epoch the earliest presentation time is its first decode time. The
 //! offset is presentation minus decode time, negative where a picture waits in the decoder for one that precedes it.
 
-use std::num::NonZeroU32;
 use std::ops::Range;
 
 use crate::codec::PictureOrder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::CompositionOffset;
 
-/// Composition offsets of the samples with these `orders`, in decode order, `frame_duration` ticks each.
-///
-/// # Errors
-/// As [`composition_offsets_at`].
-pub fn composition_offsets(
-    orders: &[PictureOrder],
-    frame_duration: NonZeroU32,
-    offset_of: impl Fn(usize) -> u64,
-) -> Result<Vec<CompositionOffset>> {
-    let decode_time = |index: usize| index as i128 * i128::from(frame_duration.get());
-    offsets(orders, decode_time, offset_of)
+/// The presentation order of pictures in decode order: four bytes each, and four for each epoch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Orders {
+    counts: Vec<i32>,
+    /// Indices of the pictures that say that an epoch starts with them, ascending.
+    starts: Vec<u32>,
 }
 
-/// Composition offsets of the samples with these `orders` and these decode times, in ticks, both in decode order. Every
-/// picture is presented at a decode time of its epoch, so each lasts as long as the one that was decoded in its turn.
-///
-/// The first picture starts an epoch whether it says so or not. Two pictures of one epoch with the same count are an error
-/// that names the places of both, which `offset_of` gives (byte offset of the sample with this index); so is an
-/// offset beyond 32 bits.
-///
-/// # Panics
-/// When there are fewer times than orders.
-pub fn composition_offsets_at(
-    orders: &[PictureOrder],
-    decode_times: &[u64],
-    offset_of: impl Fn(usize) -> u64,
-) -> Result<Vec<CompositionOffset>> {
-    offsets(orders, |index| i128::from(decode_times[index]), offset_of)
-}
+impl Orders {
+    /// Appends the next picture.
+    ///
+    /// # Panics
+    /// When there are 2³² already.
+    pub fn push(&mut self, order: PictureOrder) {
+        if order.epoch_start {
+            self.starts.push(u32::try_from(self.counts.len()).expect("a track has fewer pictures than 2^32"));
+        }
+        self.counts.push(order.count);
+    }
 
-fn offsets(
-    orders: &[PictureOrder],
-    decode_time: impl Fn(usize) -> i128,
-    offset_of: impl Fn(usize) -> u64,
-) -> Result<Vec<CompositionOffset>> {
-    let mut offsets = vec![CompositionOffset(0); orders.len()];
-    let mut by_count = Vec::new();
-    for Range { start, end } in epochs(orders) {
-        // In order already, as without B pictures: every offset is 0, and equal counts cannot hide.
-        let epoch = &orders[start..end];
-        if !epoch.is_sorted_by(|a, b| a.count < b.count) {
-            by_count.clear();
-            by_count.extend(epoch.iter().zip(start..).map(|(order, index)| (order.count, index)));
-            by_count.sort_unstable();
-            for (&(count, index), rank) in by_count.iter().zip(start..) {
-                let ticks = decode_time(rank) - decode_time(index);
-                offsets[index] = offset(rank.abs_diff(index), ticks).map_err(|e| e.at(offset_of(index)))?;
-                if rank > start && by_count[rank - start - 1].0 == count {
-                    let first = by_count[rank - start - 1].1;
-                    return Err(same_count(count, offset_of(first), offset_of(index)));
-                }
-            }
+    /// Takes it from the picture of this index that an epoch starts with it.
+    pub fn clear_epoch_start(&mut self, index: usize) {
+        if let Ok(place) = self.starts.binary_search_by(|&start| (start as usize).cmp(&index)) {
+            self.starts.remove(place);
         }
     }
-    Ok(offsets)
+
+    /// Whether there is no picture.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// Forgets everything but the memory.
+    pub fn clear(&mut self) {
+        self.counts.clear();
+        self.starts.clear();
+    }
+
+    /// The pictures' counts, each with its index.
+    pub(crate) fn counts(&self, indices: Range<usize>) -> impl Iterator<Item = (i32, usize)> {
+        self.counts[indices.clone()].iter().copied().zip(indices)
+    }
+
+    /// Runs of pictures that are presented before all behind them, by index.
+    pub(crate) fn epochs(&self) -> impl Iterator<Item = Range<usize>> {
+        epochs(&self.starts, self.counts.len())
+    }
+}
+
+impl FromIterator<PictureOrder> for Orders {
+    fn from_iter<I: IntoIterator<Item = PictureOrder>>(pictures: I) -> Self {
+        let mut orders = Self::default();
+        pictures.into_iter().for_each(|order| orders.push(order));
+        orders
+    }
+}
+
+/// The first picture starts an epoch whether it says so or not.
+fn epochs(starts: &[u32], len: usize) -> impl Iterator<Item = Range<usize>> {
+    let later = starts.iter().map(|&start| start as usize).filter(|&start| start > 0);
+    let begin = (len > 0).then_some(0);
+    begin.into_iter().chain(later.clone()).zip(later.chain([len])).map(|(start, end)| start..end)
+}
+
+/// Composition offsets of the samples with these `orders` and these durations, in ticks, both in decode order. Every
+/// picture is presented at a decode time of its epoch, so each lasts as long as the one that was decoded in its turn.
+///
+/// # Errors
+/// Two pictures of one epoch with the same count, with the places of both, which `offset_of` gives (byte offset of the sample
+/// with this index); an offset beyond 32 bits.
+pub fn composition_offsets(
+    orders: Orders,
+    duration_of: impl Fn(usize) -> u32,
+    offset_of: impl Fn(usize) -> u64,
+) -> Result<Vec<CompositionOffset>> {
+    let Orders { mut counts, starts } = orders;
+    let mut sorted = SortedEpoch::default();
+    for epoch in epochs(&starts, counts.len()) {
+        let pictures = &mut counts[epoch.clone()];
+        // In order already, as without B pictures: every offset is 0, and equal counts cannot hide.
+        if pictures.is_sorted_by(|a, b| a < b) {
+            pictures.fill(0);
+            continue;
+        }
+        sorted.fill(pictures, |index| duration_of(epoch.start + index));
+        sorted.write_offsets(pictures, |index| offset_of(epoch.start + index))?;
+    }
+    // The same memory: no second list of a whole track.
+    Ok(counts.into_iter().map(CompositionOffset).collect())
+}
+
+/// The pictures of an epoch in the order of presentation. Its memory is used again for the next epoch.
+#[derive(Default)]
+struct SortedEpoch {
+    /// Count and index in the epoch.
+    by_count: Vec<(i32, u32)>,
+    /// From the first picture on, in decode order.
+    decode_times: Vec<u64>,
+}
+
+impl SortedEpoch {
+    fn fill(&mut self, counts: &[i32], duration_of: impl Fn(usize) -> u32) {
+        sort_by_count(counts, &mut self.by_count);
+        self.decode_times.clear();
+        let mut time = 0_u64;
+        self.decode_times.extend((0..counts.len()).map(|index| {
+            let begin = time;
+            time += u64::from(duration_of(index));
+            begin
+        }));
+    }
+
+    /// Puts the composition offset of each picture in the place of its count.
+    fn write_offsets(&self, counts: &mut [i32], offset_of: impl Fn(usize) -> u64) -> Result<()> {
+        let mut before: Option<(i32, u32)> = None;
+        for (rank, &(count, index)) in self.by_count.iter().enumerate() {
+            let (index, presented) = (index as usize, self.decode_times[rank]);
+            let ticks = i128::from(presented) - i128::from(self.decode_times[index]);
+            counts[index] = offset(rank.abs_diff(index), ticks).map_err(|e| e.at(offset_of(index)))?;
+            if let Some((_, first)) = before.filter(|before| before.0 == count) {
+                return Err(same_count(count, offset_of(first as usize), offset_of(index)));
+            }
+            before = Some((count, index as u32));
+        }
+        Ok(())
+    }
+}
+
+/// Fills `by_count` with the counts of an epoch in order, each with the index of its picture in the epoch.
+fn sort_by_count(counts: &[i32], by_count: &mut Vec<(i32, u32)>) {
+    by_count.clear();
+    by_count.extend(counts.iter().copied().zip(0..));
+    by_count.sort_unstable();
 }
 
 /// Durations in decode order of pictures that are `shown` for different times, by index: decode times are presentation
 /// times in order, so the sample that is decoded in the turn of another lasts as long as that one is shown.
-pub fn decode_durations(orders: &[PictureOrder], shown: impl Fn(usize) -> u32) -> Vec<u32> {
-    let mut durations: Vec<u32> = (0..orders.len()).map(&shown).collect();
+pub fn decode_durations(orders: &Orders, shown: impl Fn(usize) -> u32) -> Vec<u32> {
+    let mut durations = Vec::with_capacity(orders.counts.len());
     let mut by_count = Vec::new();
-    for epoch in epochs(orders) {
-        by_count.clear();
-        by_count.extend(epoch.clone().map(|index| (orders[index].count, index)));
-        by_count.sort_unstable();
-        for (&(_, index), duration) in by_count.iter().zip(&mut durations[epoch]) {
-            *duration = shown(index);
-        }
+    for epoch in orders.epochs() {
+        sort_by_count(&orders.counts[epoch.clone()], &mut by_count);
+        durations.extend(by_count.iter().map(|&(_, index)| shown(epoch.start + index as usize)));
     }
     durations
-}
-
-/// Runs of pictures that are presented before all behind them, by index.
-fn epochs(orders: &[PictureOrder]) -> impl Iterator<Item = Range<usize>> {
-    let mut start = 0;
-    std::iter::from_fn(move || {
-        let behind = orders.get(start + 1..).filter(|_| start < orders.len())?;
-        let end = start + 1 + behind.iter().position(|order| order.epoch_start).unwrap_or(behind.len());
-        Some(std::mem::replace(&mut start, end)..end)
-    })
 }
 
 /// Checks that the pictures from each of `starts` on, where an epoch starts but counts go on, are presented behind all before
@@ -100,17 +163,16 @@ fn epochs(orders: &[PictureOrder]) -> impl Iterator<Item = Range<usize>> {
 ///
 /// # Errors
 /// Names the first that is not.
-pub fn check_epochs(
-    orders: &[PictureOrder],
-    starts: &[usize],
-    offset_of: impl Fn(usize) -> u64,
-) -> Result<()> {
+pub fn check_epochs(orders: &Orders, starts: &[usize], offset_of: impl Fn(usize) -> u64) -> Result<()> {
+    if starts.is_empty() {
+        return Ok(());
+    }
     let mut starts = starts.iter().copied().peekable();
     let mut highest = None;
-    for epoch in epochs(orders) {
-        let counts = || epoch.clone().map(|index| (orders[index].count, index));
+    for epoch in orders.epochs() {
         let goes_on = starts.next_if_eq(&epoch.start).is_some();
-        if let (true, Some((before, earlier)), Some((count, index))) = (goes_on, highest, counts().min())
+        let lowest = orders.counts(epoch.clone()).min();
+        if let (true, Some((before, earlier)), Some((count, index))) = (goes_on, highest, lowest)
             && count <= before
         {
             let what = format!(
@@ -123,14 +185,14 @@ pub fn check_epochs(
                 Error::malformed(what, "H.265 7.4.2.2", "the stream is damaged here").at(offset_of(index))
             );
         }
-        highest = counts().max();
+        highest = orders.counts(epoch).max();
     }
     Ok(())
 }
 
 /// Presentation minus decode time of a sample that is presented `frames` earlier or later than it is decoded.
-fn offset(frames: usize, ticks: i128) -> Result<CompositionOffset> {
-    i32::try_from(ticks).map(CompositionOffset).map_err(|_| {
+fn offset(frames: usize, ticks: i128) -> Result<i32> {
+    i32::try_from(ticks).map_err(|_| {
         Error::new(ErrorKind::TooLarge {
             what: format!("the distance of {frames} frames between decoding and presentation").into(),
             value: u64::try_from(ticks.unsigned_abs()).unwrap_or(u64::MAX),
@@ -155,15 +217,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const DURATION: NonZeroU32 = NonZeroU32::new(1001).unwrap();
-
-    fn orders(counts: &[(i32, bool)]) -> Vec<PictureOrder> {
+    fn orders(counts: &[(i32, bool)]) -> Orders {
         counts.iter().map(|&(count, epoch_start)| PictureOrder { count, epoch_start }).collect()
     }
 
     /// Offsets in frames.
     fn frames(counts: &[(i32, bool)]) -> Vec<i32> {
-        let offsets = composition_offsets(&orders(counts), DURATION, |_| 0).unwrap();
+        let offsets = composition_offsets(orders(counts), |_| 1001, |_| 0).unwrap();
         offsets.iter().map(|offset| offset.0 / 1001).collect()
     }
 
@@ -192,32 +252,51 @@ mod tests {
 
     #[test]
     fn offsets_are_in_ticks() {
-        let offsets = composition_offsets(&orders(&[(0, true), (4, false), (2, false)]), DURATION, |_| 0);
+        let offsets = composition_offsets(orders(&[(0, true), (4, false), (2, false)]), |_| 1001, |_| 0);
         assert_eq!(offsets.unwrap(), [0, 1001, -1001].map(CompositionOffset));
     }
 
     #[test]
     fn equal_counts_in_one_epoch_name_both_pictures() {
         let error = composition_offsets(
-            &orders(&[(0, true), (4, false), (2, false), (4, false)]),
-            DURATION,
+            orders(&[(0, true), (4, false), (2, false), (4, false)]),
+            |_| 1001,
             |index| 0x100 * index as u64,
         )
         .unwrap_err();
         assert_eq!(error.offset(), Some(0x300));
         assert!(error.to_string().contains("at 0x100, have the same picture order count 4"), "{error}");
         // Also where every count but the equal ones rises.
-        assert!(composition_offsets(&orders(&[(0, true), (0, false)]), DURATION, |_| 0).is_err());
+        assert!(composition_offsets(orders(&[(0, true), (0, false)]), |_| 1001, |_| 0).is_err());
     }
 
     #[test]
     fn offset_beyond_32_bits_is_refused() {
         let counts = orders(&[(2, true), (0, false), (1, false)]);
-        let fits = NonZeroU32::new(i32::MAX as u32 / 2).unwrap();
-        assert!(composition_offsets(&counts, fits, |_| 0).is_ok());
-        let error = composition_offsets(&counts, fits.checked_add(1).unwrap(), |_| 9).unwrap_err();
+        let fits = i32::MAX as u32 / 2;
+        assert!(composition_offsets(counts.clone(), |_| fits, |_| 0).is_ok());
+        let error = composition_offsets(counts, |_| fits + 1, |_| 9).unwrap_err();
         assert!(error.to_string().contains("2 frames between decoding and presentation"), "{error}");
         assert_eq!(error.offset(), Some(9));
+    }
+
+    #[test]
+    fn an_epoch_start_that_is_none_joins_its_pictures_to_those_before() {
+        let mut orders = orders(&[(0, false), (8, false), (4, true), (2, false), (0, true)]);
+        assert!(orders.epochs().eq([0..2, 2..4, 4..5]));
+        orders.clear_epoch_start(2);
+        orders.clear_epoch_start(3);
+        assert!(orders.epochs().eq([0..4, 4..5]));
+        orders.clear();
+        assert!(orders.is_empty() && orders.epochs().next().is_none());
+    }
+
+    #[test]
+    fn offsets_take_the_memory_of_the_counts() {
+        let orders = orders(&[(0, true), (6, false), (2, false), (4, false)]);
+        let memory = orders.counts.as_ptr().addr();
+        let offsets = composition_offsets(orders, |_| 1001, |_| 0).unwrap();
+        assert_eq!(offsets.as_ptr().addr(), memory);
     }
 
     /// Groups of pictures, each with different counts in any order.
@@ -236,9 +315,9 @@ mod tests {
         let durations = decode_durations(&orders, |index| shown[index]);
         assert_eq!(durations, [3, 1, 4, 2, 5, 6]);
         // Decoded at 0, 3, 4, 8, 10, 15; presented at 0, 8, 3, 4, 10, 15.
-        let offsets = composition_offsets_at(&orders, &[0, 3, 4, 8, 10, 15], |_| 0).unwrap();
+        let offsets = composition_offsets(orders, |index| durations[index], |_| 0).unwrap();
         assert_eq!(offsets, [0, 5, -1, -4, 0, 0].map(CompositionOffset));
-        assert!(decode_durations(&[], |_| 1).is_empty());
+        assert!(decode_durations(&Orders::default(), |_| 1).is_empty());
     }
 
     /// CRA pictures of H.265 that start an epoch whose counts go on.
@@ -291,9 +370,9 @@ mod tests {
                 .scan(0, |time, &duration| Some(std::mem::replace(time, *time + u64::from(duration))))
                 .collect();
             let end: u64 = durations.iter().map(|&duration| u64::from(duration)).sum();
-            prop_assert_eq!(end, shown[..orders.len()].iter().map(|&shown| u64::from(shown)).sum::<u64>());
+            prop_assert_eq!(end, shown[..counts.len()].iter().map(|&shown| u64::from(shown)).sum::<u64>());
 
-            let offsets = composition_offsets_at(&orders, &decode_times, |_| 0).unwrap();
+            let offsets = composition_offsets(orders, |index| durations[index], |_| 0).unwrap();
             let presented = |index: usize| decode_times[index] as i64 + i64::from(offsets[index].0);
             // The slow twin of the order: by group, then by count.
             let mut turns: Vec<(usize, i32, usize)> = Vec::new();

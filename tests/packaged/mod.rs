@@ -12,6 +12,7 @@ use fragmint::presentation::{PackagedTrack, Presentation};
 use fragmint::scan::annexb::NalUnits;
 use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig};
 use fragmint::time::{FrameRate, Ticks, Timescale};
+use fragmint::track::Samples;
 use fragmint::track::header::BitRate;
 use tempfile::TempDir;
 
@@ -60,8 +61,8 @@ impl Packaged {
     }
 
     /// Samples in decode order, as the plan has them.
-    pub fn samples(&self) -> &[fragmint::track::Sample] {
-        &self.plan.renditions[0].source.samples.samples
+    pub fn samples(&self) -> &Samples {
+        &self.plan.renditions[0].source.samples
     }
 
     /// Index of the first sample of each segment, but the first.
@@ -73,8 +74,8 @@ impl Packaged {
     pub fn config(&self, output: &Path, codec: CodecConfig) -> SegmenterConfig {
         let track = self.track();
         let mut config = SegmenterConfig::new(output, track.directory(), codec, track.timescale());
-        config.duration = Some(Ticks(self.samples().iter().map(|sample| u64::from(sample.duration)).sum()));
-        config.bit_rate = Some(BitRate::of(self.samples(), track.timescale()));
+        config.duration = Some(Ticks(self.samples().duration()));
+        config.bit_rate = Some(BitRate::of(self.samples().iter(), track.timescale()));
         config
     }
 
@@ -91,7 +92,7 @@ impl Packaged {
     }
 
     pub fn timing(&self, sample: usize) -> SampleTiming {
-        SampleTiming::new(self.samples()[sample].duration)
+        SampleTiming::new(self.samples().duration_of(sample))
     }
 }
 

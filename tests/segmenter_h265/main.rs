@@ -243,9 +243,9 @@ fn times_that_the_caller_tells_give_the_bytes_of_the_bitstreams_order() {
         let packaged = Packaged::new(&stream, 2);
         let (pictures, cuts) = (access_units(&stream), packaged.cuts());
         assert!(places(&pictures, &leading).len() > 1, "{name}");
-        let offset = |index: usize| packaged.samples()[index].composition_offset.0;
+        let offset = |index: usize| packaged.samples().get(index).composition_offset.0;
         assert!((0..pictures.len()).any(|index| offset(index) < 0), "{name}");
-        let ticks = packaged.samples()[0].duration;
+        let ticks = packaged.samples().duration_of(0);
         let pts = |index: usize| 7777 + index as i64 * i64::from(ticks) + i64::from(offset(index));
         for told in [Composition::PresentationTime(0), Composition::Offset(CompositionOffset(0))] {
             let timing = |index: usize| match told {

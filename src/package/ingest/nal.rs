@@ -155,7 +155,7 @@ struct Collected {
 
 impl Collected {
     fn take(&mut self, samples: &mut Samples, unit: AccessUnit<'_>) -> Result<()> {
-        let index = samples.samples.len();
+        let index = samples.len();
         let flags = SampleFlags::of_picture(unit.random_access.may_start(), unit.intra, unit.reference);
         samples.push(unit.units, flags, 0).map_err(|error| error.at(unit.offset))?;
         let pictures = &mut self.pictures;
@@ -166,8 +166,8 @@ impl Collected {
             pictures.closed_cras.push(index);
         }
         if let Some((cra, offset)) = self.watch.note(unit.random_access, (index, unit.offset)) {
-            samples.samples[cra].flags = samples.samples[cra].flags.without_sync();
-            pictures.orders[cra].epoch_start = false;
+            samples.clear_sync(cra);
+            pictures.orders.clear_epoch_start(cra);
             pictures.closed_cras.pop();
             pictures.open_cras.push(OpenCra { index: cra, offset, rasl: unit.offset });
         }

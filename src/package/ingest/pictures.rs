@@ -1,7 +1,7 @@
 //! What a video bitstream says of its pictures beside their bytes, in decode order.
 
-use crate::codec::PictureOrder;
 use crate::time::FrameRate;
+use crate::track::timeline::Orders;
 
 /// Fields that a frame is shown for, where nothing says otherwise.
 const FIELDS_OF_A_FRAME: u8 = 2;
@@ -10,7 +10,7 @@ const FIELDS_OF_A_FRAME: u8 = 2;
 #[derive(Clone, Debug, Default)]
 pub struct Pictures {
     /// Where each stands in presentation order; empty where samples are presented in the order of decoding.
-    pub orders: Vec<PictureOrder>,
+    pub orders: Orders,
     /// For how many fields each is shown; empty where all are frames that last as long as each other.
     pub fields: Vec<u8>,
     /// Of H.265: CRA pictures that no RASL picture follows, by index.

@@ -119,11 +119,11 @@ fn whatever_differs_from_the_plan_is_told() {
     let place = Place::new();
     let plan = run::plan(&place.request(Existing::Refuse), &|_| ()).unwrap();
     let planned = &plan.renditions[0].segments[1];
-    let samples = &plan.renditions[0].source.samples.samples[planned.samples.clone()];
+    let samples = &plan.renditions[0].source.samples;
     let told = |damage: fn(&mut segment::Segment)| {
         let mut read = read_segment(&plan);
         damage(&mut read);
-        difference(&read, planned, samples)
+        difference(&read, planned, samples.run(planned.samples.clone()))
     };
     assert_eq!(told(|_| ()), None);
     type Damage = fn(&mut segment::Segment);

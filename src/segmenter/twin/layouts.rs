@@ -19,9 +19,10 @@ use crate::scan::SourceRange;
 use crate::scan::annexb::NalUnits;
 use crate::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
 use crate::segmenter::{CodecConfig, SampleTiming};
-use crate::time::{CompositionOffset, DecodeTime, FrameRate};
+use crate::time::{DecodeTime, FrameRate};
 use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
-use crate::track::{Framing, Sample, SampleFlags, Samples, timeline};
+use crate::track::timeline::{self, Orders};
+use crate::track::{Framing, SampleFlags, Samples};
 
 pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
@@ -34,33 +35,24 @@ pub(super) fn planned(drawn: &Drawn, start: DecodeTime) -> (Files, Vec<i32>) {
     }
     let options = AccessUnitOptions { parameter_sets: drawn.placement, ..Default::default() };
     let mut builder = AccessUnitBuilder::new(options);
-    let mut samples = Samples { framing: Framing::LengthPrefixed, samples: Vec::new(), ranges: Vec::new() };
-    let mut orders = Vec::new();
+    let mut samples = Samples::new(Framing::LengthPrefixed);
+    let mut orders = Orders::default();
     let mut take = |unit: AccessUnit<'_>| {
         orders.push(unit.order);
-        let first = samples.ranges.len() as u32;
-        samples.ranges.extend_from_slice(unit.units);
         let flags = match (unit.random_access == RandomAccess::Sync, unit.intra) {
             (true, _) => SampleFlags::SYNC,
             (_, true) => SampleFlags::INTRA,
             _ => SampleFlags::INTER,
         };
-        samples.samples.push(Sample {
-            duration: DURATION,
-            composition_offset: CompositionOffset(0),
-            flags: if unit.reference { flags } else { flags.disposable() },
-            size: unit.units.iter().map(|unit| 4 + unit.len).sum(),
-            ranges: first..samples.ranges.len() as u32,
-        });
+        let flags = if unit.reference { flags } else { flags.disposable() };
+        samples.push(unit.units, flags, DURATION).unwrap();
     };
     for nal in NalUnits::new(&source).unwrap() {
         builder.push(nal.unwrap()).unwrap().into_iter().for_each(&mut take);
     }
     builder.finish().unwrap().into_iter().for_each(&mut take);
-    let offsets = timeline::composition_offsets(&orders, NonZeroU32::new(DURATION).unwrap(), |_| 0).unwrap();
-    for (sample, offset) in samples.samples.iter_mut().zip(&offsets) {
-        sample.composition_offset = *offset;
-    }
+    let offsets = timeline::composition_offsets(orders, |_| DURATION, |_| 0).unwrap();
+    samples.set_composition_offsets(offsets.clone());
     let configuration = builder.parameter_sets().configuration().unwrap();
     let header = TrackHeader {
         timescale: timescale(30_000),
@@ -83,12 +75,11 @@ pub(super) fn planned(drawn: &Drawn, start: DecodeTime) -> (Files, Vec<i32>) {
 
 pub(super) fn segments(source: &[u8], track: &Samples, cuts: &[usize], mut start: DecodeTime) -> Files {
     let mut files = Files::new();
-    let ends = cuts.iter().copied().chain([track.samples.len()]);
+    let ends = cuts.iter().copied().chain([track.len()]);
     let mut first = 0;
     for (end, number) in ends.zip(1..) {
-        let samples = &track.samples[first..end];
         let number = NonZeroU32::new(number).unwrap();
-        let fragment = Fragment::new(number, start, samples, &track.ranges, track.framing).unwrap();
+        let fragment = Fragment::new(number, start, track.run(first..end)).unwrap();
         let mut bytes = Vec::new();
         fragment.piece_list().unwrap().write_to(source, &mut bytes).unwrap();
         files.insert(format!("seg-{number:05}.m4s"), bytes);
@@ -163,20 +154,13 @@ proptest! {
         // The first byte of raw data is an element's id, and never that of an ADTS header.
         let packets: Vec<Vec<u8>> = packets.into_iter().map(|(first, rest)| [&[first][..], &rest].concat()).collect();
         let cuts: Vec<usize> = cuts.into_iter().filter(|&cut| cut < packets.len()).collect();
-        let mut track = Samples { framing: Framing::Raw, samples: Vec::new(), ranges: Vec::new() };
+        let mut track = Samples::new(Framing::Raw);
         let source = packets.concat();
         let mut offset = 0;
-        for (packet, index) in packets.iter().zip(0..) {
+        for packet in &packets {
             let len = packet.len() as u32;
-            track.ranges.push(SourceRange { offset, len });
+            track.push(&[SourceRange { offset, len }], SampleFlags::SYNC, 1024).unwrap();
             offset += u64::from(len);
-            track.samples.push(Sample {
-                duration: 1024,
-                composition_offset: CompositionOffset(0),
-                flags: SampleFlags::SYNC,
-                size: len,
-                ranges: index..index + 1,
-            });
         }
         let directory = tempfile::tempdir().unwrap();
         let config = ways.apply(aac_config(directory.path()));

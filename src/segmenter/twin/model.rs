@@ -17,7 +17,7 @@ use crate::scan::{Dropped, SourceRange};
 use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig, VideoConfig};
 use crate::time::{CompositionOffset, DecodeTime, Ticks};
 use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
-use crate::track::{Framing, Sample, SampleFlags};
+use crate::track::{Framing, SampleFlags, Samples};
 
 /// H.265 shares all but its headers with H.264.
 const NO_HEVC: &str = "the model has no H.265, which other tests compare with the packager";
@@ -212,12 +212,8 @@ impl Model {
             return Err(Refusal(also.chain([not_sync]).collect()));
         }
         let base = DecodeTime(self.state.base_decode_time);
-        let (samples, ranges, source, bias) = self.lay_out()?;
-        let framing = match self.config.codec {
-            CodecConfig::Avc { .. } => Framing::LengthPrefixed,
-            _ => Framing::Raw,
-        };
-        let fragment = Fragment::new(number, base, &samples, &ranges, framing)?;
+        let (samples, source, bias) = self.lay_out()?;
+        let fragment = Fragment::new(number, base, samples.iter())?;
         let mut bytes = Vec::new();
         fragment.piece_list()?.write_to(&source, &mut bytes)?;
         let init = if self.state.init_written { None } else { Some(self.init()?) };
@@ -246,28 +242,25 @@ impl Model {
     }
 
     /// The pending samples with their times, and their bytes one after the other.
-    #[allow(clippy::type_complexity, reason = "it is used once, beside its definition")]
-    fn lay_out(&self) -> Answer<(Vec<Sample>, Vec<SourceRange>, Vec<u8>, Option<i128>)> {
+    fn lay_out(&self) -> Answer<(Samples, Vec<u8>, Option<i128>)> {
         let (offsets, bias) = self.composition_offsets()?;
-        let (mut samples, mut ranges, mut source) = (Vec::new(), Vec::new(), Vec::new());
-        let prefix = if matches!(self.config.codec, CodecConfig::Avc { .. }) { 4 } else { 0 };
+        let mut samples = Samples::new(match self.config.codec {
+            CodecConfig::Avc { .. } => Framing::LengthPrefixed,
+            _ => Framing::Raw,
+        });
+        let (mut composition_offsets, mut source) = (Vec::new(), Vec::new());
         for (pending, offset) in self.state.pending.iter().zip(offsets) {
-            let start = ranges.len() as u32;
+            let mut ranges = Vec::new();
             for unit in &pending.units {
                 ranges.push(SourceRange { offset: source.len() as u64, len: unit.len() as u32 });
                 source.extend_from_slice(unit);
             }
-            samples.push(Sample {
-                duration: pending.duration,
-                composition_offset: CompositionOffset(
-                    i32::try_from(offset).map_err(|_| Refusal::of("decoding and presentation"))?,
-                ),
-                flags: pending.flags,
-                size: pending.units.iter().map(|unit| prefix + unit.len() as u32).sum(),
-                ranges: start..ranges.len() as u32,
-            });
+            let offset = i32::try_from(offset).map_err(|_| Refusal::of("decoding and presentation"))?;
+            composition_offsets.push(CompositionOffset(offset));
+            samples.push(&ranges, pending.flags, pending.duration)?;
         }
-        Ok((samples, ranges, source, bias))
+        samples.set_composition_offsets(composition_offsets);
+        Ok((samples, source, bias))
     }
 
     /// Presentation minus decode time of each pending sample, and the bias of the track.

@@ -12,9 +12,9 @@ use super::streams::{Choices, Step};
 use crate::codec::av1::testing::{DELIMITER, Frame, Sequence, obu, show_existing};
 use crate::scan::av1::{Obu, TemporalUnitBuilder, TemporalUnitOptions};
 use crate::segmenter::{CodecConfig, SampleTiming, SegmenterConfig};
-use crate::time::{CompositionOffset, DecodeTime};
+use crate::time::DecodeTime;
 use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
-use crate::track::{Framing, Sample, SampleFlags, Samples};
+use crate::track::{Framing, SampleFlags, Samples};
 
 /// OBUs of a temporal unit, without its delimiter.
 fn unit(kind: u8, around: u8, payload: usize) -> Vec<Vec<u8>> {
@@ -75,7 +75,7 @@ fn config(directory: &Path) -> SegmenterConfig {
 fn planned(units: &[(u8, Vec<Vec<u8>>)], cuts: &[usize]) -> super::layouts::Files {
     let mut source = Vec::new();
     let mut builder = TemporalUnitBuilder::new(TemporalUnitOptions::default());
-    let mut track = Samples { framing: Framing::Raw, samples: Vec::new(), ranges: Vec::new() };
+    let mut track = Samples::new(Framing::Raw);
     for (_, obus) in units {
         for obu in std::iter::once(DELIMITER).chain(obus.iter().map(Vec::as_slice)) {
             let place = Obu { offset: source.len() as u64, len: obu.len() as u64, head: obu };
@@ -83,15 +83,8 @@ fn planned(units: &[(u8, Vec<Vec<u8>>)], cuts: &[usize]) -> super::layouts::File
             assert!(builder.push(place).unwrap().is_none(), "each unit is flushed");
         }
         let unit = builder.flush().unwrap().unwrap();
-        let first = track.ranges.len() as u32;
-        track.ranges.extend(unit.units.iter().copied());
-        track.samples.push(Sample {
-            duration: 1001,
-            composition_offset: CompositionOffset(0),
-            flags: SampleFlags::of_picture(unit.sync, unit.intra, unit.reference),
-            size: unit.units.iter().map(|range| range.len).sum(),
-            ranges: first..track.ranges.len() as u32,
-        });
+        let flags = SampleFlags::of_picture(unit.sync, unit.intra, unit.reference);
+        track.push(unit.units, flags, 1001).unwrap();
     }
     let configuration = builder.configuration().unwrap();
     let header = TrackHeader {
