@@ -129,19 +129,17 @@ impl Run {
             run.made_outside.clear();
             return Err(at_work(path));
         }
-        run.begin(&claim)?;
+        run.begin(claim)?;
         Ok(run)
     }
 
     /// Makes the directory what the first file needs: a journal that names everything, nothing else of an old run.
-    fn begin(&mut self, claim: &Claim<'_>) -> Result<()> {
-        let mut journal = WrittenFiles {
-            settings: claim.settings.clone(),
-            files: claim.files.clone(),
-            replaces: Vec::new(),
-        };
+    fn begin(&mut self, claim: Claim<'_>) -> Result<()> {
         let top = &self.top;
-        match examine(top, claim, &self.files)? {
+        let found = examine(top, &claim, &self.files)?;
+        let Claim { settings, files, .. } = claim;
+        let mut journal = WrittenFiles { settings, files, replaces: Vec::new() };
+        match found {
             Found::Nothing => {
                 self.journal = Some(publish_bytes(top, JOURNAL, &journal.to_json()?)?.id);
                 top.sync_if_durable()?;

@@ -3,7 +3,6 @@
 //! Frame rates and timescales, times, cuts, names, init segments, segment sizes, playlists: each is settled here, so the
 //! plan can be shown, and running it has nothing left to decide.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::ops::Range;
 use std::path::Path;
@@ -118,45 +117,45 @@ impl Plan {
 
     /// Every file of the package but the receipt.
     pub fn files(&self) -> Vec<WrittenFile> {
+        self.hashed_files(|_| None, std::iter::repeat(None))
+    }
+
+    /// The same with the hashes of the media segments, in the order of renditions and segments, and those of other files, by
+    /// their bytes.
+    fn hashed_files(
+        &self,
+        hash_of: impl Fn(&[u8]) -> Option<String>,
+        hashes: impl IntoIterator<Item = Option<String>>,
+    ) -> Vec<WrittenFile> {
+        let mut hashes = hashes.into_iter();
         let mut files = Vec::new();
+        let small = |path: String, bytes: &[u8]| {
+            let file = WrittenFile::new(path, bytes.len() as u64);
+            WrittenFile { hash: hash_of(bytes), ..file }
+        };
         for rendition in &self.renditions {
-            files.push(WrittenFile::new(rendition.init_path(), rendition.init.len() as u64));
-            files.extend(rendition.segments.iter().zip(rendition.packaged.segments()).map(
-                |(plan, listed)| {
-                    let duration = Some(listed.duration.0);
-                    WrittenFile { duration, ..WrittenFile::new(rendition.segment_path(plan), listed.bytes) }
-                },
-            ));
+            files.push(small(rendition.init_path(), &rendition.init));
+            for (plan, listed) in rendition.segments.iter().zip(rendition.packaged.segments()) {
+                let file = WrittenFile::new(rendition.segment_path(plan), listed.bytes);
+                let (duration, hash) = (Some(listed.duration.0), hashes.next().flatten());
+                files.push(WrittenFile { duration, hash, ..file });
+            }
         }
-        files.extend(
-            self.manifests.iter().map(|(path, text)| WrittenFile::new(path.clone(), text.len() as u64)),
-        );
+        files.extend(self.manifests.iter().map(|(path, text)| small(path.clone(), text.as_bytes())));
         files
     }
 
-    /// The receipt. `hashes` are those of the media segments by path; the others are made here.
-    pub fn receipt(&self, request: &Request, hashes: &BTreeMap<String, String>) -> Receipt {
-        let mut files = self.files();
-        if let Some(algorithm) = request.hash {
-            let inits = self.renditions.iter().map(|rendition| (rendition.init_path(), &rendition.init[..]));
-            let manifests = self.manifests.iter().map(|(path, text)| (path.clone(), text.as_bytes()));
-            let small: BTreeMap<_, _> = inits.chain(manifests).collect();
-            for file in &mut files {
-                file.hash = match small.get(&file.path) {
-                    Some(bytes) => Some(algorithm.of(bytes)),
-                    None => hashes.get(&file.path).cloned(),
-                };
-            }
-        }
-        Receipt::new(request, self, files)
+    /// The receipt. `hashes` are those of the media segments, in the order of renditions and segments; the others are made here.
+    pub fn receipt(&self, request: &Request, hashes: impl IntoIterator<Item = Option<String>>) -> Receipt {
+        let hash_of = |bytes: &[u8]| request.hash.map(|algorithm| algorithm.of(bytes));
+        Receipt::new(request, self, self.hashed_files(hash_of, hashes))
     }
 
     /// The receipt with hashes of the right length in the place of those of segments, which are not known before these are
     /// written.
     pub(super) fn receipt_to_be(&self, request: &Request) -> Receipt {
-        let blank = request.hash.map(|algorithm| algorithm.of(b"")).unwrap_or_default();
-        let hashes = self.files().into_iter().map(|file| (file.path, blank.clone())).collect();
-        self.receipt(request, &hashes)
+        let blank = request.hash.map(|algorithm| algorithm.of(b""));
+        self.receipt(request, std::iter::repeat(blank))
     }
 
     /// Bytes of all media segments.
@@ -164,9 +163,18 @@ impl Plan {
         self.renditions.iter().map(|rendition| rendition.packaged.total_bytes()).sum()
     }
 
-    /// The report of this plan with its receipt, `written` or not.
-    pub(super) fn report(&self, request: &Request, io: IoReport, receipt: &Receipt, written: bool) -> Report {
-        let receipt_bytes = receipt.to_json().len() as u64;
+    /// The report of this plan with a receipt of so many bytes, `written` or not.
+    pub(super) fn report(
+        &self,
+        request: &Request,
+        io: IoReport,
+        receipt_bytes: u64,
+        written: bool,
+    ) -> Report {
+        let inits = self.renditions.iter().map(|rendition| rendition.init.len() as u64);
+        let manifests = self.manifests.iter().map(|(_, text)| text.len() as u64);
+        let segments = self.renditions.iter().map(|rendition| rendition.segments.len() as u64);
+        let small_files = (self.renditions.len() + self.manifests.len()) as u64;
         Report {
             fragmint: env!("CARGO_PKG_VERSION").to_owned(),
             output: request.output.display().to_string(),
@@ -179,8 +187,8 @@ impl Plan {
             renditions: self.renditions.iter().map(|r| r.report(self.target_duration)).collect(),
             switching_sets: self.switching_sets.clone(),
             notices: self.notices.clone(),
-            files: receipt.files.len() as u64 + 1,
-            bytes: receipt.files.iter().filter_map(|file| file.bytes).sum::<u64>() + receipt_bytes,
+            files: segments.sum::<u64>() + small_files + 1,
+            bytes: self.segment_bytes() + inits.chain(manifests).sum::<u64>() + receipt_bytes,
         }
     }
 }

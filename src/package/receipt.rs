@@ -90,7 +90,8 @@ pub struct ReceiptTrack {
 impl Receipt {
     /// The receipt of a package whose files are `files`.
     pub fn new(request: &Request, plan: &Plan, mut files: Vec<WrittenFile>) -> Self {
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        // No two have the same path.
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         let sources = |index: usize| plan.renditions.iter().find(move |rendition| rendition.input == index);
         Self {
             fragmint: env!("CARGO_PKG_VERSION"),

@@ -1,6 +1,5 @@
 //! A plan ► files. Payload is moved here and nowhere else, once, and every file is read back before a manifest names it.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rayon::prelude::*;
@@ -10,7 +9,7 @@ use super::receipt::Receipt;
 use super::report::{IoReport, Notice, Report};
 use super::verification::Verification;
 use super::{IoChoice, Progress, Request, ingest};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::io::input::Identity;
 use crate::io::publish::{Claim, Kept, ReadBack, Run, Settings};
 use crate::io::way::{FileSystem, Way};
@@ -29,7 +28,8 @@ pub fn plan(request: &Request, progress: Progress<'_>) -> Result<Plan> {
 /// is now.
 pub fn preview(request: &Request, plan: &Plan) -> Report {
     let (_, io) = choose_way(request.io, FileSystem::for_output(&request.output));
-    let mut report = plan.report(request, io, &plan.receipt_to_be(request), false);
+    let receipt_bytes = plan.receipt_to_be(request).to_json().len() as u64;
+    let mut report = plan.report(request, io, receipt_bytes, false);
     if let Err(error) = Run::check_claim(&claim(request, plan, &inputs(plan))) {
         let message = format!("a real run would be refused: {}", error.kind());
         report.notices.push(Notice::about(error.path().unwrap_or(&request.output), message));
@@ -122,15 +122,15 @@ pub fn write_until(
             return Err(error);
         }
     };
-    let receipt = plan.receipt(request, &hashes);
+    let receipt = plan.receipt(request, hashes).to_json();
     let io = if other_way.into_inner() {
         let reason = format!("{way} cannot be done safely on {}", run.file_system());
         IoReport { way: Way::Gather.to_string(), reason }
     } else {
         io
     };
-    run.finish(&receipt.to_json())?;
-    let report = plan.report(request, io, &receipt, true);
+    run.finish(&receipt)?;
+    let report = plan.report(request, io, receipt.len() as u64, true);
     let verification = verification.map(|verification| verification.report());
     Ok(Report { verification, kept: kept.into_inner(), ..report })
 }
@@ -151,8 +151,8 @@ struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// Everything but the receipt. Gives the hashes of the media segments, by path.
-    fn write_all(&self, progress: Progress<'_>) -> Result<BTreeMap<String, String>> {
+    /// Everything but the receipt. Gives the hashes of the media segments, in the order of renditions and segments.
+    fn write_all(&self, progress: Progress<'_>) -> Result<Vec<Option<String>>> {
         let init = |rendition: &RenditionPlan| {
             self.publish(&rendition.init_path(), &rendition.init)?;
             let check = |verification: &Verification| verification.check_init(self.run, rendition);
@@ -166,9 +166,7 @@ impl Writer<'_> {
             .flat_map(|rendition| rendition.segments.iter().map(move |segment| (rendition, segment)))
             .collect();
         let write = |(rendition, segment): (&RenditionPlan, &SegmentPlan)| {
-            let path = rendition.segment_path(segment);
-            let hash = self.segment(rendition, segment, &path, progress)?;
-            Ok::<_, Error>(hash.map(|hash| (path, hash)))
+            self.segment(rendition, segment, &rendition.segment_path(segment), progress)
         };
         // One by one: rayon keeps several together otherwise, and a thread that has no more looks on while another writes them.
         let hashes: Vec<_> = segments.into_par_iter().with_max_len(1).map(write).collect::<Result<_>>()?;
@@ -176,7 +174,7 @@ impl Writer<'_> {
             rendition.source.input.check_unchanged()?;
         }
         self.publish_manifests()?;
-        Ok(hashes.into_iter().flatten().collect())
+        Ok(hashes)
     }
 
     fn publish_manifests(&self) -> Result<()> {

@@ -69,7 +69,7 @@ fn annex_b(units: &[Vec<u8>]) -> Vec<u8> {
 /// Every file of a package by path, the receipt included; `inputs` are the bytes of the request's inputs.
 pub(crate) fn files(request: &Request, plan: &Plan, inputs: &[Vec<u8>]) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
-    let mut hashes = BTreeMap::new();
+    let mut hashes = Vec::new();
     for rendition in &plan.renditions {
         files.insert(rendition.init_path(), rendition.init.clone());
         for segment in &rendition.segments {
@@ -77,12 +77,11 @@ pub(crate) fn files(request: &Request, plan: &Plan, inputs: &[Vec<u8>]) -> BTree
             let mut bytes = Vec::new();
             let list = fragment.piece_list().expect("it has a size already");
             list.write_to(&inputs[rendition.input], &mut bytes).expect("ranges of the input");
-            let path = rendition.segment_path(segment);
-            hashes.extend(request.hash.map(|algorithm| (path.clone(), algorithm.of(&bytes))));
-            files.insert(path, bytes);
+            hashes.push(request.hash.map(|algorithm| algorithm.of(&bytes)));
+            files.insert(rendition.segment_path(segment), bytes);
         }
     }
     files.extend(plan.manifests.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())));
-    files.insert(crate::io::publish::RECEIPT.to_owned(), plan.receipt(request, &hashes).to_json());
+    files.insert(crate::io::publish::RECEIPT.to_owned(), plan.receipt(request, hashes).to_json());
     files
 }

@@ -9,6 +9,8 @@
 //! - the renditions share nothing but their start, though one of them has somewhere to cut, and a single segment would
 //!   be longer than one and a half targets.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, Result};
 use crate::plan::SegmentDuration;
 use crate::time::{Ticks, Timescale};
@@ -67,7 +69,7 @@ pub(super) struct Set<'a> {
     start: Ticks,
     end: Ticks,
     /// Sync times of every rendition, the start among them.
-    common: Vec<Ticks>,
+    common: Cow<'a, [Ticks]>,
 }
 
 impl<'a> Set<'a> {
@@ -94,15 +96,14 @@ impl<'a> Set<'a> {
                 "encode the renditions from the same first picture",
             ));
         }
-        let common = renditions[1..].iter().fold(first.sync_times.to_vec(), |common, r| {
+        // Those of a rendition by itself are not copied: where every sample is a sync sample they are long.
+        let common = renditions[1..].iter().fold(Cow::Borrowed(first.sync_times), |common, r| {
             let mut others = r.sync_times.iter().peekable();
-            common
-                .into_iter()
-                .filter(|time| {
-                    while others.next_if(|&other| other < time).is_some() {}
-                    others.peek() == Some(&time)
-                })
-                .collect()
+            let is_shared = |time: &&Ticks| {
+                while others.next_if(|&other| other < *time).is_some() {}
+                others.peek() == Some(time)
+            };
+            Cow::Owned(common.iter().filter(is_shared).copied().collect())
         });
         let end = renditions.iter().map(|r| r.end).max().unwrap_or(first.end);
         Ok(Self { renditions, timescale, target, start, end, common })

@@ -2,6 +2,7 @@
 //! rendition or the part that one worker made: it starts at any number and time, and [`merge`](super::merge()) joins the parts.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{BitRate, Segment, bit_rate};
 use crate::codec::{ScanType, VideoFormat, aac};
@@ -58,7 +59,8 @@ pub struct PackagedTrack {
     pub(super) codec: String,
     pub(super) media: Media,
     pub(super) timescale: Timescale,
-    pub(super) segments: Vec<Segment>,
+    /// Not copied with the track: a long one has many.
+    pub(super) segments: Arc<Vec<Segment>>,
     pub(super) total_bytes: u64,
     pub(super) duration: Ticks,
     pub(super) sample_entry: Option<SampleEntry>,
@@ -103,7 +105,7 @@ impl PackagedTrack {
             codec,
             media,
             timescale,
-            segments,
+            segments: Arc::new(segments),
             total_bytes,
             duration,
             sample_entry: None,
@@ -284,7 +286,7 @@ impl PackagedTrack {
         let start = |segment: &Segment| segment.base_decode_time.0;
         // The apart of 64-bit times below 2^96, times 32 bits: within 128.
         self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(&other.segments).all(|(a, b)| apart(start(a), start(b)) == 0)
+            && self.segments.iter().zip(other.segments()).all(|(a, b)| apart(start(a), start(b)) == 0)
             && apart(self.duration.0, other.duration.0) * u128::from(sample_rate) <= frame
     }
 

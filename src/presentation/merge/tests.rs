@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::super::testing::{segment, timescale};
@@ -79,7 +81,7 @@ fn refused_with(change: impl FnOnce(&mut PackagedTrack), said: &[&str]) {
 }
 
 fn again(part: &PackagedTrack, segments: Vec<Segment>) -> PackagedTrack {
-    PackagedTrack { segments, ..part.clone() }
+    PackagedTrack { segments: segments.into(), ..part.clone() }
 }
 
 #[test]
@@ -285,7 +287,7 @@ fn numbers_have_neither_gap_nor_duplicate() {
     let from_2 = Promise { first_segment_index: NonZeroU32::new(2).unwrap(), ..all };
     refused(vec![a.clone()], &from_2, &["segment 1 comes before the first one promised, 2"]);
     let mut same_file = b.clone();
-    same_file.segments[0].uri = "seg-00002.m4s".into();
+    Arc::make_mut(&mut same_file.segments)[0].uri = "seg-00002.m4s".into();
     refused(vec![a, same_file, c], &all, &["segments 2 and 3 are both in seg-00002.m4s"]);
 }
 
@@ -377,7 +379,7 @@ proptest! {
         let number = all[at].number;
         let holds = |part: &PackagedTrack| part.segments.iter().any(|segment| segment.number == number);
         let index = parts.iter().position(holds).unwrap();
-        let segments = &mut parts[index].segments;
+        let segments = Arc::make_mut(&mut parts[index].segments);
         let place = segments.iter().position(|segment| segment.number == number).unwrap();
         match kind {
             0 => segments[place].number = number.checked_add(by).unwrap(),
