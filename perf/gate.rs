@@ -27,7 +27,7 @@ use fragmint::scan::annexb::NalUnits;
 use fragmint::scan::av1::{TemporalUnitBuilder, TemporalUnitOptions};
 use fragmint::scan::{NalUnit, SourceRange, h264::H264, h265::H265};
 use fragmint::time::{CompositionOffset, DecodeTime};
-use fragmint::track::{Framing, Sample, SampleFlags};
+use fragmint::track::{Framing, SampleFlags, Samples};
 use fragmint::verify::verify;
 use segmenter::{AnyResult, Source};
 
@@ -229,32 +229,28 @@ fn temporal_units() -> AnyResult<Job> {
 // ---- Segments
 
 /// Pictures of a segment with B pictures, one unit a picture.
-fn group_of_pictures(len: u32) -> (Vec<Sample>, Vec<SourceRange>) {
-    let range = |index: u32| SourceRange { offset: u64::from(index) * 5000 + 4, len: 4000 + index % 900 };
-    let sample = |index: u32| Sample {
-        duration: 1000,
-        composition_offset: CompositionOffset(match index {
-            0 => 0,
-            _ => [1000, 0, -1000][(index as usize - 1) % 3],
-        }),
-        flags: if index == 0 { SampleFlags::SYNC } else { SampleFlags::INTER },
-        size: range(index).len + 4,
-        ranges: index..index + 1,
-    };
-    ((0..len).map(sample).collect(), (0..len).map(range).collect())
+fn group_of_pictures(len: u32) -> AnyResult<Samples> {
+    let mut samples = Samples::new(Framing::LengthPrefixed);
+    for index in 0..len {
+        let range = SourceRange { offset: u64::from(index) * 5000 + 4, len: 4000 + index % 900 };
+        let flags = if index == 0 { SampleFlags::SYNC } else { SampleFlags::INTER };
+        samples.push(&[range], flags, 1000)?;
+    }
+    let later = [1000, 0, -1000].into_iter().cycle().take(len as usize - 1);
+    samples.set_composition_offsets([0].into_iter().chain(later).map(CompositionOffset).collect());
+    Ok(samples)
 }
 
 fn fragment() -> AnyResult<Job> {
-    let (samples, ranges) = group_of_pictures(241);
+    let samples = group_of_pictures(241)?;
+    let payload = samples.iter().source_ranges().map(|range| u64::from(range.len)).sum();
     let mut list = PieceList::default();
     let work = move |_| {
-        let framing = Framing::LengthPrefixed;
-        Fragment::new(NonZeroU32::MIN, DecodeTime(0), black_box(&samples), &ranges, framing)?
+        Fragment::new(NonZeroU32::MIN, DecodeTime(0), black_box(&samples).iter())?
             .piece_list_into(&mut list)?;
         black_box(list.len());
         Ok(0)
     };
-    let payload = group_of_pictures(241).1.iter().map(|range| u64::from(range.len)).sum();
     Ok(Job { payload, work: Box::new(work) })
 }
 

@@ -131,7 +131,7 @@ impl<D: Borrow<Directory>, N: AsRef<str>> SegmentFile<D, N> {
         self.way = Way::Gather;
         // Where a write reserves space for each block by itself: 0.17 s of CPU instead of 0.20 to 0.28 for 456 MB (2 cores EPYC,
         // Linux 6.18), and a full disk is an error before the first byte.
-        if list.len() > 0 && FileSystem::of(&self.file).gains_by_allocation() {
+        if !list.is_empty() && FileSystem::of(&self.file).gains_by_allocation() {
             self.allocate(list.len())?;
         }
         fill::gather(list, input, &self.file)

@@ -335,7 +335,7 @@ fn kept_units_of<S: ReadAt + ?Sized>(
         Ok(())
     });
     if result.is_ok() {
-        assert_eq!(done.into_inner(), stream.len() as u64, "progress adds up to the source");
+        assert_eq!(done.into_inner(), stream.len(), "progress adds up to the source");
     }
     (units, result.map_err(|error| error.offset().expect("errors of the stream have a place")))
 }
