@@ -2,9 +2,10 @@
 //! depend on the segment, and move a payload byte once.
 //!
 //! - [`gather`]: `pwritev` of literals, lengths and ranges of the input's mapping.
-//! - [`read_into`]: `preadv` of the input straight to the final place in a mapping of the output (or in a bounded window, where
-//!   the input cannot be mapped). Neighbouring ranges are one read: a four-byte start code between two NAL units is read along
-//!   with them, into the place of the four-byte length, and then overwritten by it.
+//! - [`read_into`]: copies out of the input's mapping where that is lent, else `preadv`, straight to the final place in a mapping
+//!   of the output (or in a bounded window, where the input cannot be mapped). For `preadv` neighbouring ranges are one read: a
+//!   four-byte start code between two NAL units is read along with them, into the place of the four-byte length, and then
+//!   overwritten by it.
 
 use std::fs::File;
 use std::io::IoSliceMut;
@@ -228,9 +229,11 @@ impl<'a> Reader<'a> {
                 self.reads.push(Read { offset, place, len: len as usize });
             }
         });
-        let mut first = 0;
-        while first < self.reads.len() {
-            first = self.read_run(first, window)?;
+        if !self.copy_lent(window) {
+            let mut first = 0;
+            while first < self.reads.len() {
+                first = self.read_run(first, window)?;
+            }
         }
         // After the reads, since these put what lies between two ranges of the source where a length belongs.
         walk(&mut start.clone(), window.len(), |place, part| match part {
@@ -241,6 +244,25 @@ impl<'a> Reader<'a> {
             Part::Source { .. } => {}
         });
         Ok(())
+    }
+
+    /// Copies all reads out of the input's mapping, if their bytes can be had so. They must follow each other with little
+    /// between them, or most of what would be made present is not wanted.
+    fn copy_lent(&self, window: &mut [u8]) -> bool {
+        let Some(first) = self.reads.first() else { return true };
+        let start = first.offset;
+        let end = self.reads.iter().map(|read| read.offset + read.len as u64).max().unwrap_or(start);
+        let is_near = end - start <= 2 * window.len() as u64;
+        let is_forward = is_near && self.reads.is_sorted_by_key(|read| read.offset);
+        let Some(lent) = is_forward.then(|| super::ReadAt::lend(self.input, start, end - start)).flatten()
+        else {
+            return false;
+        };
+        for read in &self.reads {
+            let from = (read.offset - start) as usize;
+            window[read.place..read.place + read.len].copy_from_slice(&lent[from..from + read.len]);
+        }
+        true
     }
 
     /// Reads `reads[first]` and as many of its successors as one call can take; returns the first that it did not.
