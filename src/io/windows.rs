@@ -19,6 +19,9 @@ use crate::scan::adts::{AdtsReport, FrameWalk};
 use crate::scan::annexb::{PartScan, ScanReport, UnitJoiner};
 use crate::scan::{ElementaryFormat, NalUnit, SourceRange, adts, detect};
 
+/// Most parts in a window: as many threads as memory can feed, and a bound on what windows take where many inputs are read at once.
+const MOST_PARTS: usize = 8;
+
 /// First bytes of a NAL unit that are handed out with it, and of a source that its format is told by.
 const HEAD_SIZE: usize = 64 << 10;
 
@@ -26,8 +29,8 @@ const HEAD_SIZE: usize = 64 << 10;
 #[derive(Clone, Copy)]
 pub struct ScanOptions<'a> {
     /// Bytes of a part, which one thread searches: 1..=2^30, values beyond are taken as the nearest. For each
-    /// thread two parts of a source that does not lend its bytes are held in memory, and where start codes are as dense as can be,
-    /// twice that for their places.
+    /// thread, up to eight, two parts of a source that does not lend its bytes are held in memory, and where start codes are as dense
+    /// as can be, a quarter of that for their places.
     pub part_size: usize,
     /// Most bytes of [`NalUnit::head`].
     pub head_size: usize,
@@ -70,7 +73,7 @@ where
         source,
         len: source.len(),
         part_size: options.part_size.clamp(1, PartScan::MAX_LEN),
-        parts: rayon::current_num_threads().max(1),
+        parts: rayon::current_num_threads().clamp(1, MOST_PARTS),
         progress: options.progress,
     };
     let mut joiner = UnitJoiner::new(options.head_size);
