@@ -1,4 +1,4 @@
-//! The mappings, and all the unsafe code. An input is mapped to be read, an output to be filled.
+//! The mappings, and all the unsafe code of `io`. An input is mapped to be read, an output to be filled.
 //!
 //! What a mapping can do to a program that a buffer cannot: a load or a store behind the end of its file, or a store that
 //! finds no space on the disk, is SIGBUS. So:

@@ -6,7 +6,7 @@
 //! | [`input`] | a regular file that is read by position and must not change |
 //! | `lease` | what keeps an input as it is while its mapping is loaded from |
 //! | `spool` | a stream ► an unnamed file that is read so |
-//! | `map` | the mappings and what may be done with them: all the unsafe code |
+//! | `map` | the mappings and what may be done with them: all the unsafe code of `io` |
 //! | `fill` | a piece list ► bytes in a file: gathered, or read into a mapping |
 //! | [`segment_file`] | one file that appears under its name whole or not at all |
 //! | `streaming_file` | the same, filled while its samples arrive, its header last |
