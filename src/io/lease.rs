@@ -10,9 +10,12 @@
 //! on this machine only. Without one an input is read instead.
 
 use std::fs::File;
+use std::io::IoSliceMut;
 use std::ops::Deref;
 use std::os::unix::fs::MetadataExt as _;
 use std::sync::{Mutex, MutexGuard};
+
+use rustix::io::{Errno, ReadWriteFlags};
 
 use super::map::{self, LeaseRequest};
 use super::way::FileSystem;
@@ -70,6 +73,15 @@ impl Held<'_> {
     /// Bytes that the file has, and keeps; 0 where it does not say.
     pub(super) fn file_len(&self) -> u64 {
         self.lease.file.metadata().map_or(0, |metadata| metadata.size())
+    }
+
+    /// Whether whoever wants the last of these bytes would have to wait for a disk.
+    pub(super) fn would_wait(&self, offset: u64, len: u64) -> bool {
+        let mut last = [0];
+        let mut last = [IoSliceMut::new(&mut last)];
+        let at = (offset + len).saturating_sub(1);
+        // A file system that cannot say is taken to have them.
+        rustix::io::preadv2(&self.lease.file, &mut last, at, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN)
     }
 }
 
@@ -177,6 +189,25 @@ mod tests {
         open_to_write(&file).unwrap().set_len(3_199_999).unwrap();
         assert!(input.lend(0, 1).is_none(), "a file that was cut off");
         assert!(input.read_at(3_199_990, &mut [0; 10]).is_err());
+    }
+
+    #[test]
+    fn what_has_to_come_from_the_disk_is_read_and_not_lent() {
+        let file = file();
+        if FileSystem::of(file.as_file()) == FileSystem::Tmpfs {
+            println!("NOT CHECKED: files of tmpfs are always in memory");
+            return;
+        }
+        let warm = Input::open(file.path()).unwrap();
+        assert!(warm.lend(0, 1 << 20).is_some());
+        file.as_file().sync_all().unwrap();
+        rustix::fs::fadvise(file.as_file(), 2 << 20, None, rustix::fs::Advice::DontNeed).unwrap();
+        assert!(warm.lend(0, 1 << 20).is_some(), "present");
+        assert!(warm.lend(2 << 20, 1 << 20).is_none());
+        warm.read_at(2 << 20, &mut [0; 1 << 20]).unwrap();
+        assert!(warm.lend(2 << 20, 1 << 20).is_none(), "the rest is read too, in order");
+        assert!(warm.lend(0, 1 << 20).is_some(), "present still");
+        assert!(Input::open(file.path()).unwrap().lend(2 << 20, 1 << 20).is_some());
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub(super) struct InputMap {
     map: MmapRaw,
     /// Whether the pages of each [`GRANULE`] were made present, and stay.
     present: Vec<AtomicBool>,
+    /// Some of it was not in the page cache when it was wanted: what is not present yet is read, in order, which is faster.
+    cold: AtomicBool,
 }
 
 impl InputMap {
@@ -72,20 +74,27 @@ impl InputMap {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let map = MmapOptions::new().len(len).map_raw_read_only(file)?;
-        // What is not in the page cache is read ahead. Advice only.
-        drop(map.advise(Advice::Sequential));
         let granules = usize::try_from(size.min(KEPT)).map_or(0, |kept| kept.div_ceil(GRANULE));
-        Ok(Self { map, present: (0..granules).map(|_| AtomicBool::new(false)).collect() })
+        Ok(Self {
+            map,
+            present: (0..granules).map(|_| AtomicBool::new(false)).collect(),
+            cold: AtomicBool::new(false),
+        })
     }
 
-    /// The bytes of the mapping from `offset` on, which `held` keeps as they are; `None` where they cannot be lent: behind
-    /// [`KEPT`], behind the end that the file has by now, or where its medium fails.
+    /// The bytes of the mapping from `offset` on, which `held` keeps as they are; `None` where they cannot be lent, or had better be
+    /// read: behind [`KEPT`], behind the end that the file has by now, or where they are not in the page cache.
     pub(super) fn bytes<'a>(&'a self, held: &Held<'a>, offset: u64, len: u64) -> Option<&'a [u8]> {
         let range = self.inside(offset, len).filter(|_| offset + len <= KEPT)?;
         if held.file_len() < self.map.len() as u64 {
             return None;
         }
         if !self.is_present(&range) {
+            // Page faults alone read ahead too little, and advice to do so fills the page cache with small folios.
+            if self.cold.load(Ordering::Relaxed) || held.would_wait(offset, len) {
+                self.cold.store(true, Ordering::Relaxed);
+                return None;
+            }
             self.map.advise_range(Advice::PopulateRead, range.start, range.len()).ok()?;
             for granule in range.start.div_ceil(GRANULE)..range.end / GRANULE {
                 self.present[granule].store(true, Ordering::Relaxed);
