@@ -2,7 +2,7 @@
 //! ways to fill segment files with them, from a copy inside the kernel to those of [`fragmint::io`].
 //!
 //! `limits DIRECTORY MEBIBYTES ROUNDS THREADS` makes `DIRECTORY/source` if it is not there and writes segments of 3 MiB to
-//! `DIRECTORY/out`, which is removed. The works take turns within a round, so that what disturbs the machine disturbs all of them,
+//! `DIRECTORY/out`, which is removed, as `DIRECTORY/emptied` is. The works take turns within a round, so that what disturbs the machine disturbs all of them,
 //! and each round begins with another. Removing files is not timed. `perf/limits` starts it and makes tables.
 
 use std::fs::{self, File};
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(directory: &Path, mebibytes: &str, rounds: &str, threads: &str) -> AnyResult<()> {
-    let place = Place::new(directory, mebibytes.parse::<u64>()? << 20)?;
+    let mut place = Place::new(directory, mebibytes.parse::<u64>()? << 20)?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.parse()?).build()?;
     println!("file_system\tthreads\tround\twhat\tbytes\twall_s\tcpu_s\tfaults");
     let mut works = works();
@@ -81,6 +81,7 @@ fn measure(directory: &Path, mebibytes: &str, rounds: &str, threads: &str) -> An
         // What a work leaves behind, such as pages just freed, is not to meet the same one each time.
         works.rotate_left(1);
     }
+    fs::remove_dir_all(&place.emptied)?;
     Ok(fs::remove_dir(place.directory)?)
 }
 
@@ -123,6 +124,9 @@ struct Place {
     segments: Vec<(String, PieceList)>,
     directory: PathBuf,
     out: Directory,
+    /// Where files of earlier works are, and how many.
+    emptied: PathBuf,
+    put_away: u64,
     file_system: FileSystem,
 }
 
@@ -136,7 +140,9 @@ impl Place {
         let mut memory = MmapOptions::new().len(usize::try_from(bytes)?).map_anon()?;
         memory.advise(Advice::HugePage)?;
         file.read_exact_at(&mut memory, 0)?;
+        let emptied = base.join("emptied");
         fs::create_dir(&directory)?;
+        fs::create_dir(&emptied)?;
         Ok(Self {
             bytes,
             memory,
@@ -147,12 +153,19 @@ impl Place {
             out: Directory::open(&directory)?,
             file_system: FileSystem::of(File::open(&directory)?),
             directory,
+            emptied,
+            put_away: 0,
         })
     }
 
-    fn clear(&self) -> AnyResult<()> {
+    /// Empties the files and puts them away. They are removed at the end: ext4 without a journal walks over every inode that was
+    /// removed within the last minute when it makes a file, so each work would pay for those before it.
+    fn clear(&mut self) -> AnyResult<()> {
         for entry in fs::read_dir(&self.directory)? {
-            fs::remove_file(entry?.path())?;
+            let path = entry?.path();
+            File::options().write(true).open(&path)?.set_len(0)?;
+            self.put_away += 1;
+            fs::rename(path, self.emptied.join(self.put_away.to_string()))?;
         }
         Ok(())
     }
