@@ -265,7 +265,8 @@ impl UnitJoiner {
         F: FnMut(NalUnit<'_>) -> Result<()>,
     {
         let Some(offset) = self.unit else { return Ok(()) };
-        let len = unit_len(offset, end - offset)?;
+        // A source may change between search and join: zeros in the place of a start code are counted back to in front of the unit.
+        let len = unit_len(offset, end.saturating_sub(offset))?;
         self.report.units += 1;
         self.report.unit_bytes += u64::from(len);
         let head_len = usize::try_from(len).map_or(self.head_size, |len| len.min(self.head_size));
@@ -466,6 +467,22 @@ mod tests {
         let error = end_at(longest + 1).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::TooLarge { value: 0x1_0000_0000, .. }), "{error}");
         assert_eq!(error.offset(), Some(4));
+    }
+
+    #[test]
+    fn bytes_that_changed_since_they_were_searched_are_an_error() {
+        let searched = [0, 0, 1, 0x65, 0x80, 0, 0, 1, 0x65, 0x80];
+        let mut part = PartScan::default();
+        part.scan(&searched);
+        // It shows at the end, and at the second start code.
+        for kept in [5, 0] {
+            let mut now = searched;
+            now[kept..].fill(0);
+            let mut joiner = UnitJoiner::new(8);
+            let joined = joiner.join(&now, std::slice::from_ref(&part), &mut |_| Ok(()));
+            let error = joined.and_then(|()| joiner.finish(&mut |_| Ok(()))).unwrap_err();
+            assert!(error.to_string().contains("no NAL unit follows the start code"), "{error}");
+        }
     }
 
     #[test]
