@@ -54,6 +54,11 @@ enum Durations {
 }
 
 impl Durations {
+    fn of(each: Vec<u32>) -> Self {
+        let first = each.first().copied().unwrap_or(0);
+        if each.iter().all(|&duration| duration == first) { Self::Same(first) } else { Self::Each(each) }
+    }
+
     /// Notes the duration of the sample of this index, which is the next.
     fn push(&mut self, index: usize, duration: u32) {
         match self {
@@ -156,6 +161,7 @@ impl Samples {
     /// # Panics
     /// When there are not so many.
     pub fn duration_of(&self, index: usize) -> u32 {
+        assert!(index < self.len(), "sample {index} of {}", self.len());
         match &self.durations {
             Durations::Same(of_all) => *of_all,
             Durations::Each(each) => each[index],
@@ -198,7 +204,7 @@ impl Samples {
     /// When there are more or fewer than samples.
     pub fn set_durations(&mut self, durations: Vec<u32>) {
         assert_eq!(durations.len(), self.len(), "one duration for each sample");
-        self.durations = Durations::Each(durations);
+        self.durations = Durations::of(durations);
     }
 
     /// Gives each sample its composition offset, in ticks.
@@ -318,6 +324,16 @@ mod tests {
         let mut samples = of_durations(&[7, 7, 8]);
         samples.set_duration(9);
         assert_eq!(samples, of_durations(&[9, 9, 9]));
+        for durations in [&[7, 7, 7][..], &[7, 7, 8], &[8, 7, 7]] {
+            samples.set_durations(durations.to_vec());
+            assert_eq!(samples, of_durations(durations));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "sample 2 of 2")]
+    fn the_duration_of_a_sample_that_is_not_there_is_not_that_of_the_others() {
+        of_durations(&[7, 7]).duration_of(2);
     }
 
     #[test]
