@@ -29,8 +29,8 @@ const HEAD_SIZE: usize = 64 << 10;
 #[derive(Clone, Copy)]
 pub struct ScanOptions<'a> {
     /// Bytes of a part, which one thread searches: 1..=2^30, values beyond are taken as the nearest. For each
-    /// thread, up to eight, two parts of a source that does not lend its bytes are held in memory, and where start codes are as dense
-    /// as can be, a quarter of that for their places.
+    /// thread, up to eight, two parts of a source that does not lend its bytes are held in memory, and of any source the places of
+    /// their start codes: half of that again at most, where these are as dense as can be.
     pub part_size: usize,
     /// Most bytes of [`NalUnit::head`].
     pub head_size: usize,
