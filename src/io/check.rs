@@ -157,7 +157,9 @@ impl<R: ReadAt + ?Sized> Source<'_, R> {
         let is_inside = |(start, bytes): &(u64, Lent<'_>)| {
             offset.checked_sub(*start).is_some_and(|inside| inside < bytes.len() as u64)
         };
-        if !self.lent.as_ref().is_some_and(is_inside) {
+        // Asked once for each window: where nothing is lent, the question costs system calls.
+        let is_read = self.window.holds(offset);
+        if !is_read && !self.lent.as_ref().is_some_and(is_inside) {
             // Before it borrows again, so that others come in between.
             self.lent = None;
             let len = self.source.len().saturating_sub(offset).min(LENT);
@@ -165,11 +167,11 @@ impl<R: ReadAt + ?Sized> Source<'_, R> {
                 self.source.lend(offset, len).filter(|lent| !lent.is_empty()).map(|lent| (offset, lent));
         }
         match &self.lent {
-            Some((start, lent)) => {
+            Some((start, lent)) if !is_read => {
                 let bytes = &lent[(offset - start) as usize..];
                 Ok(&bytes[..bytes.len().min(limit)])
             }
-            None => self.window.bytes(offset, limit),
+            _ => self.window.bytes(offset, limit),
         }
     }
 }
@@ -188,10 +190,13 @@ impl<R: ReadAt> Window<R> {
         Self { source, buffer: Vec::new(), start: 0, hasher: None }
     }
 
+    fn holds(&self, offset: u64) -> bool {
+        offset.checked_sub(self.start).is_some_and(|inside| inside < self.buffer.len() as u64)
+    }
+
     /// The bytes at `offset`: at least one, at most `limit`, which is not zero.
     fn bytes(&mut self, offset: u64, limit: usize) -> Result<&[u8]> {
-        let inside = offset.checked_sub(self.start).filter(|inside| *inside < self.buffer.len() as u64);
-        if inside.is_none() {
+        if !self.holds(offset) {
             // At least one, so that a range behind the end is the source's error.
             let rest = self.source.len().saturating_sub(offset).clamp(1, WINDOW as u64);
             self.buffer.resize(rest as usize, 0);
@@ -214,5 +219,44 @@ impl<R: ReadAt> Window<R> {
             position += self.bytes(position, WINDOW)?.len() as u64;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    /// A source that lends nothing, and counts how often it is asked to.
+    struct Asked(Vec<u8>, AtomicU64);
+
+    impl ReadAt for Asked {
+        fn len(&self) -> u64 {
+            self.0.len() as u64
+        }
+
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+            self.0.read_at(offset, buffer)
+        }
+
+        fn lend(&self, _offset: u64, _len: u64) -> Option<Lent<'_>> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            None
+        }
+    }
+
+    #[test]
+    fn a_source_that_does_not_lend_is_asked_once_for_each_window() {
+        let bytes: Vec<u8> = (0..2 * WINDOW).map(|n| (n % 251) as u8).collect();
+        let asked = Asked(bytes, AtomicU64::new(0));
+        let mut source = Source { lent: None, window: Window::new(&asked), source: &asked };
+        let mut offset = 0;
+        while offset < asked.len() {
+            let found = source.bytes(offset, 100).unwrap();
+            assert_eq!(found, &asked.0[offset as usize..][..found.len()]);
+            offset += found.len() as u64;
+        }
+        assert_eq!(asked.1.load(Ordering::Relaxed), 2);
     }
 }
