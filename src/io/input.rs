@@ -269,7 +269,9 @@ impl ReadAt for Input {
     }
 
     fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
-        let (map, held) = (self.map.as_ref()?, self.lease.as_ref()?.hold()?);
+        // Looked at first, since a lease costs system calls.
+        let map = self.map.as_ref().filter(|map| map.lends(offset, len))?;
+        let held = self.lease.as_ref()?.hold()?;
         map.bytes(&held, offset, len).map(|bytes| Lent::by_lease(bytes, held))
     }
 }

@@ -82,10 +82,15 @@ impl InputMap {
         })
     }
 
+    /// Whether these bytes are in the mapping and not behind [`KEPT`].
+    pub(super) fn lends(&self, offset: u64, len: u64) -> bool {
+        self.inside(offset, len).is_some_and(|range| range.end as u64 <= KEPT)
+    }
+
     /// The bytes of the mapping from `offset` on, which `held` keeps as they are; `None` where they cannot be lent, or had better be
     /// read: behind [`KEPT`], behind the end that the file has by now, or where they are not in the page cache.
     pub(super) fn bytes<'a>(&'a self, held: &Held<'a>, offset: u64, len: u64) -> Option<&'a [u8]> {
-        let range = self.inside(offset, len).filter(|_| offset + len <= KEPT)?;
+        let range = self.inside(offset, len).filter(|range| range.end as u64 <= KEPT)?;
         if held.file_len() < self.map.len() as u64 {
             return None;
         }
