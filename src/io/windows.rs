@@ -128,7 +128,8 @@ impl<S: ReadAt + ?Sized> PartReader<'_, S> {
             let parts = buffer.par_chunks_mut(self.part_size).zip(parts).enumerate();
             return parts.try_for_each(|(index, (bytes, found))| {
                 self.source.read_at(start + (index * self.part_size) as u64, bytes)?;
-                self.search(bytes, found);
+                found.scan(bytes);
+                self.tell(bytes.len());
                 Ok(())
             });
         }
@@ -136,22 +137,23 @@ impl<S: ReadAt + ?Sized> PartReader<'_, S> {
             let from = index * self.part_size;
             let (offset, len) = (start + from as u64, self.part_size.min(*len - from));
             match self.source.lend(offset, len as u64) {
-                Some(bytes) => self.search(&bytes, found),
+                Some(bytes) => found.scan(&bytes),
                 // Somebody wants to write to it, or it is at the end of what is lent.
                 None => {
                     let mut bytes = vec![0; len];
                     self.source.read_at(offset, &mut bytes)?;
-                    self.search(&bytes, found);
+                    found.scan(&bytes);
                 }
             }
+            // When nothing is borrowed any more: it may wait, for a terminal for example.
+            self.tell(len);
             Ok(())
         })
     }
 
-    fn search(&self, bytes: &[u8], found: &mut PartScan) {
-        found.scan(bytes);
+    fn tell(&self, bytes: usize) {
         if let Some(progress) = self.progress {
-            progress(bytes.len() as u64);
+            progress(bytes as u64);
         }
     }
 
