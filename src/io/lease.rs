@@ -3,8 +3,9 @@
 //! Linux's file leases (fcntl(2), `F_SETLEASE`): a read lease is given only while nobody has the file open for writing. Whoever
 //! then opens it for writing, or truncates it by its name, waits until the lease is left; after 45 s
 //! (`/proc/sys/fs/lease-break-time`) the kernel takes it away. So it is held for the milliseconds that a window is looked at,
-//! and not taken again while somebody waits. What is left: a process that is stopped for those 45 s right then, while another
-//! truncates its input, dies of SIGBUS when it goes on.
+//! and not taken again while somebody waits. What is left dies of SIGBUS: a process that is stopped, or waits for a disk, for those
+//! 45 s right then, while another truncates its input; one whose input is truncated right then by an open for reading alone
+//! (`O_RDONLY | O_TRUNC`), of which Linux asks no lease (seen on 6.18); and one whose input's medium fails right then.
 //!
 //! A lease is given to the owner of the file and to whoever has `CAP_LEASE`, and is taken on file systems alone whose files change
 //! on this machine only. Without one an input is read instead.
@@ -12,9 +13,11 @@
 use std::fs::File;
 use std::io::IoSliceMut;
 use std::ops::Deref;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::sync::{Mutex, MutexGuard};
 
+use rustix::fs::OFlags;
 use rustix::io::{Errno, ReadWriteFlags};
 
 use super::map::{self, LeaseRequest};
@@ -23,6 +26,7 @@ use super::way::FileSystem;
 /// The right to take the lease of one open file, which its threads share.
 #[derive(Debug)]
 pub(super) struct Lease {
+    /// Opened for this alone.
     file: File,
     /// Holders of the lease, which is one for all handles of the open file.
     holders: Mutex<usize>,
@@ -39,7 +43,14 @@ impl Lease {
         if !is_local {
             return None;
         }
-        Some(Self { file: file.try_clone().ok()?, holders: Mutex::new(0) })
+        // Opened once more, since a lease is one for all who share an open file: standard input is shared with other processes, and
+        // a handle with whoever cloned it, each of whom could leave the lease, or take the signal from it, while others hold it.
+        let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let own =
+            File::options().read(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed()).open(own).ok()?;
+        let (own_is, is) = (own.metadata().ok()?, file.metadata().ok()?);
+        let is_same = (own_is.dev(), own_is.ino()) == (is.dev(), is.ino());
+        is_same.then(|| Self { file: own, holders: Mutex::new(0) })
     }
 
     /// Holds the lease, if it is to be had: not while somebody has the file open for writing, or waits to.
@@ -128,15 +139,14 @@ impl Deref for Lent<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::OpenOptionsExt as _;
+    use std::io::Write as _;
     use std::sync::mpsc;
     use std::time::Duration;
-
-    use rustix::fs::OFlags;
 
     use super::*;
     use crate::io::ReadAt as _;
     use crate::io::input::Input;
+    use crate::io::windows::{ScanOptions, scan_nal_units};
 
     /// A file of 3 MiB and some, on a file system with leases.
     fn file() -> tempfile::NamedTempFile {
@@ -232,5 +242,29 @@ mod tests {
         drop(second);
         writer.join().unwrap().unwrap();
         assert!(input.lend(0, 10).is_some());
+    }
+
+    #[test]
+    fn two_inputs_of_one_open_file_do_not_leave_the_lease_of_each_other() {
+        let file = file();
+        let opened = || Input::from_file(file.as_file().try_clone().unwrap(), file.path()).unwrap();
+        let (one, other) = (opened(), opened());
+        let (lent, left) = (one.lend(0, 10).unwrap(), other.lend(0, 10).unwrap());
+        drop(left);
+        assert!(open_to_write(&file).is_err(), "it is lent still");
+        drop(lent);
+        open_to_write(&file).unwrap();
+    }
+
+    #[test]
+    fn nobody_waits_for_what_progress_does() {
+        let file = file();
+        open_to_write(&file).unwrap().write_all(&[0, 0, 1, 0x65]).unwrap();
+        let input = Input::open(file.path()).unwrap();
+        let progress = |_| drop(open_to_write(&file).unwrap());
+        let options = ScanOptions { progress: Some(&progress), ..Default::default() };
+        // One thread, so that nothing else is lent meanwhile.
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        pool.install(|| scan_nal_units(&input, &options, |_| Ok(()))).unwrap();
     }
 }
