@@ -272,7 +272,7 @@ impl ReadAt for Input {
         // Looked at first, since a lease costs system calls.
         let map = self.map.as_ref().filter(|map| map.lends(offset, len))?;
         let held = self.lease.as_ref()?.hold()?;
-        map.bytes(&held, offset, len).map(|bytes| Lent::by_lease(bytes, held))
+        map.lend(held, offset, len)
     }
 }
 

@@ -3,8 +3,9 @@
 //! What a mapping can do to a program that a buffer cannot: a load or a store behind the end of its file, or a store that
 //! finds no space on the disk, is SIGBUS. So:
 //!
-//! - [`InputMap`] lends bytes while a lease keeps everybody else from writing to the file, and no longer. Without one it is
-//!   named as the source of `pwritev` alone, where a truncated file is an error (EFAULT) that the kernel reports.
+//! - [`InputMap`] lends bytes while a lease keeps everybody else from writing to the file, and no longer; `lease` says what is
+//!   left. Without one it is named as the source of `pwritev` alone, where a truncated file is an error (EFAULT) that the kernel
+//!   reports.
 //! - [`OutputMap`] is of a file that nobody else has a name for or was told of, whose space is allocated before it is mapped.
 //! - [`GrowingMap`] is of such a file too; it is larger than the file, allocates space itself, and lends nothing behind that.
 #![allow(unsafe_code)]
@@ -21,7 +22,7 @@ use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
 use super::fault::{self, Operation};
-use super::lease::Held;
+use super::lease::{Held, Lent};
 use super::{require_below_limit, retry};
 
 /// A fault on a file's page maps the neighbours that are in the page cache too, within an aligned window of this size
@@ -89,7 +90,7 @@ impl InputMap {
 
     /// The bytes of the mapping from `offset` on, which `held` keeps as they are; `None` where they cannot be lent, or had better be
     /// read: behind [`KEPT`], behind the end that the file has by now, or where they are not in the page cache.
-    pub(super) fn bytes<'a>(&'a self, held: &Held<'a>, offset: u64, len: u64) -> Option<&'a [u8]> {
+    pub(super) fn lend<'a>(&'a self, held: Held<'a>, offset: u64, len: u64) -> Option<Lent<'a>> {
         let range = self.inside(offset, len).filter(|range| range.end as u64 <= KEPT)?;
         if held.file_len() < self.map.len() as u64 {
             return None;
@@ -109,10 +110,11 @@ impl InputMap {
             }
         }
         // SAFETY: the range is inside the mapping (`inside`), which lives as long as the borrow of `self`. A load from it finds a
-        // byte of the file: it is as long as the mapping (compared above), and was when the lease was had already, which `held`
-        // shows for as long as `'a`'s user keeps it (`Lent`). While there is a lease nobody has the file open for writing, so
-        // nobody shortens it or changes a byte, and the slice is of memory that does not change. `lease` says where that ends.
-        Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(range.start), range.len()) })
+        // byte of the file: it is as long as the mapping (compared above, under the lease), and `Lent` keeps the lease for as long
+        // as it lends the slice. While there is a lease nobody has the file open for writing, so nobody shortens it or changes a
+        // byte, and the slice is of memory that does not change. `lease` says what no lease keeps away.
+        let bytes = unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(range.start), range.len()) };
+        Some(Lent::by_lease(bytes, held))
     }
 
     /// Whether all pages of `range` were made present, and stay.

@@ -158,7 +158,9 @@ impl Writer<'_> {
             let check = |verification: &Verification| verification.check_init(self.run, rendition);
             self.verification.as_ref().map_or(Ok(()), check)
         };
-        self.plan.renditions.par_iter().with_max_len(1).try_for_each(init)?;
+        // Each is tried, and the first error in order told: none depends on which thread was faster.
+        let inits: Vec<_> = self.plan.renditions.par_iter().with_max_len(1).map(init).collect();
+        inits.into_iter().collect::<Result<()>>()?;
         let segments: Vec<_> = self
             .plan
             .renditions
@@ -185,7 +187,8 @@ impl Writer<'_> {
         // With the first all segments are looked at again, once. The others name nothing but segments, so they need no order.
         if let [first, others @ ..] = media_playlists {
             publish(first)?;
-            others.par_iter().with_max_len(1).try_for_each(publish)?;
+            let others: Vec<_> = others.par_iter().with_max_len(1).map(publish).collect();
+            others.into_iter().collect::<Result<()>>()?;
         }
         opened.iter().try_for_each(publish)
     }

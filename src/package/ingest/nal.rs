@@ -128,7 +128,9 @@ fn scan<C: NalCodec>(
     let scan = windows::scan_nal_units(input, &options, |nal| match builder.push(nal)? {
         Some(unit) => collected.take(&mut samples, unit),
         None => Ok(()),
-    })?;
+    });
+    // What looks like damage may be a file that somebody writes to: that comes first.
+    let scan = scan.or_else(|error| input.check_unchanged().and(Err(error)))?;
     if let Some(unit) = builder.finish()? {
         collected.take(&mut samples, unit)?;
     }
