@@ -96,8 +96,10 @@ fn usage_error(rendered: &str, first_word: Option<&OsString>) -> String {
 /// The threads that were asked for, or one for each processor that this process may use: those that it is bound to
 /// (`taskset`, cpusets), and no more than the CPU quota of its control group allows, rounded down, at least one.
 fn pool(threads: Option<u16>) -> Result<rayon::ThreadPool> {
+    // Not left to rayon, whose default an environment variable changes.
+    let usable = || std::thread::available_parallelism().map_or(1, usize::from);
     rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.map_or(0, usize::from))
+        .num_threads(threads.map_or_else(usable, usize::from))
         .build()
         .map_err(|error| Error::io("start the threads", std::io::Error::other(error)))
 }

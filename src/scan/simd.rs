@@ -164,7 +164,7 @@ impl<'a> Blocks<'a> {
 
     /// All of `bytes`, with that kernel.
     pub fn with_kernel(bytes: &'a [u8], kernel: Kernel) -> Self {
-        Self { kernel, bytes, next: 0, chunk: 0, words: 0, masks: [0; _] }
+        Self { kernel, bytes, next: 0, chunk: 0, words: 0, masks: [0; CHUNK_LEN / BLOCK_LEN] }
     }
 }
 
@@ -208,7 +208,7 @@ pub fn fuzz_start_codes(data: &[u8]) {
 fn assert_kernels_agree(bytes: &[u8]) {
     let [expected, others @ ..] = [find_slowly, find, find_by_memchr].map(|kernel: Kernel| {
         // Words that are not named may hold anything.
-        let mut masks = [0xdead; _];
+        let mut masks = [0xdead; CHUNK_LEN / BLOCK_LEN];
         let words = kernel(bytes, &mut masks);
         (0..u64::BITS).for_each(|i| masks[i as usize] *= words >> i & 1);
         (words, masks)
