@@ -63,8 +63,8 @@ impl FileSystem {
 
     /// The way that `--io auto` takes: mapped where the record shows at most 1.10 × the wall time of gather.
     ///
-    /// `perf/record/epyc-2core/2026-11-22`, mapped / gather: xfs 0.71 to 0.91; ext4 0.54 to 1.27, depending on how the source
-    /// lies in the page cache; tmpfs 1.35 to 1.54; overlayfs 4.5 to 7.3, since it faults for each page.
+    /// `perf/record/epyc-2core/2026-11-23-limits`, mapped / gather with one thread and with two: xfs 0.81 and 0.91; ext4 1.29 and 1.08;
+    /// tmpfs 1.56 and 1.70. The others cannot be mapped safely.
     pub fn auto_way(self) -> Way {
         match self {
             Self::Xfs => Way::Mapped,
