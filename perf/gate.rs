@@ -21,6 +21,7 @@ use fragmint::io::segment_file::SegmentFile;
 use fragmint::io::way::Way;
 use fragmint::io::windows::obu::{ObuOptions, read_ivf};
 use fragmint::io::windows::{AdtsOptions, ScanOptions, read_adts, scan_nal_units};
+use fragmint::io::{Lent, ReadAt};
 use fragmint::package::{InputRequest, IoChoice, Request, run};
 use fragmint::scan::access_units::{AccessUnitBuilder, AccessUnitOptions, NalCodec};
 use fragmint::scan::annexb::NalUnits;
@@ -52,8 +53,9 @@ const WORKLOADS: &[Workload] = &[
     ("scan_ordinary", 2, |_| scan(units_of(20_000))),
     ("scan_dense", 1, |_| scan(units_of(100))),
     ("scan_near_misses", 1, |_| scan(near_misses())),
-    ("scan_windows_ordinary", 2, |_| scan_windows(units_of(20_000))),
-    ("scan_windows_dense", 1, |_| scan_windows(units_of(100))),
+    ("scan_windows_ordinary", 2, |_| scan_windows(InMemory { bytes: units_of(20_000), lends: true })),
+    ("scan_windows_dense", 1, |_| scan_windows(InMemory { bytes: units_of(100), lends: true })),
+    ("scan_windows_read", 2, |_| scan_windows(InMemory { bytes: units_of(20_000), lends: false })),
     ("scan_adts", 10, |_| scan_adts()),
     ("access_units_h264", 10, |_| access_units::<H264>("examples/ladder/360p.h264")),
     ("access_units_h265", 10, |_| access_units::<H265>("examples/ladder/360p.h265")),
@@ -168,10 +170,30 @@ fn scan(stream: Vec<u8>) -> AnyResult<Job> {
     Ok(Job { payload, work: Box::new(work) })
 }
 
-fn scan_windows(stream: Vec<u8>) -> AnyResult<Job> {
-    let payload = stream.len() as u64;
+/// A source that lends its bytes, as a file under a lease does, or has to be read, as any other.
+struct InMemory {
+    bytes: Vec<u8>,
+    lends: bool,
+}
+
+impl ReadAt for InMemory {
+    fn len(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> fragmint::error::Result<()> {
+        self.bytes[..].read_at(offset, buffer)
+    }
+
+    fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
+        if self.lends { self.bytes[..].lend(offset, len) } else { None }
+    }
+}
+
+fn scan_windows(source: InMemory) -> AnyResult<Job> {
+    let payload = source.len();
     let work = move |_| {
-        scan_nal_units(black_box(&stream[..]), &ScanOptions::default(), |unit| {
+        scan_nal_units(black_box(&source), &ScanOptions::default(), |unit| {
             black_box(unit);
             Ok(())
         })?;

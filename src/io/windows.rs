@@ -19,7 +19,7 @@ use crate::scan::adts::{AdtsReport, FrameWalk};
 use crate::scan::annexb::{PartScan, ScanReport, UnitJoiner};
 use crate::scan::{ElementaryFormat, NalUnit, SourceRange, adts, detect};
 
-/// Most parts in a window: as many threads as memory can feed, and a bound on what windows take where many inputs are read at once.
+/// Most parts in a window: a bound on what windows take where many inputs are read at once.
 const MOST_PARTS: usize = 8;
 
 /// First bytes of a NAL unit that are handed out with it, and of a source that its format is told by.
@@ -100,8 +100,10 @@ struct Window {
     start: u64,
     len: usize,
     parts: Vec<PartScan>,
-    /// Its bytes, or some of them, where the source did not lend all.
+    /// Used again from window to window.
     buffer: Vec<u8>,
+    /// The buffer has the bytes of this window.
+    is_read: bool,
 }
 
 /// Goes through windows of up to `parts` parts.
@@ -120,10 +122,10 @@ impl<S: ReadAt + ?Sized> PartReader<'_, S> {
         window.start = start;
         window.len = self.part_size.saturating_mul(self.parts).min(left);
         window.parts.resize_with(window.len.div_ceil(self.part_size), PartScan::default);
-        let Window { len, parts, buffer, .. } = window;
-        buffer.clear();
-        // One part tells for all: mostly the source lends its bytes or does not.
-        if *len > 0 && self.source.lend(start, 1).is_none() {
+        let Window { len, parts, buffer, is_read, .. } = window;
+        // One byte tells for all: mostly the source lends its bytes or does not.
+        *is_read = *len > 0 && self.source.lend(start, 1).is_none();
+        if *is_read {
             buffer.resize(*len, 0);
             let parts = buffer.par_chunks_mut(self.part_size).zip(parts).enumerate();
             return parts.try_for_each(|(index, (bytes, found))| {
@@ -158,13 +160,12 @@ impl<S: ReadAt + ?Sized> PartReader<'_, S> {
     }
 
     /// Lets `work` see the bytes of a window that was searched.
-    fn with_bytes(
-        &self,
-        window: &mut Window,
-        work: impl FnOnce(&[u8], &[PartScan]) -> Result<()>,
-    ) -> Result<()> {
-        let Window { start, len, parts, buffer } = window;
-        if buffer.len() != *len {
+    fn with_bytes<F>(&self, window: &mut Window, work: F) -> Result<()>
+    where
+        F: FnOnce(&[u8], &[PartScan]) -> Result<()>,
+    {
+        let Window { start, len, parts, buffer, is_read } = window;
+        if !*is_read {
             if let Some(bytes) = self.source.lend(*start, *len as u64) {
                 return work(&bytes, parts);
             }
