@@ -44,7 +44,7 @@ fn scan(c: &mut Criterion) {
         bench("NAL units of a source, 1 thread", &|bytes| one_thread.install(|| units(bytes)));
         bench("NAL units of a source, all threads", &units);
     }
-    let source = streams::payload(LEN);
+    let source = streams::noise(LEN);
     let mut part = vec![0; ScanOptions::default().part_size];
     group.bench_function("what_reading_a_source_alone_costs/1 thread", |b| {
         b.iter(|| {

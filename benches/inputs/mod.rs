@@ -13,29 +13,14 @@ use fragmint::io::windows::obu::{ObuOptions, read_ivf};
 use fragmint::scan::NalUnit;
 use fragmint::scan::annexb::NalUnits;
 
+pub use noise::noise;
+
+mod noise;
+
 /// Where files are measured: on the file system that `FRAGMINT_BENCH_DIR` names, else on that of temporary files.
 pub fn directory() -> tempfile::TempDir {
     let base = std::env::var_os("FRAGMINT_BENCH_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
     tempfile::tempdir_in(base).expect("a directory that can be written")
-}
-
-/// Bytes like those of compressed pictures (xorshift), without start codes and without zeros next to each other.
-pub fn noise(len: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    for i in 1..len {
-        if bytes[i] == 0 && bytes[i - 1] == 0 {
-            bytes[i] = 0x80;
-        }
-    }
-    bytes
 }
 
 /// Noise that never runs out.

@@ -1,6 +1,11 @@
 //! Streams to be searched, with rare, common and pathological start codes; and what they are compared with, a plain read
 //! pass. For benches/scan.rs and perf/scan.rs.
 
+pub use noise::noise;
+
+#[path = "../inputs/noise.rs"]
+mod noise;
+
 /// Their names, and what is claimed of a search through them: shares of a plain read pass, which stands beside it in a bench,
 /// and which perf/scan.sh measures in turn with it.
 pub const STREAMS: [(&str, &str); 5] = [
@@ -28,7 +33,7 @@ pub fn stream(name: &str, len: usize) -> Vec<u8> {
 
 /// Units whose length, and whether their start code has four bytes, `next` tells of a random number.
 fn units(len: usize, next: impl Fn(usize) -> (usize, bool)) -> Vec<u8> {
-    let mut bytes = payload(len);
+    let mut bytes = noise(len);
     let mut random = 1_u64;
     let mut rest = &mut bytes[..];
     loop {
@@ -41,25 +46,6 @@ fn units(len: usize, next: impl Fn(usize) -> (usize, bool)) -> Vec<u8> {
         this[this.len() - 1] = 0x80;
         rest = behind;
     }
-}
-
-/// Bytes like those of compressed pictures (xorshift), without start codes and without zeros next to each other.
-pub fn payload(len: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut bytes = Vec::with_capacity(len + 8);
-    while bytes.len() < len {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        bytes.extend(state.to_le_bytes());
-    }
-    bytes.truncate(len);
-    for i in 1..len {
-        if bytes[i] == 0 && bytes[i - 1] == 0 {
-            bytes[i] = 0x80;
-        }
-    }
-    bytes
 }
 
 /// The plain read pass: the sum of all words of eight bytes, in sixteen lanes that the compiler makes vectors of (SSE2 on
