@@ -1,7 +1,7 @@
 //! A published file against its piece list and its source, byte by byte, through bounded windows; and its hash, on the way.
 //!
-//! It shares no code with the ways that fill: it walks the list piece by piece and reads both files again, so that what
-//! a way got wrong, or a disk lost, is found.
+//! It shares no code with the ways that fill: it walks the list piece by piece, reads the published file again and takes the
+//! source anew, so that what a way got wrong, or a disk lost, is found.
 
 use std::fs::File;
 
@@ -61,7 +61,7 @@ fn first_difference(
     list: &PieceList,
     source: &(impl ReadAt + ?Sized),
 ) -> Result<Option<u64>> {
-    let mut source = Source { lent: None, window: Window::new(source), source };
+    let mut source = Source { lent: None, window: Window::new(source) };
     let mut position = 0;
     for piece in list.pieces() {
         let difference = match piece {
@@ -145,7 +145,6 @@ const LENT: u64 = 1 << 20;
 
 /// A source that is mostly read forwards: borrowed where it lends its bytes, and read otherwise.
 struct Source<'a, R: ?Sized> {
-    source: &'a R,
     /// What is borrowed, and the offset of its first byte.
     lent: Option<(u64, Lent<'a>)>,
     window: Window<&'a R>,
@@ -162,9 +161,9 @@ impl<R: ReadAt + ?Sized> Source<'_, R> {
         if !is_read && !self.lent.as_ref().is_some_and(is_inside) {
             // Before it borrows again, so that others come in between.
             self.lent = None;
-            let len = self.source.len().saturating_sub(offset).min(LENT);
-            self.lent =
-                self.source.lend(offset, len).filter(|lent| !lent.is_empty()).map(|lent| (offset, lent));
+            let source = self.window.source;
+            let len = source.len().saturating_sub(offset).min(LENT);
+            self.lent = source.lend(offset, len).filter(|lent| !lent.is_empty()).map(|lent| (offset, lent));
         }
         match &self.lent {
             Some((start, lent)) if !is_read => {
@@ -250,7 +249,7 @@ mod tests {
     fn a_source_that_does_not_lend_is_asked_once_for_each_window() {
         let bytes: Vec<u8> = (0..2 * WINDOW).map(|n| (n % 251) as u8).collect();
         let asked = Asked(bytes, AtomicU64::new(0));
-        let mut source = Source { lent: None, window: Window::new(&asked), source: &asked };
+        let mut source = Source { lent: None, window: Window::new(&asked) };
         let mut offset = 0;
         while offset < asked.len() {
             let found = source.bytes(offset, 100).unwrap();

@@ -270,9 +270,9 @@ impl ReadAt for Input {
 
     fn lend(&self, offset: u64, len: u64) -> Option<Lent<'_>> {
         // Looked at first, since a lease costs system calls.
-        let map = self.map.as_ref().filter(|map| map.lends(offset, len))?;
-        let held = self.lease.as_ref()?.hold()?;
-        map.lend(held, offset, len)
+        let map = self.map.as_ref()?;
+        let range = map.kept(offset, len)?;
+        map.lend(self.lease.as_ref()?.hold()?, range)
     }
 }
 

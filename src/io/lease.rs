@@ -86,11 +86,11 @@ impl Held<'_> {
         self.lease.file.metadata().map_or(0, |metadata| metadata.size())
     }
 
-    /// Whether whoever wants the last of these bytes would have to wait for a disk.
-    pub(super) fn would_wait(&self, offset: u64, len: u64) -> bool {
+    /// Whether whoever wants the byte in front of `end` would have to wait for a disk.
+    pub(super) fn would_wait(&self, end: u64) -> bool {
         let mut last = [0];
         let mut last = [IoSliceMut::new(&mut last)];
-        let at = (offset + len).saturating_sub(1);
+        let at = end.saturating_sub(1);
         // A file system that cannot say is taken to have them.
         rustix::io::preadv2(&self.lease.file, &mut last, at, ReadWriteFlags::NOWAIT) == Err(Errno::AGAIN)
     }

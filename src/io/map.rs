@@ -83,21 +83,24 @@ impl InputMap {
         })
     }
 
-    /// Whether these bytes are in the mapping and not behind [`KEPT`].
-    pub(super) fn lends(&self, offset: u64, len: u64) -> bool {
-        self.inside(offset, len).is_some_and(|range| range.end as u64 <= KEPT)
+    /// Where these bytes are in the mapping, unless they are behind [`KEPT`].
+    pub(super) fn kept(&self, offset: u64, len: u64) -> Option<Range<usize>> {
+        self.inside(offset, len).filter(|range| range.end as u64 <= KEPT)
     }
 
-    /// The bytes of the mapping from `offset` on, which `held` keeps as they are; `None` where they cannot be lent, or had better be
-    /// read: behind [`KEPT`], behind the end that the file has by now, or where they are not in the page cache.
-    pub(super) fn lend<'a>(&'a self, held: Held<'a>, offset: u64, len: u64) -> Option<Lent<'a>> {
-        let range = self.inside(offset, len).filter(|range| range.end as u64 <= KEPT)?;
+    /// The bytes of a range that is [`Self::kept`], which `held` keeps as they are; `None` where they cannot be lent, or had better
+    /// be read: where the file ends before the mapping by now, or they are not in the page cache.
+    ///
+    /// # Panics
+    /// For a range that is not in the mapping.
+    pub(super) fn lend<'a>(&'a self, held: Held<'a>, range: Range<usize>) -> Option<Lent<'a>> {
+        assert!(range.start <= range.end && range.end <= self.map.len(), "`kept` gave the range");
         if held.file_len() < self.map.len() as u64 {
             return None;
         }
         if !self.is_present(&range) {
             // Page faults alone read ahead too little, and advice to do so fills the page cache with small folios.
-            if self.cold.load(Ordering::Relaxed) || held.would_wait(offset, len) {
+            if self.cold.load(Ordering::Relaxed) || held.would_wait(range.end as u64) {
                 self.cold.store(true, Ordering::Relaxed);
                 return None;
             }
@@ -105,11 +108,11 @@ impl InputMap {
             for granule in range.start.div_ceil(GRANULE)..range.end / GRANULE {
                 self.present[granule].store(true, Ordering::Relaxed);
             }
-            if range.end == self.map.len() && range.start % GRANULE == 0 {
+            if range.end == self.map.len() && range.start.is_multiple_of(GRANULE) {
                 self.present[range.end.div_ceil(GRANULE) - 1].store(true, Ordering::Relaxed);
             }
         }
-        // SAFETY: the range is inside the mapping (`inside`), which lives as long as the borrow of `self`. A load from it finds a
+        // SAFETY: the range is inside the mapping (asserted above), which lives as long as the borrow of `self`. A load from it finds a
         // byte of the file: it is as long as the mapping (compared above, under the lease), and `Lent` keeps the lease for as long
         // as it lends the slice. While there is a lease nobody has the file open for writing, so nobody shortens it or changes a
         // byte, and the slice is of memory that does not change. `lease` says what no lease keeps away.
