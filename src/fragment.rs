@@ -26,6 +26,7 @@ pub struct Header<S> {
     base_decode_time: DecodeTime,
     samples: S,
     duration: Ticks,
+    in_roll_group: bool,
 }
 
 impl<S: ExactSizeIterator<Item = Sample> + Clone> Header<S> {
@@ -62,7 +63,13 @@ impl<S: ExactSizeIterator<Item = Sample> + Clone> Header<S> {
                 remedy: "start the track earlier".into(),
             }));
         }
-        Ok(Self { sequence_number, base_decode_time, samples, duration })
+        Ok(Self { sequence_number, base_decode_time, samples, duration, in_roll_group: false })
+    }
+
+    /// The same of samples that are in the track's roll group, or are not.
+    #[must_use]
+    pub fn in_roll_group(self, in_roll_group: bool) -> Self {
+        Self { in_roll_group, ..self }
     }
 
     /// The sum of the samples' durations.
@@ -85,8 +92,11 @@ impl<S: ExactSizeIterator<Item = Sample> + Clone> Header<S> {
     }
 
     fn write_boxes(&self, out: &mut Vec<u8>) -> Result<()> {
-        let chunk =
-            Chunk { sequence_number: self.sequence_number, base_media_decode_time: self.base_decode_time };
+        let chunk = Chunk {
+            sequence_number: self.sequence_number,
+            base_media_decode_time: self.base_decode_time,
+            in_roll_group: self.in_roll_group,
+        };
         let rows = self.samples.clone().map(|sample| Row {
             duration: sample.duration,
             size: sample.size,
@@ -145,7 +155,9 @@ impl<'a> Fragment<'a> {
         base_decode_time: DecodeTime,
         samples: SampleRun<'a>,
     ) -> Result<Self> {
-        Ok(Self { header: Header::new(sequence_number, base_decode_time, samples)? })
+        let in_roll_group = samples.is_in_roll_group();
+        let header = Header::new(sequence_number, base_decode_time, samples)?;
+        Ok(Self { header: header.in_roll_group(in_roll_group) })
     }
 
     /// The header alone, with the segment's times.

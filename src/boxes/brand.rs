@@ -29,6 +29,8 @@ pub enum TrackKind {
     Av1,
     /// AAC in an `mp4a` sample entry.
     Aac(AacFacts),
+    /// Sound of another codec, for which no media profile is proven.
+    OtherAudio,
 }
 
 /// What sequence parameter sets say of an H.264 track.
@@ -119,6 +121,7 @@ pub fn compatible_brands(kind: &TrackKind) -> Vec<FourCc> {
             brands.push(FourCc(*b"cmfa"));
             brands.extend(is_aac_core(aac).then_some(FourCc(*b"caac")));
         }
+        TrackKind::OtherAudio => brands.push(FourCc(*b"cmfa")),
     }
     brands
 }

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 
 use bytemuck::{Pod, Zeroable};
 
-use super::{BoxWriter, TRACK_ID};
+use super::{BoxWriter, FourCc, TRACK_ID};
 use crate::bytes::{I32, U32, U64};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::DecodeTime;
@@ -17,6 +17,8 @@ pub struct Chunk {
     pub sequence_number: NonZeroU32,
     /// Decode time of the first sample.
     pub base_media_decode_time: DecodeTime,
+    /// Every sample is in the roll group of the init segment, which `sbgp` says.
+    pub in_roll_group: bool,
 }
 
 /// One sample as `trun` sees it.
@@ -68,7 +70,11 @@ where
             write_tfhd(w, &columns);
             let base_media_decode_time = U64::new(chunk.base_media_decode_time.0);
             w.full(b"tfdt", 1, 0, |w| w.pod(&TfdtV1 { base_media_decode_time }));
-            write_trun(w, &columns, sample_count, rows)
+            let data_offset = write_trun(w, &columns, sample_count, rows);
+            if chunk.in_roll_group {
+                write_roll_sbgp(w, sample_count);
+            }
+            data_offset
         })
     });
     w.header_only(b"mdat", payload_len);
@@ -173,6 +179,16 @@ fn write_tfhd(w: &mut BoxWriter<'_>, columns: &Columns) {
     });
 }
 
+/// SampleToGroupBox that has all samples in the first roll group of the init segment (`sgpd`). ISO/IEC 14496-12 8.9.2.
+fn write_roll_sbgp(w: &mut BoxWriter<'_>, sample_count: u32) {
+    w.full(b"sbgp", 0, 0, |w| {
+        w.pod(&FourCc(*b"roll")); // grouping_type
+        w.u32(1); // entry_count
+        w.u32(sample_count);
+        w.u32(1); // group_description_index
+    });
+}
+
 /// TrackRunBox, version 1. ISO/IEC 14496-12 8.8.8. Gives the place of `data_offset`.
 fn write_trun(
     w: &mut BoxWriter<'_>,
@@ -240,6 +256,7 @@ mod tests {
         let chunk = Chunk {
             sequence_number: NonZeroU32::new(sequence_number).unwrap(),
             base_media_decode_time: DecodeTime(base_media_decode_time),
+            in_roll_group: false,
         };
         let mut out = Vec::new();
         let mut w = BoxWriter::new(&mut out);

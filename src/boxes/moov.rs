@@ -1,6 +1,8 @@
 //! Boxes of an init segment outside `stsd`: `moov` and what stands in it, with the values that CMAF fixes (ISO/IEC
 //! 23000-19 7.5) already in place. Functions without a number of their own write the whole box.
 
+use std::num::NonZeroI16;
+
 use bytemuck::{Pod, Zeroable};
 
 use super::{BoxWriter, FourCc, TRACK_ID};
@@ -218,6 +220,35 @@ pub fn write_empty_sample_tables(w: &mut BoxWriter<'_>, media: Media) {
     if matches!(media, Media::Video { .. }) {
         w.full(b"stss", 0, 0, |w| w.u32(0)); // entry_count
     }
+}
+
+/// `edts` with an edit list that presents the media from `media_time` on, in the media's timescale: priming is decoded and not heard.
+/// ISO/IEC 14496-12 8.6.5, 8.6.6; with the one entry of rate 1 and no duration that ISO/IEC 23000-19 7.5.13 (not opened) allows.
+pub fn write_edts(w: &mut BoxWriter<'_>, media_time: u64) {
+    w.nest(b"edts", |w| match i32::try_from(media_time) {
+        Ok(media_time) => w.full(b"elst", 0, 0, |w| {
+            w.u32(1); // entry_count
+            w.u32(0); // segment_duration
+            w.pod(&I32::new(media_time));
+            w.u32(1 << 16); // media_rate_integer, media_rate_fraction
+        }),
+        Err(_) => w.full(b"elst", 1, 0, |w| {
+            w.u32(1); // entry_count
+            w.u64(0); // segment_duration
+            w.u64(media_time);
+            w.u32(1 << 16); // media_rate_integer, media_rate_fraction
+        }),
+    });
+}
+
+/// `sgpd` of the one roll group: AudioRollRecoveryEntry (`roll`) with `roll_distance` samples in front (negative). ISO/IEC 14496-12 8.9.3, 10.1.
+pub fn write_roll_sgpd(w: &mut BoxWriter<'_>, roll_distance: NonZeroI16) {
+    w.full(b"sgpd", 1, 0, |w| {
+        w.pod(&FourCc(*b"roll")); // grouping_type
+        w.u32(2); // default_length
+        w.u32(1); // entry_count
+        w.pod(&I16::new(roll_distance.get()));
+    });
 }
 
 /// KindBox. ISO/IEC 14496-12 8.10.4.

@@ -174,20 +174,30 @@ struct AudioSampleEntry {
 }
 const _: () = assert!(size_of::<AudioSampleEntry>() == 28);
 
+/// What an audio sample entry says whatever its codec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AudioFields {
+    /// `channelcount`.
+    pub channels: u16,
+    /// `samplesize`, bits.
+    pub sample_size: u16,
+    /// `samplerate`, Hz.
+    pub sample_rate: u32,
+}
+
 /// An audio sample entry of type `format`; `boxes` writes what it contains. `samplerate` is 16.16 fixed point: a rate
 /// above 65535 Hz is written as 0, and the codec's configuration tells it.
 pub fn write_audio(
     w: &mut BoxWriter<'_>,
     format: &[u8; 4],
-    channels: u16,
-    sample_rate: u32,
+    AudioFields { channels, sample_size, sample_rate }: AudioFields,
     boxes: impl FnOnce(&mut BoxWriter<'_>),
 ) {
     let samplerate = u16::try_from(sample_rate).map_or(0, |rate| u32::from(rate) << 16);
     let fields = AudioSampleEntry {
         data_reference_index: U16::new(1),
         channelcount: U16::new(channels),
-        samplesize: U16::new(16),
+        samplesize: U16::new(sample_size),
         samplerate: U32::new(samplerate),
         ..Zeroable::zeroed()
     };
@@ -331,15 +341,19 @@ mod tests {
             max_bitrate: U32::new(127_974),
             avg_bitrate: U32::new(127_974),
         };
-        let ours = written(|w| write_stsd(w, |w| write_audio(w, b"mp4a", 2, 48_000, |w| {
+        let ours = written(|w| write_stsd(w, |w| write_audio(w, b"mp4a", fields(48_000), |w| {
             write_esds(w, &config, &[0x11, 0x90, 0x56, 0xe5, 0]);
         })));
         assert_eq!(ours, ffmpeg);
     }
 
+    fn fields(sample_rate: u32) -> AudioFields {
+        AudioFields { channels: 2, sample_size: 16, sample_rate }
+    }
+
     #[test]
     fn a_rate_that_does_not_fit_is_written_as_0() {
-        let samplerate = |rate| written(|w| write_audio(w, b"mp4a", 2, rate, |_| ()))[32..36].to_vec();
+        let samplerate = |rate| written(|w| write_audio(w, b"mp4a", fields(rate), |_| ()))[32..36].to_vec();
         assert_eq!(samplerate(65_535), [0xff, 0xff, 0, 0]);
         assert_eq!(samplerate(88_200), [0, 0, 0, 0]);
     }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+use super::{AudioCodec, AudioConfiguration};
 use crate::error::{Error, Result};
 
 /// Audio samples of one channel in a frame (`frameLengthFlag` 0; ADTS has no other).
@@ -105,6 +106,22 @@ impl AacConfig {
     /// The `CODECS` entry (RFC 6381 3.3): `mp4a`, object type indication 40 (MPEG-4 audio), audio object type.
     pub fn codec_string(&self) -> String {
         format!("mp4a.40.{}", self.object_type as u8)
+    }
+
+    /// What is said of a track, of which nobody knows how much of it primes the decoder.
+    pub fn configuration(&self) -> AudioConfiguration {
+        AudioConfiguration {
+            codec: AudioCodec::Aac,
+            codec_string: self.codec_string(),
+            channels: self.channels(),
+            sample_rate: self.sample_rate(),
+            entry_sample_rate: self.sample_rate(),
+            sample_size: 16,
+            configuration_record: self.audio_specific_config().to_vec(),
+            priming: 0,
+            roll_distance: None,
+            dolby: None,
+        }
     }
 
     /// Whether the low sampling rate suggests SBR (HE-AAC) that ADTS does not tell of: an LC core at 24 kHz or less. Players

@@ -2,6 +2,7 @@
 //! the rest needs (is it a sync sample, where is it in presentation order). No module here knows of files or boxes.
 
 pub mod aac;
+mod audio;
 pub mod av1;
 pub mod h264;
 pub mod h265;
@@ -14,6 +15,7 @@ pub mod sei;
 pub(crate) mod testing;
 mod video;
 
+pub use audio::{AudioCodec, AudioConfiguration, DolbyChannels};
 pub use parameter_sets::{ParameterSetPlacement, ParameterSetStore};
 pub use video::VideoConfiguration;
 

@@ -1,7 +1,5 @@
 //! Timed tracks ► which sample starts each segment: video by switching set, audio beside the first of them.
 
-use std::num::NonZeroU32;
-
 use super::Request;
 use super::open_gop;
 use super::report::Notice;
@@ -115,17 +113,11 @@ fn video_starts(track: &TimedTrack<'_>, cuts: &Cuts) -> Vec<usize> {
     found
 }
 
-fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
-    let samples = &track.source.samples;
+fn audio_times<'t>(track: &'t TimedTrack<'_>) -> AudioTimes<impl Iterator<Item = u32> + Clone + 't> {
     AudioTimes {
         timescale: track.timescale,
-        samples: samples.len() as u64,
-        sample_duration: samples
-            .iter()
-            .next()
-            .and_then(|sample| NonZeroU32::new(sample.duration))
-            .unwrap_or(NonZeroU32::MIN),
-        priming: Ticks(0),
+        durations: track.source.samples.iter().map(|sample| sample.duration),
+        priming: track.priming(),
     }
 }
 
@@ -133,7 +125,7 @@ fn audio_times(track: &TimedTrack<'_>) -> AudioTimes {
 fn notice_ends(track: &TimedTrack<'_>, video: Option<&Cuts>, notices: &mut Vec<Notice>) {
     let Some(video) = video else { return };
     let scale = |ticks: Ticks, timescale: Timescale| u128::from(ticks.0) * u128::from(timescale.get());
-    let audio_end = track.duration();
+    let audio_end = Ticks(track.duration().0.saturating_sub(track.priming().0));
     // Both ends in units of a second divided by both timescales.
     let apart = scale(audio_end, video.timescale).abs_diff(scale(video.end, track.timescale));
     if apart * 2 > u128::from(track.timescale.get()) * u128::from(video.timescale.get()) {

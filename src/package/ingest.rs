@@ -15,8 +15,7 @@ use rayon::prelude::*;
 use super::frame_rate::Timestamps;
 use super::report::Notice;
 use super::{InputRequest, Progress, Request};
-use crate::codec::VideoConfiguration;
-use crate::codec::aac::AacConfig;
+use crate::codec::{AudioConfiguration, VideoConfiguration};
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows;
@@ -58,8 +57,8 @@ pub enum SourceKind {
         /// The timestamps of the file around it, where it has some.
         timestamps: Option<Timestamps>,
     },
-    /// AAC.
-    Aac(AacConfig),
+    /// Sound.
+    Audio(AudioConfiguration),
 }
 
 impl SourceKind {
@@ -67,7 +66,7 @@ impl SourceKind {
     pub(super) fn codec_string(&self) -> String {
         match self {
             Self::Video { configuration, .. } => configuration.codec_string(),
-            Self::Aac(config) => config.codec_string(),
+            Self::Audio(audio) => audio.codec_string.clone(),
         }
     }
 
@@ -81,7 +80,7 @@ impl SourceKind {
     pub(super) fn pictures(&self) -> Option<&Pictures> {
         match self {
             Self::Video { pictures, .. } => Some(pictures),
-            Self::Aac(_) => None,
+            Self::Audio(_) => None,
         }
     }
 
@@ -89,7 +88,7 @@ impl SourceKind {
     pub(super) fn take_pictures(&mut self) -> Pictures {
         match self {
             Self::Video { pictures, .. } => std::mem::take(pictures),
-            Self::Aac(_) => Pictures::default(),
+            Self::Audio(_) => Pictures::default(),
         }
     }
 
@@ -97,7 +96,7 @@ impl SourceKind {
     pub fn video(&self) -> Option<&VideoConfiguration> {
         match self {
             Self::Video { configuration, .. } => Some(configuration),
-            Self::Aac(_) => None,
+            Self::Audio(_) => None,
         }
     }
 }

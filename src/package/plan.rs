@@ -222,8 +222,8 @@ impl RenditionPlan {
             codec: track.codec().to_owned(),
             media: match &self.source.kind {
                 SourceKind::Video { configuration, .. } => self.video_report(configuration.video_format()),
-                SourceKind::Aac(config) => {
-                    MediaReport::Audio { channels: config.channels(), sample_rate: config.sample_rate() }
+                SourceKind::Audio(audio) => {
+                    MediaReport::Audio { channels: audio.channels, sample_rate: audio.sample_rate }
                 }
             },
             language: track.language().map(str::to_owned),

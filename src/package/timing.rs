@@ -52,18 +52,8 @@ pub fn time_tracks<'a>(
                 notices.extend(said.map(|message| Notice::about(&input.path, message)));
                 video.push((input, source, rate));
             }
-            SourceKind::Aac(config) => {
-                if config.may_have_implicit_sbr() {
-                    notices.push(Notice::about(
-                        &input.path,
-                        format!(
-                            "AAC LC at {} Hz may hide HE-AAC, which ADTS cannot tell: it is declared as LC, and players that do not \
-                             look for SBR play it at half its bandwidth",
-                            config.sample_rate()
-                        ),
-                    ));
-                }
-                let rate = NonZeroU32::new(config.sample_rate()).expect("the table of rates has no 0");
+            SourceKind::Audio(configuration) => {
+                let rate = NonZeroU32::new(configuration.sample_rate).expect("readers refuse a rate of 0");
                 let timescale = Timescale::new(rate);
                 let bit_rate = BitRate::of(source.samples.iter(), timescale);
                 audio.push(TimedTrack {
@@ -184,6 +174,14 @@ impl TimedTrack<'_> {
         Ticks(self.source.samples.duration())
     }
 
+    /// What is decoded at its start and not presented; 0 for video.
+    pub fn priming(&self) -> Ticks {
+        match &self.source.kind {
+            SourceKind::Audio(audio) => Ticks(audio.priming.into()),
+            SourceKind::Video { .. } => Ticks(0),
+        }
+    }
+
     /// Decode times of the sync samples. A sync sample starts an epoch, whose earliest presentation time is its first decode
     /// time; the sync sample may be presented later, behind pictures that follow it (SAP type 2).
     pub fn sync_times(&self) -> Vec<Ticks> {
@@ -224,7 +222,7 @@ impl TimedTrack<'_> {
             SourceKind::Video { configuration, .. } => {
                 SampleEntry::video(configuration, configuration.video_format(), self.frame_rate)
             }
-            SourceKind::Aac(config) => SampleEntry::aac(config),
+            SourceKind::Audio(audio) => SampleEntry::Audio(audio.clone()),
         }
     }
 

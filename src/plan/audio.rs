@@ -4,21 +4,17 @@
 //! Past the end of the video, and in audio alone, boundaries follow each other by the target; a remainder of half a
 //! target or less joins the segment before it. Audio that ends early has fewer segments, never empty ones.
 
-use std::num::NonZeroU32;
-
 use crate::error::{Error, Result};
 use crate::plan::{Cuts, SegmentDuration};
 use crate::time::{Ticks, Timescale};
 
-/// The samples of an audio track, all of one duration, as its codec's frames are.
+/// The samples of an audio track.
 #[derive(Clone, Copy, Debug)]
-pub struct AudioTimes {
+pub struct AudioTimes<I> {
     /// Of the durations here: the sampling rate.
     pub timescale: Timescale,
-    /// Samples (access units) in the track.
-    pub samples: u64,
-    /// Duration of each.
-    pub sample_duration: NonZeroU32,
+    /// Duration of each sample (access unit), in ticks. Walked twice.
+    pub durations: I,
     /// Media time before the start of the presentation (encoder delay that an edit list skips); 0 where none is known.
     pub priming: Ticks,
 }
@@ -29,19 +25,22 @@ pub struct AudioTimes {
 /// # Errors
 /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for a track without samples,
 /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for one of 2⁶² ticks or more, audio or video.
-pub fn plan_audio_cuts(
-    audio: &AudioTimes,
+pub fn plan_audio_cuts<I: Iterator<Item = u32> + Clone>(
+    audio: &AudioTimes<I>,
     video: Option<&Cuts>,
     target: SegmentDuration,
 ) -> Result<Vec<u64>> {
-    if audio.samples == 0 {
+    if audio.durations.clone().next().is_none() {
         return Err(Error::conflict("an audio track without samples", "give one with at least one frame"));
     }
     let line = TimeLine::new(audio, video, target)?;
+    let mut samples = Walk { durations: audio.durations.clone(), line: &line, index: 0, start: 0 };
     let mut cuts = vec![0];
-    let mut cut_at = |sample: u64| {
+    let mut cut_at = |sample: Option<u64>| {
         // Two boundaries within one sample are one cut: there are no empty segments.
-        if sample < audio.samples && cuts.last().is_some_and(|&last| sample > last) {
+        if let Some(sample) = sample
+            && cuts.last().is_some_and(|&last| sample > last)
+        {
             cuts.push(sample);
         }
     };
@@ -49,15 +48,19 @@ pub fn plan_audio_cuts(
     if let Some(Cuts { starts, end, .. }) = video {
         let start = starts.first().copied().unwrap_or_default().0;
         let since_start = |time: Ticks| line.video(time.0.saturating_sub(start));
-        starts.iter().skip(1).for_each(|&time| cut_at(line.first_sample_from(since_start(time))));
+        starts.iter().skip(1).for_each(|&time| cut_at(samples.first_from(since_start(time))));
         boundary = since_start(*end);
     }
     // Behind the video a boundary stands wherever more than half a target follows it.
     while line.end > boundary && line.end - boundary > line.target / 2 {
+        let sample = samples.first_from(boundary);
         if boundary > 0 {
-            cut_at(line.first_sample_from(boundary));
+            cut_at(sample);
         }
-        boundary = line.next_boundary(boundary);
+        // The next that is past the sample which this one cuts at: a target far below a sample's duration takes no more steps
+        // than there are samples.
+        let to_sample = samples.start.saturating_sub(boundary + line.priming);
+        boundary += (to_sample / line.target + 1) * line.target;
     }
     Ok(cuts)
 }
@@ -67,7 +70,8 @@ pub fn plan_audio_cuts(
 struct TimeLine {
     /// Units in a tick of video: audio timescale × denominator.
     video_tick: u128,
-    sample_duration: u128,
+    /// Units in a tick of audio.
+    audio_tick: u128,
     priming: u128,
     target: u128,
     /// Where the audio ends.
@@ -75,8 +79,12 @@ struct TimeLine {
 }
 
 impl TimeLine {
-    fn new(audio: &AudioTimes, video: Option<&Cuts>, target: SegmentDuration) -> Result<Self> {
-        let media = u128::from(audio.samples) * u128::from(audio.sample_duration.get());
+    fn new<I: Iterator<Item = u32> + Clone>(
+        audio: &AudioTimes<I>,
+        video: Option<&Cuts>,
+        target: SegmentDuration,
+    ) -> Result<Self> {
+        let media = audio.durations.clone().map(u128::from).sum::<u128>();
         let longest = [u128::from(audio.priming.0), media, video.map_or(0, |cuts| u128::from(cuts.end.0))];
         if longest.iter().any(|&ticks| ticks >= 1 << 62) {
             return Err(Error::unsupported(
@@ -91,7 +99,7 @@ impl TimeLine {
         let priming = u128::from(audio.priming.0) * audio_tick;
         Ok(Self {
             video_tick: audio_timescale * denominator,
-            sample_duration: u128::from(audio.sample_duration.get()) * audio_tick,
+            audio_tick,
             priming,
             target: u128::from(target.numerator()) * audio_timescale * video_timescale,
             end: (media * audio_tick).saturating_sub(priming),
@@ -101,18 +109,27 @@ impl TimeLine {
     fn video(&self, ticks: u64) -> u128 {
         u128::from(ticks) * self.video_tick
     }
+}
 
-    /// Index of the first sample that starts at or after `instant`.
-    fn first_sample_from(&self, instant: u128) -> u64 {
-        u64::try_from((instant + self.priming).div_ceil(self.sample_duration)).unwrap_or(u64::MAX)
-    }
+/// A walk over the samples, forwards only.
+struct Walk<'a, I> {
+    durations: I,
+    line: &'a TimeLine,
+    /// The sample that it stands at.
+    index: u64,
+    /// Where that starts, counted from the first sample.
+    start: u128,
+}
 
-    /// The first boundary, a whole number of targets after `boundary`, that is past the sample which `boundary` cuts at:
-    /// a target far below a sample's duration takes no more steps than there are samples.
-    fn next_boundary(&self, boundary: u128) -> u128 {
-        let past = boundary + self.priming;
-        let to_sample = past.div_ceil(self.sample_duration) * self.sample_duration - past;
-        boundary + (to_sample / self.target + 1) * self.target
+impl<I: Iterator<Item = u32>> Walk<'_, I> {
+    /// Index of the first sample that starts at or after `instant`, which no later call may be before; `None` behind the last.
+    fn first_from(&mut self, instant: u128) -> Option<u64> {
+        while self.start < instant + self.line.priming {
+            let duration = self.durations.next()?;
+            self.start += u128::from(duration) * self.line.audio_tick;
+            self.index += 1;
+        }
+        (self.start < self.line.end + self.line.priming).then_some(self.index)
     }
 }
 

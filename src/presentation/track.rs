@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{BitRate, Segment, bit_rate};
-use crate::codec::{ScanType, VideoFormat, aac};
+use crate::codec::{AudioConfiguration, ScanType, VideoFormat, aac};
 use crate::error::{Error, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
 use crate::track::header::SampleEntry;
@@ -41,7 +41,9 @@ impl Media {
             SampleEntry::Av1 { format, frame_rate, .. } => {
                 Self::Video { format, frame_rate, scan: Some(ScanType::Progressive) }
             }
-            SampleEntry::Mp4a { channels, sample_rate, .. } => Self::Audio { channels, sample_rate },
+            SampleEntry::Audio(AudioConfiguration { channels, sample_rate, .. }) => {
+                Self::Audio { channels, sample_rate }
+            }
         }
     }
 
@@ -185,6 +187,11 @@ impl PackagedTrack {
     /// The sample entry that its init segment is made with; `None` where its writer told the codec string alone.
     pub fn sample_entry(&self) -> Option<&SampleEntry> {
         self.sample_entry.as_ref()
+    }
+
+    /// What its sample entry says of sound; `None` for video, and where its writer told the codec string alone.
+    pub fn audio_configuration(&self) -> Option<&AudioConfiguration> {
+        self.sample_entry.as_ref().and_then(SampleEntry::audio)
     }
 
     /// BCP 47 tag of the language; `None` when nobody said.

@@ -3,8 +3,8 @@
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use crate::codec::ParameterSetPlacement;
 use crate::codec::aac::AacConfig;
+use crate::codec::{AudioConfiguration, ParameterSetPlacement};
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
 use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};
 use crate::track::header::BitRate;
@@ -142,6 +142,14 @@ impl CodecConfig {
             Self::Hevc { parameter_sets, .. } => parameter_sets.hevc_entry_type(),
             Self::Av1 { .. } => b"av01",
             Self::Aac(_) => b"mp4a",
+        }
+    }
+
+    /// What its sample entry says; `None` for video.
+    pub(super) fn audio(&self) -> Option<AudioConfiguration> {
+        match self {
+            Self::Aac(config) => Some(config.configuration()),
+            _ => None,
         }
     }
 

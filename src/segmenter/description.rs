@@ -24,11 +24,12 @@ impl Description {
     /// Where the bitstream has not told enough yet.
     pub(super) fn new(config: &SegmenterConfig, packets: &Packets) -> Result<Self> {
         let codec = &config.codec;
-        match (codec, codec.video()) {
-            (CodecConfig::Aac(aac), _) => {
-                Ok(Self { entry: SampleEntry::aac(aac), codec: aac.codec_string() })
+        match (codec.audio(), codec.video()) {
+            (Some(audio), _) => {
+                let codec = audio.codec_string.clone();
+                Ok(Self { entry: SampleEntry::Audio(audio), codec })
             }
-            (_, video) => {
+            (None, video) => {
                 let configuration = packets.video_configuration()?;
                 let video = video.expect("all but audio is video");
                 let format = with_settings(configuration.video_format(), video);
@@ -77,9 +78,9 @@ pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
         Media::Video { format: with_settings(format, video), frame_rate: video.frame_rate, scan: None }
     };
     let codec = &config.codec;
-    match (codec, codec.video()) {
-        (CodecConfig::Aac(aac), _) => (aac.codec_string(), Media::of(&SampleEntry::aac(aac))),
-        (_, known) => {
+    match (codec.audio(), codec.video()) {
+        (Some(audio), _) => (audio.codec_string.clone(), Media::of(&SampleEntry::Audio(audio))),
+        (None, known) => {
             let known = known.expect("all but audio is video");
             (codec.entry_type().escape_ascii().to_string(), video(known))
         }

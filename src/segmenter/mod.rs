@@ -154,11 +154,11 @@ impl Segmenter {
     /// language that would need escaping; `Malformed` and the like for parameter sets that do not parse; `Io` if the directory cannot be made.
     pub fn new(config: SegmenterConfig) -> Result<Self> {
         check_path("the directory of a track", &config.directory)?;
-        if let CodecConfig::Aac(aac) = &config.codec
-            && config.timescale.get() != aac.sample_rate()
+        if let Some(audio) = config.codec.audio()
+            && config.timescale.get() != audio.sample_rate
         {
             return Err(Error::conflict(
-                format!("the timescale is {}, the sampling rate {}", config.timescale, aac.sample_rate()),
+                format!("the timescale is {}, the sampling rate {}", config.timescale, audio.sample_rate),
                 "give audio the timescale of its sampling rate",
             ));
         }
@@ -240,7 +240,8 @@ impl Segmenter {
             Error::conflict(format!("the segment behind {} has no number", u32::MAX), "start another track")
         })?;
         let bias = self.pending.settle(self.next_base)?;
-        let header = Header::new(number, self.next_base, self.pending.samples().iter().copied())?;
+        let header = Header::new(number, self.next_base, self.pending.samples().iter().copied())?
+            .in_roll_group(self.config.codec.audio().is_some_and(|audio| audio.roll_distance.is_some()));
         self.header.clear();
         header.write(&mut self.header)?;
         let duration = header.duration();

@@ -8,6 +8,8 @@
 use std::fmt;
 
 use crate::boxes::FourCc;
+use crate::codec::AudioCodec;
+use crate::codec::aac;
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
 use crate::codec::record::ConfigurationRecord;
@@ -29,8 +31,8 @@ pub(super) struct CodecDescription {
 pub(super) enum Shape {
     /// Size in luma samples.
     Pictures { width: u16, height: u16 },
-    /// `objectTypeIndication`, channels, and samples per second where the entry can hold that many.
-    Sound { object_type_indication: u8, channels: u16, sample_rate: Option<u16> },
+    /// `objectTypeIndication` of `mp4a`, channels, and samples per second where the entry can hold that many.
+    Sound { object_type_indication: Option<u8>, channels: u16, sample_rate: Option<u16> },
 }
 
 impl fmt::Display for Shape {
@@ -38,7 +40,10 @@ impl fmt::Display for Shape {
         match self {
             Self::Pictures { width, height } => write!(f, "{width}x{height}"),
             Self::Sound { object_type_indication, channels, sample_rate } => {
-                write!(f, "object type {object_type_indication:#04x}, channels: {channels}")?;
+                if let Some(indication) = object_type_indication {
+                    write!(f, "object type {indication:#04x}, ")?;
+                }
+                write!(f, "channels: {channels}")?;
                 sample_rate.map_or(Ok(()), |rate| write!(f, ", {rate} Hz"))
             }
         }
@@ -72,17 +77,16 @@ impl SampleEntry {
                 configuration: configuration_record.clone(),
                 shape: Shape::Pictures { width: format.width, height: format.height },
             },
-            Self::Mp4a { audio_specific_config, object_type_indication, channels, sample_rate } => {
-                CodecDescription {
-                    entry_type: FourCc(*b"mp4a"),
-                    configuration: audio_specific_config.clone(),
-                    shape: Shape::Sound {
-                        object_type_indication: *object_type_indication,
-                        channels: *channels,
-                        sample_rate: u16::try_from(*sample_rate).ok(),
-                    },
-                }
-            }
+            Self::Audio(audio) => CodecDescription {
+                entry_type: FourCc(*audio.codec.entry_type()),
+                configuration: audio.configuration_record.clone(),
+                shape: Shape::Sound {
+                    object_type_indication: (audio.codec == AudioCodec::Aac)
+                        .then_some(aac::OBJECT_TYPE_INDICATION),
+                    channels: audio.channels,
+                    sample_rate: u16::try_from(audio.entry_sample_rate).ok(),
+                },
+            },
         }
     }
 }

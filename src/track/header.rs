@@ -12,14 +12,14 @@ mod tests;
 
 use crate::boxes::brand::{self, AacFacts, AvcFacts, HevcFacts, TrackKind};
 use crate::boxes::moov::{self, Media, PackedLanguage};
-use crate::boxes::sample_entry::{self, Btrt, Clli, DecoderConfig, Mdcv, Nclx};
+use crate::boxes::sample_entry::{self, AudioFields, Btrt, Clli, DecoderConfig, Mdcv, Nclx};
 use crate::boxes::{BoxWriter, FourCc};
 use crate::bytes::{U16, U24, U32};
-use crate::codec::aac::{self, AacConfig};
+use crate::codec::aac;
 use crate::codec::h265::HevcRecord;
 use crate::codec::{
-    ContentLight, MasteringDisplay, ParameterSetPlacement, SampleAspectRatio, ScanType, VideoConfiguration,
-    VideoFormat,
+    AudioCodec, AudioConfiguration, ContentLight, MasteringDisplay, ParameterSetPlacement, SampleAspectRatio,
+    ScanType, VideoConfiguration, VideoFormat,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
@@ -91,17 +91,8 @@ pub enum SampleEntry {
         /// `AV1CodecConfigurationRecord`: what `av1C` contains.
         configuration_record: Vec<u8>,
     },
-    /// MPEG-4 audio (ISO/IEC 14496-14).
-    Mp4a {
-        /// `AudioSpecificConfig` (ISO/IEC 14496-3 1.6.2.1).
-        audio_specific_config: Vec<u8>,
-        /// `objectTypeIndication`: 0x40 for MPEG-4 audio.
-        object_type_indication: u8,
-        /// Number of channels.
-        channels: u16,
-        /// Samples per second.
-        sample_rate: u32,
-    },
+    /// Sound (ISO/IEC 14496-12 12.2.3).
+    Audio(AudioConfiguration),
 }
 
 /// The init segment of a track, whole.
@@ -113,6 +104,7 @@ pub fn write_init_segment(header: &TrackHeader) -> Result<Vec<u8>> {
     let role = text_of(header.role.as_deref(), "role")?;
     let media = header.entry.media()?;
     let kind = header.entry.track_kind()?;
+    let audio = header.entry.audio();
     let stsd = header.entry.sample_description(header.bit_rate)?;
 
     let mut out = Vec::with_capacity(1024);
@@ -122,6 +114,9 @@ pub fn write_init_segment(header: &TrackHeader) -> Result<Vec<u8>> {
         moov::write_mvhd(w, header.timescale);
         w.nest(b"trak", |w| {
             moov::write_tkhd(w, media);
+            if let Some(priming) = audio.map(|audio| audio.priming).filter(|&priming| priming > 0) {
+                moov::write_edts(w, priming.into());
+            }
             w.nest(b"mdia", |w| {
                 moov::write_mdhd(w, header.timescale, packed_language(language));
                 moov::write_hdlr(w, media);
@@ -134,6 +129,9 @@ pub fn write_init_segment(header: &TrackHeader) -> Result<Vec<u8>> {
                     w.nest(b"stbl", |w| {
                         w.bytes(&stsd);
                         moov::write_empty_sample_tables(w, media);
+                        if let Some(distance) = audio.and_then(|audio| audio.roll_distance) {
+                            moov::write_roll_sgpd(w, distance);
+                        }
                     });
                 });
             });
@@ -206,13 +204,11 @@ impl SampleEntry {
         }
     }
 
-    /// Of AAC.
-    pub fn aac(config: &AacConfig) -> Self {
-        Self::Mp4a {
-            audio_specific_config: config.audio_specific_config().to_vec(),
-            object_type_indication: aac::OBJECT_TYPE_INDICATION,
-            channels: config.channels(),
-            sample_rate: config.sample_rate(),
+    /// What is said of sound; `None` for pictures.
+    pub const fn audio(&self) -> Option<&AudioConfiguration> {
+        match self {
+            Self::Audio(configuration) => Some(configuration),
+            _ => None,
         }
     }
 
@@ -221,7 +217,7 @@ impl SampleEntry {
             Self::Avc { format, .. } | Self::Hevc { format, .. } | Self::Av1 { format, .. } => {
                 picture_media(format)
             }
-            Self::Mp4a { .. } => Ok(Media::Audio),
+            Self::Audio(_) => Ok(Media::Audio),
         }
     }
 
@@ -270,17 +266,18 @@ impl SampleEntry {
                 [_, _, _, _, ..] => Ok(TrackKind::Av1),
                 _ => Err(Error::truncated("initial_presentation_delay_present", "AV1-ISOBMFF 2.3.3")),
             },
-            Self::Mp4a { audio_specific_config, channels, sample_rate, .. } => {
-                let first = audio_specific_config.first();
+            Self::Audio(audio) if audio.codec == AudioCodec::Aac => {
+                let first = audio.configuration_record.first();
                 let first =
                     first.ok_or_else(|| Error::truncated("audioObjectType", "ISO/IEC 14496-3 1.6.2.1"))?;
                 Ok(TrackKind::Aac(AacFacts {
                     // Five bits; 31 says that the type follows, which is none that a brand is proven for.
                     audio_object_type: first >> 3,
-                    channels: *channels,
-                    sample_rate: *sample_rate,
+                    channels: audio.channels,
+                    sample_rate: audio.sample_rate,
                 }))
             }
+            Self::Audio(_) => Ok(TrackKind::OtherAudio),
         }
     }
 
@@ -300,21 +297,7 @@ impl SampleEntry {
             Self::Av1 { format, configuration_record, .. } => {
                 write_pictures(&mut w, b"av01", (b"av1C", configuration_record), format, bit_rate);
             }
-            Self::Mp4a { audio_specific_config, object_type_indication, channels, sample_rate } => {
-                let rate = bit_rate.unwrap_or_default();
-                let config = DecoderConfig {
-                    object_type_indication: *object_type_indication,
-                    stream_type: DecoderConfig::AUDIO_STREAM,
-                    buffer_size_db: decoding_buffer(rate.buffer_size)?,
-                    max_bitrate: U32::new(rate.max),
-                    avg_bitrate: U32::new(rate.average),
-                };
-                sample_entry::write_stsd(&mut w, |w| {
-                    sample_entry::write_audio(w, b"mp4a", *channels, *sample_rate, |w| {
-                        sample_entry::write_esds(w, &config, audio_specific_config);
-                    });
-                });
-            }
+            Self::Audio(audio) => write_sound(&mut w, audio, bit_rate)?,
         }
         w.finish()?;
         Ok(out)
@@ -372,6 +355,49 @@ fn write_pictures(
     });
 }
 
+/// `stsd` with an audio sample entry: bit rates stand in `esds` for AAC and in `btrt` for other codecs.
+fn write_sound(w: &mut BoxWriter<'_>, audio: &AudioConfiguration, bit_rate: Option<BitRate>) -> Result<()> {
+    let record = audio.configuration_record.as_slice();
+    let fields = AudioFields {
+        channels: audio.channels,
+        sample_size: audio.sample_size,
+        sample_rate: audio.entry_sample_rate,
+    };
+    let esds = match audio.codec {
+        AudioCodec::Aac => {
+            let rate = bit_rate.unwrap_or_default();
+            Some(DecoderConfig {
+                object_type_indication: aac::OBJECT_TYPE_INDICATION,
+                stream_type: DecoderConfig::AUDIO_STREAM,
+                buffer_size_db: decoding_buffer(rate.buffer_size)?,
+                max_bitrate: U32::new(rate.max),
+                avg_bitrate: U32::new(rate.average),
+            })
+        }
+        _ => None,
+    };
+    sample_entry::write_stsd(w, |w| {
+        sample_entry::write_audio(w, audio.codec.entry_type(), fields, |w| {
+            let configuration_box = audio.codec.configuration_box();
+            match &esds {
+                Some(config) => sample_entry::write_esds(w, config, record),
+                None if audio.codec.has_full_box() => w.full(configuration_box, 0, 0, |w| w.bytes(record)),
+                None => w.nest(configuration_box, |w| w.bytes(record)),
+            }
+            if let (None, Some(rate)) = (&esds, bit_rate) {
+                write_bit_rate(w, rate);
+            }
+        });
+    });
+    Ok(())
+}
+
+fn write_bit_rate(w: &mut BoxWriter<'_>, rate: BitRate) {
+    let (buffer_size_db, max_bitrate, avg_bitrate) =
+        (U32::new(rate.buffer_size), U32::new(rate.max), U32::new(rate.average));
+    sample_entry::write_btrt(w, &Btrt { buffer_size_db, max_bitrate, avg_bitrate });
+}
+
 /// What describes pictures whatever their codec: `colr` where the colour is known, `clli` and `mdcv` where light levels and
 /// the mastering display are, `pasp` where samples are not square, `btrt` where bit rates are known. FFmpeg has this order.
 fn write_picture_boxes(w: &mut BoxWriter<'_>, format: &VideoFormat, bit_rate: Option<BitRate>) {
@@ -394,9 +420,7 @@ fn write_picture_boxes(w: &mut BoxWriter<'_>, format: &VideoFormat, bit_rate: Op
         sample_entry::write_pasp(w, u32::from(horizontal), u32::from(vertical));
     }
     if let Some(rate) = bit_rate {
-        let (buffer_size_db, max_bitrate, avg_bitrate) =
-            (U32::new(rate.buffer_size), U32::new(rate.max), U32::new(rate.average));
-        sample_entry::write_btrt(w, &Btrt { buffer_size_db, max_bitrate, avg_bitrate });
+        write_bit_rate(w, rate);
     }
 }
 

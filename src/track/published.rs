@@ -10,6 +10,7 @@ use std::num::NonZeroU32;
 use super::compatible::{CodecDescription, Shape};
 use crate::boxes::FourCc;
 use crate::boxes::reader::{Body, BoxRef, Boxes};
+use crate::codec::AudioCodec;
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
 use crate::codec::record::ConfigurationRecord;
@@ -163,12 +164,14 @@ fn read_stsd(stsd: &BoxRef<'_>) -> Result<CodecDescription> {
             record.clone().take(4, "AV1CodecConfigurationRecord")?;
             Ok(CodecDescription { entry_type: entry.kind, configuration: record.rest().to_vec(), shape })
         }
-        b"mp4a" => read_mp4a(&entry),
-        _ => Err(Error::unsupported(
+        kind => match AudioCodec::of_entry_type(kind) {
+            Some(codec) => read_audio(&entry, codec),
+            None => Err(Error::unsupported(
             format!("a published track with the sample entry '{}'", entry.kind),
-            "give the init segment of an avc1, avc3, hvc1, hev1, av01 or mp4a track",
+            "give the init segment of an avc1, avc3, hvc1, hev1, av01, mp4a, Opus, ac-3, ec-3 or fLaC track",
         )
         .at(entry.offset)),
+        },
     }
 }
 
@@ -191,7 +194,7 @@ fn read_visual<'a>(
     Ok((Shape::Pictures { width, height }, configuration.fields(clause)))
 }
 
-fn read_mp4a(entry: &BoxRef<'_>) -> Result<CodecDescription> {
+fn read_audio(entry: &BoxRef<'_>, codec: AudioCodec) -> Result<CodecDescription> {
     const CLAUSE: &str = "ISO/IEC 14496-12 12.2.3";
     let mut fields = entry.fields(CLAUSE);
     fields.take(8, "SampleEntry")?;
@@ -210,8 +213,22 @@ fn read_mp4a(entry: &BoxRef<'_>) -> Result<CodecDescription> {
     // 16.16 fixed point; 0 where the rate does not fit.
     let rate = fields.u16("samplerate")?;
     fields.take(2, "samplerate")?;
-    let esds = fields.boxes().one(b"esds", "ISO/IEC 14496-14 5.6")?;
-    let (object_type_indication, configuration) = read_esds(&esds)?;
+    let clause = match codec {
+        AudioCodec::Aac => "ISO/IEC 14496-14 5.6",
+        AudioCodec::Opus => "Opus in ISOBMFF 4.3.2",
+        AudioCodec::Ac3 => "ETSI TS 102 366 F.4",
+        AudioCodec::Eac3 => "ETSI TS 102 366 F.6",
+        AudioCodec::Flac => "FLAC in ISOBMFF 3.3.2",
+    };
+    let found = fields.boxes().one(codec.configuration_box(), clause)?;
+    let (object_type_indication, configuration) = match codec {
+        AudioCodec::Aac => {
+            let (indication, configuration) = read_esds(&found)?;
+            (Some(indication), configuration)
+        }
+        _ if codec.has_full_box() => (None, found.full(0, clause)?.1.rest().to_vec()),
+        _ => (None, found.fields(clause).rest().to_vec()),
+    };
     let sample_rate = Some(rate).filter(|&rate| rate != 0);
     Ok(CodecDescription {
         entry_type: entry.kind,

@@ -35,6 +35,7 @@ impl Framing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Samples {
     framing: Framing,
+    in_roll_group: bool,
     sizes: Vec<u32>,
     flags: Vec<SampleFlags>,
     durations: Durations,
@@ -79,6 +80,7 @@ impl Samples {
     pub const fn new(framing: Framing) -> Self {
         Self {
             framing,
+            in_roll_group: false,
             sizes: Vec::new(),
             flags: Vec::new(),
             durations: Durations::Same(0),
@@ -108,6 +110,13 @@ impl Samples {
         self.flags.push(flags);
         self.range_ends.push(end);
         Ok(())
+    }
+
+    /// The same with every sample in the track's roll group ([`AudioConfiguration::roll_distance`](crate::codec::AudioConfiguration::roll_distance)),
+    /// which each segment then says.
+    #[must_use]
+    pub fn in_roll_group(self, in_roll_group: bool) -> Self {
+        Self { in_roll_group, ..self }
     }
 
     /// How ranges stand in the segment.
@@ -226,6 +235,11 @@ pub struct SampleRun<'a> {
 }
 
 impl<'a> SampleRun<'a> {
+    /// Whether they are in the track's roll group.
+    pub const fn is_in_roll_group(&self) -> bool {
+        self.samples.in_roll_group
+    }
+
     /// The sum of their durations, in ticks.
     pub fn duration(&self) -> u64 {
         match &self.samples.durations {

@@ -1,10 +1,11 @@
 //! An ADTS stream ► its samples, one for each frame.
 
 use super::{SourceKind, SourceTrack};
-use crate::codec::aac;
+use crate::codec::aac::{self, AacConfig};
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows::{self, AdtsOptions};
+use crate::package::report::Notice;
 use crate::package::{Progress, Request};
 use crate::scan::{Count, Dropped};
 use crate::track::{Framing, SampleFlags, Samples};
@@ -26,13 +27,25 @@ pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> R
         incomplete_frames: report.incomplete_frames,
         ..Dropped::default()
     };
+    let notices = tell_implicit_sbr(&input, &report.config).into_iter().collect();
     Ok(SourceTrack {
         input,
         samples,
-        kind: SourceKind::Aac(report.config),
+        kind: SourceKind::Audio(report.config.configuration()),
         scan_parts: 1,
         dropped,
         repeated_parameter_sets: Count::default(),
-        notices: Vec::new(),
+        notices,
+    })
+}
+
+fn tell_implicit_sbr(input: &Input, config: &AacConfig) -> Option<Notice> {
+    config.may_have_implicit_sbr().then(|| {
+        let message = format!(
+            "AAC LC at {} Hz may hide HE-AAC, which ADTS cannot tell: it is declared as LC, and players that do not look for \
+             SBR play it at half its bandwidth",
+            config.sample_rate()
+        );
+        Notice::about(input.path(), message)
     })
 }

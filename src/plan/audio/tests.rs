@@ -1,3 +1,4 @@
+use std::iter::{RepeatN, repeat_n};
 use std::num::NonZeroU32;
 
 use proptest::prelude::*;
@@ -9,13 +10,8 @@ fn timescale(n: u32) -> Timescale {
 }
 
 /// AAC: 1024 ticks a frame.
-fn aac(rate: u32, samples: u64) -> AudioTimes {
-    AudioTimes {
-        timescale: timescale(rate),
-        samples,
-        sample_duration: NonZeroU32::new(1024).unwrap(),
-        priming: Ticks(0),
-    }
+fn aac(rate: u32, samples: usize) -> AudioTimes<RepeatN<u32>> {
+    AudioTimes { timescale: timescale(rate), durations: repeat_n(1024, samples), priming: Ticks(0) }
 }
 
 fn video(scale: u32, starts: &[u64], end: u64) -> Cuts {
@@ -57,7 +53,7 @@ fn priming_moves_the_cut_by_the_samples_that_are_skipped() {
 #[test]
 fn audio_past_the_video_goes_on_by_the_target_or_joins_the_last_segment() {
     let cuts = video(1000, &[0, 4000], 8000);
-    let frames = |milliseconds: u64| milliseconds * 48 / 1024;
+    let frames = |milliseconds: usize| milliseconds * 48 / 1024;
     // Whole frames at 8 s and 10 s (375, 468.75): with 469 frames 2.005 s remain, with 468 1.984 s.
     assert_eq!(plan_audio_cuts(&aac(48_000, 468), Some(&cuts), target("4")).unwrap(), [0, 188]);
     assert_eq!(plan_audio_cuts(&aac(48_000, 469), Some(&cuts), target("4")).unwrap(), [0, 188, 375]);
@@ -107,8 +103,20 @@ fn a_target_far_below_a_sample_takes_a_step_for_each_sample() {
 }
 
 #[test]
+fn samples_of_different_durations_are_cut_where_they_start() {
+    // FLAC of 4096 and 1000 ticks in turn, at 1000 ticks a second; 4.096 and 5.096 s: boundaries at 4 and 8 s.
+    let durations = [4096, 1000].into_iter().cycle().take(6);
+    let audio = AudioTimes { timescale: timescale(1000), durations, priming: Ticks(0) };
+    // Starts: 0, 4.096, 5.096, 9.192, 10.192, 14.288; the end is 15.288.
+    assert_eq!(plan_audio_cuts(&audio, None, target("4")).unwrap(), [0, 1, 3, 5]);
+    let cuts = video(1000, &[0, 5096, 9193], 15_288);
+    assert_eq!(plan_audio_cuts(&audio, Some(&cuts), target("4")).unwrap(), [0, 2, 4]);
+}
+
+#[test]
 fn lengths_past_exact_arithmetic_are_refused() {
-    assert!(plan_audio_cuts(&aac(48_000, u64::MAX), None, target("4")).is_err());
+    let primed = AudioTimes { priming: Ticks(1 << 62), ..aac(48_000, 1) };
+    assert!(plan_audio_cuts(&primed, None, target("4")).is_err());
     let cuts = video(1000, &[0], u64::MAX);
     assert!(plan_audio_cuts(&aac(48_000, 1), Some(&cuts), target("4")).is_err());
     let long = video(u32::MAX, &[0, (1 << 62) - 2], (1 << 62) - 1);
@@ -130,6 +138,7 @@ proptest! {
         let starts: Vec<u64> = (0..segments).map(|n| n * step).collect();
         let cuts = video(scale, &starts, segments * step);
         let samples = (segments * step * u64::from(rate)).div_ceil(1024 * u64::from(scale));
+        let samples = usize::try_from(samples).unwrap();
         let planned = plan_audio_cuts(&aac(rate, samples), Some(&cuts), target("4.004")).unwrap();
         prop_assert_eq!(planned.len(), starts.len());
         for (&sample, &start) in planned.iter().zip(&starts) {

@@ -365,12 +365,7 @@ impl Model {
     fn init(&self) -> Answer<Vec<u8>> {
         let entry = match &self.config.codec {
             CodecConfig::Avc { video, .. } => self.state.avc.sample_entry(video)?,
-            CodecConfig::Aac(aac) => SampleEntry::Mp4a {
-                audio_specific_config: aac.audio_specific_config().to_vec(),
-                object_type_indication: crate::codec::aac::OBJECT_TYPE_INDICATION,
-                channels: aac.channels(),
-                sample_rate: aac.sample_rate(),
-            },
+            CodecConfig::Aac(aac) => SampleEntry::Audio(aac.configuration()),
             CodecConfig::Av1 { video } => self.state.av1.sample_entry(video)?,
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
         };

@@ -6,6 +6,7 @@ use mp4_atom::{Codec, Decode, DecodeMaybe};
 
 use super::*;
 use crate::codec::Colour;
+use crate::codec::aac::{AacConfig, AudioObjectType};
 use crate::codec::sei::{self, HdrMetadata};
 
 /// x264's record of a 320x180 clip.
@@ -44,12 +45,9 @@ fn video(format: VideoFormat) -> TrackHeader {
 fn audio() -> TrackHeader {
     TrackHeader {
         timescale: Timescale::new(NonZeroU32::new(48_000).unwrap()),
-        entry: SampleEntry::Mp4a {
-            audio_specific_config: vec![0x11, 0x90],
-            object_type_indication: 0x40,
-            channels: 2,
-            sample_rate: 48_000,
-        },
+        entry: SampleEntry::Audio(
+            AacConfig::new(AudioObjectType::LowComplexity, 3, 2).unwrap().configuration(),
+        ),
         language: Some("de-CH".into()),
         role: Some("main".into()),
         duration: Some(Ticks(1 << 33)),

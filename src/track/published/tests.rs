@@ -1,7 +1,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::codec::{ParameterSetPlacement, ScanType, VideoFormat};
+use crate::codec::aac::{AacConfig, AudioObjectType};
+use crate::codec::{AudioConfiguration, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::track::header::{TrackHeader, write_init_segment};
 
 // FFmpeg 5.1.9, `-movflags +frag_keyframe+empty_moov+default_base_moof`: `ftyp` and `moov` (its `udta` taken out) of 64x48
@@ -101,12 +102,13 @@ fn hevc(parameter_sets: ParameterSetPlacement) -> SampleEntry {
 }
 
 fn aac(channels: u16, sample_rate: u32, audio_specific_config: &[u8]) -> SampleEntry {
-    SampleEntry::Mp4a {
-        audio_specific_config: audio_specific_config.to_vec(),
-        object_type_indication: 0x40,
+    SampleEntry::Audio(AudioConfiguration {
         channels,
         sample_rate,
-    }
+        entry_sample_rate: sample_rate,
+        configuration_record: audio_specific_config.to_vec(),
+        ..AacConfig::new(AudioObjectType::LowComplexity, 3, 2).unwrap().configuration()
+    })
 }
 
 fn ours(entry: SampleEntry, ticks_per_second: u32) -> Vec<u8> {
