@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::checks::Problems;
+use crate::checks::{Problems, twice};
 use crate::package::{Package, Videos};
 use crate::tools;
 
@@ -70,17 +70,6 @@ fn dash_by_ffmpeg(package: &Package, root: &Path) -> PathBuf {
     manifest
 }
 
-/// Problems that are there a second time too. Now and then a browser on a machine with much else to do stops playing with all of
-/// the film in its buffer; what is wrong with the page is wrong twice.
-fn watch_twice(server: &Server, words: &[&str]) -> Problems {
-    let problems = server.watch(words);
-    if problems.is_empty() {
-        return problems;
-    }
-    eprintln!("watched again after {problems:?}");
-    server.watch(words)
-}
-
 const TRACKS: [&str; 4] = ["--renditions", "3", "--audio", "2"];
 
 #[test]
@@ -90,14 +79,14 @@ fn both_manifests_of_a_directory_play_and_the_address_remembers_which() {
         dash_by_ffmpeg(&package, &package.root);
     }
     let server = Server::start(&package.root);
-    assert_eq!(watch_twice(&server, &[&TRACKS[..], &["hls", "dash"]].concat()), Problems::new());
+    assert_eq!(twice(|| server.watch(&[&TRACKS[..], &["hls", "dash"]].concat())), Problems::new());
 }
 
 #[test]
 fn a_dash_manifest_of_ffmpeg_plays_without_a_receipt() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let server = Server::start(&dash_by_ffmpeg(Package::good(), directory.path()));
-    assert_eq!(watch_twice(&server, &[&TRACKS[..], &["dash"]].concat()), Problems::new());
+    assert_eq!(twice(|| server.watch(&[&TRACKS[..], &["dash"]].concat())), Problems::new());
 }
 
 #[test]

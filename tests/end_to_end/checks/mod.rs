@@ -17,6 +17,17 @@ use crate::segment::{Init, Segment};
 /// What a check found wrong, one line each. Empty: nothing.
 pub type Problems = Vec<String>;
 
+/// The problems that `watch` finds a second time too. Now and then a browser on a machine with much else to do starves, or stops
+/// playing with all of the film in its buffer; what is wrong with a package or a page is wrong twice.
+pub fn twice(watch: impl Fn() -> Problems) -> Problems {
+    let problems = watch();
+    if problems.is_empty() {
+        return problems;
+    }
+    eprintln!("watched again after {problems:?}");
+    watch()
+}
+
 /// Runs `check` on each track of one kind, or of both, with the track's name in front of what it finds.
 fn each_track(package: &Package, kind: Option<Kind>, check: impl Fn(&Track) -> Problems) -> Problems {
     let tracks = package.tracks.iter().filter(|track| kind.is_none_or(|kind| track.kind == kind));
