@@ -77,6 +77,8 @@ const INIT: &str = "init.mp4";
 #[derive(Debug)]
 pub struct Segmenter {
     config: SegmenterConfig,
+    /// Its samples are in the roll group of the init segment.
+    in_roll_group: bool,
     published_init: Option<PublishedInit>,
     packets: Packets,
     /// As it was when the segment began that is being filled.
@@ -154,7 +156,8 @@ impl Segmenter {
     /// language that would need escaping; `Malformed` and the like for parameter sets that do not parse; `Io` if the directory cannot be made.
     pub fn new(config: SegmenterConfig) -> Result<Self> {
         check_path("the directory of a track", &config.directory)?;
-        if let Some(audio) = config.codec.audio()
+        let audio = config.codec.audio();
+        if let Some(audio) = &audio
             && config.timescale.get() != audio.sample_rate
         {
             return Err(Error::conflict(
@@ -178,6 +181,7 @@ impl Segmenter {
         let (next_index, next_base) = (Some(config.first_segment_index), config.first_base_decode_time);
         Ok(Self {
             config,
+            in_roll_group: audio.is_some_and(|audio| audio.roll_distance.is_some()),
             published_init,
             output,
             packets_at_cut: packets.clone(),
@@ -241,7 +245,7 @@ impl Segmenter {
         })?;
         let bias = self.pending.settle(self.next_base)?;
         let header = Header::new(number, self.next_base, self.pending.samples().iter().copied())?
-            .in_roll_group(self.config.codec.audio().is_some_and(|audio| audio.roll_distance.is_some()));
+            .in_roll_group(self.in_roll_group);
         self.header.clear();
         header.write(&mut self.header)?;
         let duration = header.duration();
