@@ -195,16 +195,24 @@ impl<'a> Fragment<'a> {
 
         let ranges = self.header.samples.source_ranges();
         let framing = self.header.samples.framing();
+        let headers = self.header.samples.written_headers();
         let each = match framing {
             Framing::LengthPrefixed => 2,
             Framing::Raw => 1,
         };
-        list.reserve(each * ranges.len());
+        list.reserve(each * ranges.len() + headers.len());
+        let mut headers = headers.iter();
         for range in ranges {
             if framing == Framing::LengthPrefixed {
                 list.push_length(range.len);
             }
-            list.push_source(range);
+            if let Some(Some(header)) = headers.next() {
+                list.push_obu_header(*header, range.len);
+            }
+            // The payload of an OBU may be nothing.
+            if range.len > 0 {
+                list.push_source(range);
+            }
         }
         Ok(())
     }

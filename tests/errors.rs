@@ -387,19 +387,15 @@ fn a_sequence_header_that_changes() {
 }
 
 #[test]
-fn spatial_layers() {
+fn a_tile_list() {
     let scene = Scene::new();
     let mut stream = obus(&av1("90p.ivf"));
-    // The first frame gets an extension header that says spatial layer 1.
-    let at = stream.windows(2).position(|window| window == [0x12, 0]).expect("a delimiter") + 2;
-    let frame = at + 2 + usize::from(stream[at + 1]);
-    assert_eq!((stream[at], stream[frame]), (0x0a, 0x32), "a sequence header, and a frame");
-    stream[frame] = 0x36;
-    stream.insert(frame + 1, 1 << 3);
-    let place = format!("layers.obu @ {frame:#x}: ");
+    let at = stream.len();
+    stream.extend([8 << 3 | 2, 4, 0, 0, 0, 0]);
+    let place = format!("tiles.obu @ {at:#x}: ");
     scene.fails(
-        &[&scene.file("layers.obu", &stream), Path::new("--fps=25")],
-        &[&place, "layer", "not supported"],
+        &[&scene.file("tiles.obu", &stream), Path::new("--fps=25")],
+        &[&place, "a tile list OBU: not supported; AV1-ISOBMFF 2.4"],
     );
 }
 
@@ -410,8 +406,14 @@ fn other_av1_and_other_ivf() {
     vp9[8..12].copy_from_slice(b"VP90");
     scene.fails(&[&scene.file("vp9.ivf", &vp9)], &["vp9.ivf @ 0x8: VP9 in IVF: not supported; give AV1"]);
     // A temporal delimiter and a sequence header without size fields, behind the sizes of Annex B.
-    let annex_b = [0x92, 1, 0x91, 1, 1, 0x10, 11, 0x08, 0, 0, 0, 2, 0xaf];
-    scene.fails(&[&scene.file("b.obu", &annex_b)], &["length-delimited format (Annex B): not supported"]);
+    let annex_b = [0x92, 1, 0x90, 1, 1, 0x10, 11, 0x08, 0, 0, 0, 2, 0xaf];
+    scene.fails(
+        &[&scene.file("b.obu", &annex_b)],
+        &[
+            "b.obu @ 0x0: temporal_unit_size is 146, but only 11 bytes follow (AV1 Annex B)",
+            "--drop-incomplete",
+        ],
+    );
 }
 
 #[test]

@@ -261,13 +261,19 @@ fn mastering_display(r: &mut Fields<'_>) -> Result<Option<MasteringDisplay>> {
     let max_luminance = r.u32("max_display_mastering_luminance", MASTERING_DISPLAY)?;
     let min_luminance = r.u32("min_display_mastering_luminance", MASTERING_DISPLAY)?;
 
+    let display = MasteringDisplay { primaries, white_point, max_luminance, min_luminance };
+    Ok(Some(display).filter(is_specified))
+}
+
+/// Whether all its values are in the ranges that the clause gives a meaning.
+pub(crate) fn is_specified(display: &MasteringDisplay) -> bool {
+    let &MasteringDisplay { primaries, white_point, max_luminance, min_luminance } = display;
     let is_chromaticity = |&(x, y): &(u16, u16)| (5..=37_000).contains(&x) && (5..=42_000).contains(&y);
     let is_luminance = (50_000..=100_000_000).contains(&max_luminance)
         // The clause starts at 1, but releases have 0 for a display that is black (FFmpeg takes it for the same reason).
         && min_luminance <= 50_000
         && min_luminance < max_luminance;
-    let known = primaries.iter().all(is_chromaticity) && is_chromaticity(&white_point) && is_luminance;
-    Ok(known.then_some(MasteringDisplay { primaries, white_point, max_luminance, min_luminance }))
+    primaries.iter().all(is_chromaticity) && is_chromaticity(&white_point) && is_luminance
 }
 
 /// `content_light_level_info()`; `None` where both levels are 0, which says nothing of either.

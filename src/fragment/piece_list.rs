@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::codec::av1::SizedHeader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::scan::SourceRange;
 
@@ -88,6 +89,16 @@ impl PieceList {
     pub fn push_length(&mut self, length: u32) {
         self.pieces.push(Piece::Length(length));
         self.len += 4;
+    }
+
+    /// Appends the header of an OBU whose payload of `size` bytes follows.
+    ///
+    /// # Panics
+    /// When the list's literals pass 4 GiB together.
+    pub fn push_obu_header(&mut self, header: SizedHeader, size: u32) {
+        let start = self.literals.len();
+        header.write(size, &mut self.literals);
+        self.end_literal(start);
     }
 
     /// Appends bytes of the source.

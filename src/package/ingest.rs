@@ -128,6 +128,9 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
                 ElementaryFormat::H265AnnexB => nal::read::<H265>(request, input, progress),
                 ElementaryFormat::Av1Ivf => av1::read(request, av1::Form::Ivf, input, progress),
                 ElementaryFormat::Av1Obu => av1::read(request, av1::Form::Obus, input, progress),
+                ElementaryFormat::Av1AnnexB => {
+                    av1::read(request, av1::Form::LengthDelimited, input, progress)
+                }
                 ElementaryFormat::AdtsAac => aac::read(request, input, progress),
             };
             read.map_err(|error| error.in_file(&settings.path))

@@ -2,55 +2,85 @@
 //!
 //! A state machine that is pushed one OBU after the other and holds only ranges. What samples should not carry is dropped
 //! and counted: temporal delimiters, padding, redundant frame headers. Everything else stays, in order and byte for
-//! byte, whatever its type; the sequence header too, without which decoding cannot start at a sample.
+//! byte, whatever its type; the sequence header too, without which decoding cannot start at a sample. An OBU without a size
+//! field is given one, so that a stream has the same samples whichever way its OBUs were packed.
+//!
+//! Spatial layers stay together: the frames of all of them are one temporal unit, of one time. What the preferred operating point
+//! drops stays in the samples, and counts for nothing else.
 //!
 //! A temporal unit ends where the next temporal delimiter comes, or where its packet ends: [`TemporalUnitBuilder::flush`].
 //! What a unit lacks shows only then, so a delimiter may be refused for what came in front of it.
 
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+mod length_delimited;
+mod open_unit;
 #[cfg(test)]
 mod tests;
 
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_temporal_units;
+pub use length_delimited::{is_length_delimited, starts_length_delimited};
 
 use std::sync::Arc;
 
 use crate::codec::av1::{
     Av1Configuration, CodedFrame, FrameHeader, FrameSize, FrameType, ObuHeader, ObuKind, SequenceHeader,
-    cut_off, without_size,
+    SizedHeader, cut_off, read_hdr,
 };
+use crate::codec::sei::HdrMetadata;
 use crate::error::{Error, ErrorKind, Result};
 
 use super::{Dropped, SourceRange};
+use open_unit::{FirstFrame, OpenUnit, Slots, Tiles, no_shown_frame};
 
 /// One open bitstream unit of a source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Obu<'a> {
     /// Its header byte, counted from the start of the source.
     pub offset: u64,
-    /// Bytes of the whole unit, header and size field included.
+    /// Bytes of the whole unit, header and size field included. One without a size field ends where its reader says.
     pub len: u64,
     /// Its first bytes: all of them, or at least 64 KiB.
     pub head: &'a [u8],
 }
 
+/// One OBU of a sample.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredObu {
+    /// All of it; its payload alone where `header` is written in front.
+    pub range: SourceRange,
+    /// What is written in the place of a header without a size field.
+    pub header: Option<SizedHeader>,
+}
+
+impl StoredObu {
+    /// Bytes in the sample.
+    pub fn stored_len(&self) -> u64 {
+        u64::from(self.range.len) + u64::from(self.header.map_or(0, |header| header.len(self.range.len)))
+    }
+
+    /// Bytes in the source.
+    pub fn source_len(&self) -> u64 {
+        u64::from(self.range.len) + u64::from(self.header.map_or(0, SizedHeader::unsized_len))
+    }
+}
+
 /// The frames that are shown at one time, with all that belongs to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TemporalUnit<'a> {
-    /// Its OBUs in stream order, whole, without those that samples do not carry.
-    pub units: &'a [SourceRange],
+    /// Its OBUs in stream order, without those that samples do not carry.
+    pub units: &'a [StoredObu],
     /// Byte offset of its first frame header.
     pub offset: u64,
     /// It has a sequence header, and then a shown key frame as its first frame: decoding can start here.
     pub sync: bool,
     /// Every frame in it is a key frame or intra-only: it needs no other unit. A frame that is shown again does.
     pub intra: bool,
-    /// Other units may need it: a frame in it fills a reference slot.
+    /// Other units may need it: a frame in it fills a reference slot, of whatever layer.
     pub reference: bool,
-    /// Number of frames that it shows: always 1, as layers that are shown together are refused.
+    /// Number of frames that it shows: 1, or one for each spatial layer in it.
     pub shown_frames: u32,
 }
 
@@ -73,9 +103,16 @@ pub struct TemporalUnitBuilder {
     /// The unit that OBUs are being added to.
     open: OpenUnit,
     /// Its OBUs, …
-    units: Vec<SourceRange>,
+    units: Vec<StoredObu>,
     /// … and those of the unit last given out.
-    done: Vec<SourceRange>,
+    done: Vec<StoredObu>,
+    /// What metadata of the open unit says.
+    said: Vec<Metadata>,
+    /// What that of the first sample said, and its OBUs with their sizes.
+    hdr: HdrMetadata,
+    hdr_obus: Arc<[u8]>,
+    /// Where a metadata OBU says otherwise.
+    hdr_changes: Option<u64>,
     seen_sync: bool,
     finished: bool,
 }
@@ -89,61 +126,13 @@ struct Sequence {
     offset: u64,
 }
 
-/// What the reference slots hold, as far as showing it again depends on it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Slots([Option<StoredFrame>; 8]);
-
-#[derive(Clone, Copy, Debug)]
-struct StoredFrame {
-    frame_type: FrameType,
-    showable: bool,
-}
-
-impl Slots {
-    fn refresh(&mut self, flags: u8, frame: Option<StoredFrame>) {
-        for (slot, stored) in self.0.iter_mut().enumerate() {
-            if flags >> slot & 1 == 1 {
-                *stored = frame;
-            }
-        }
-    }
-}
-
-/// A temporal unit that is not complete.
-#[derive(Clone, Copy, Debug, Default)]
-struct OpenUnit {
-    /// A sequence header stands in it, and no frame in front of that.
-    starts_with_sequence: bool,
-    first: Option<FirstFrame>,
-    shown_frames: u32,
-    /// A frame that is not intra, or shown again.
-    needs_others: bool,
-    reference: bool,
-    tiles: Tiles,
-    /// Where an OBU without a size field stands, which must be the last of the packet.
-    unsized_at: Option<u64>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct FirstFrame {
+/// A metadata OBU that is about high dynamic range.
+#[derive(Clone, Debug)]
+struct Metadata {
     offset: u64,
-    /// A key frame that is shown.
-    key: bool,
-    size: Option<FrameSize>,
-}
-
-/// Where tile groups may stand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Tiles {
-    /// No frame is open.
-    #[default]
-    None,
-    /// A frame header came at this offset, and nothing of its tiles.
-    Due(u64),
-    /// At least one tile group of the open frame came.
-    Some,
-    /// The frames cannot be decoded and are not looked into.
-    Any,
+    said: HdrMetadata,
+    /// As `configOBUs` have it; empty where it is too long to be looked at whole.
+    obu: Vec<u8>,
 }
 
 /// An OBU from behind its header on.
@@ -163,12 +152,12 @@ impl TemporalUnitBuilder {
 
     /// Takes the next OBU; gives the temporal unit that it shows to be complete, which is not the one it belongs to.
     ///
-    /// An OBU without a size field must be the last before [`flush`](Self::flush): of its packet, whose end is its own.
+    /// An OBU without a size field ends where it is said to: with its packet, or by the length that Annex B puts in front.
     ///
     /// Errors have the byte offset in the source; after one the builder is as before. They are: a header, sequence
     /// header or frame header that breaks a rule or is cut off, a size field that does not fit the unit, a sequence header
-    /// that differs from the first ([`ErrorKind::ParameterSetChanged`]), a unit without a shown frame or with two, frame
-    /// headers and tiles without each other, spatial layers, tile lists, and units before the first sync sample.
+    /// that differs from the first ([`ErrorKind::ParameterSetChanged`]), a unit without a shown frame or with two of one spatial
+    /// layer, layers out of order, frame headers and tiles without each other, tile lists, and units before the first sync sample.
     pub fn push(&mut self, obu: Obu<'_>) -> Result<Option<TemporalUnit<'_>>> {
         debug_assert!(!self.finished, "the stream was finished");
         self.take(obu).map_err(|error| error.at(obu.offset))
@@ -191,9 +180,6 @@ impl TemporalUnitBuilder {
     pub fn finish(&mut self) -> Result<Option<TemporalUnit<'_>>> {
         if self.finished {
             return Ok(None);
-        }
-        if let Some(at) = self.open.unsized_at {
-            return Err(without_size().at(at));
         }
         let last = self.close()?;
         self.finished = true;
@@ -218,14 +204,21 @@ impl TemporalUnitBuilder {
         self.sequence.as_ref().map(|sequence| &*sequence.header)
     }
 
-    /// What the sample entry says of the track, once the sequence header has come. The sample aspect ratio is known
-    /// with the first sync sample.
+    /// What the sample entry says of the track, once the sequence header has come. The sample aspect ratio and metadata of high
+    /// dynamic range are known with the first sync sample.
     pub fn configuration(&self) -> Result<Av1Configuration> {
         let Some(Sequence { header, payload, .. }) = &self.sequence else {
             let remedy = "give a stream that has one in front of its first key frame";
             return Err(Error::malformed("the stream has no sequence header", "AV1 7.5", remedy));
         };
-        Ok(Av1Configuration::new(Arc::clone(header), Arc::clone(payload), self.first_frame))
+        let configuration = Av1Configuration::new(Arc::clone(header), Arc::clone(payload), self.first_frame);
+        Ok(configuration.with_hdr(self.hdr, Arc::clone(&self.hdr_obus)))
+    }
+
+    /// Where metadata says something of the mastering display or of light levels that the first sample does not, by the offset
+    /// of its OBU; the first such.
+    pub fn hdr_changes(&self) -> Option<u64> {
+        self.hdr_changes
     }
 
     /// What was left out so far.
@@ -242,21 +235,12 @@ impl TemporalUnitBuilder {
         {
             return Err(cut_off(size, payload_len));
         }
-        if let Some(at) = self.open.unsized_at {
-            return Err(without_size().at(at));
-        }
-        let len = u32::try_from(obu.len).map_err(|_| {
-            Error::unsupported(format!("an OBU of {} bytes", obu.len), "encode it with smaller frames")
-        })?;
-        if header.spatial_id > 0 {
-            return Err(spatial_layers(format!("an OBU of spatial layer {}", header.spatial_id)));
-        }
+        let stored = stored(&obu, &header)?;
         let payload = Payload { bytes: &obu.head[start..], offset: obu.offset + start as u64, header };
         match header.kind {
             ObuKind::TemporalDelimiter => {
                 let complete = self.close()?;
                 self.dropped.temporal_delimiters.add(obu.len);
-                self.note_size(&header, obu.offset);
                 return Ok(complete.map(|unit| self.temporal_unit(unit)));
             }
             ObuKind::Padding => self.dropped.padding_obus.add(obu.len),
@@ -282,27 +266,20 @@ impl TemporalUnitBuilder {
                         self.take_frame(payload, obu.offset)?;
                     }
                     ObuKind::TileGroup => self.take_tiles()?,
+                    ObuKind::Metadata => self.take_metadata(&obu, &payload),
                     _ => {}
                 }
-                self.units.push(SourceRange { offset: obu.offset, len });
+                self.units.push(stored);
             }
         }
-        self.note_size(&header, obu.offset);
         Ok(None)
-    }
-
-    fn note_size(&mut self, header: &ObuHeader, offset: u64) {
-        if header.size.is_none() {
-            self.open.unsized_at = Some(offset);
-        }
     }
 
     /// Keeps the first sequence header; any other must be the same. Zero bytes behind the trailing bits count for nothing
     /// (6.2.1).
     fn take_sequence(&mut self, payload: Payload<'_>, offset: u64) -> Result<()> {
         let read = |bytes| SequenceHeader::read(bytes).map_err(|error| error.shift(payload.offset));
-        let trimmed = payload.bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-        let bytes = &payload.bytes[..trimmed];
+        let bytes = without_zeros(payload.bytes);
         match &self.sequence {
             Some(first) if *first.payload != *bytes => {
                 // Damage is told as what it is.
@@ -314,10 +291,6 @@ impl TemporalUnitBuilder {
             Some(_) => {}
             None => {
                 let header = read(bytes)?;
-                if let Some(point) = header.operating_points.iter().find(|point| point.spatial_layers() > 1) {
-                    let layers = point.spatial_layers();
-                    return Err(spatial_layers(format!("an operating point with {layers} spatial layers")));
-                }
                 self.sequence = Some(Sequence { header: Arc::new(header), payload: bytes.into(), offset });
             }
         }
@@ -330,9 +303,12 @@ impl TemporalUnitBuilder {
             let first = "a sequence header and a shown key frame (AV1 7.6.2)";
             Error::new(ErrorKind::LeadingPictures { first, pictures: None })
         };
-        let header = match &self.sequence {
-            Some(sequence) => FrameHeader::read(payload.bytes, &payload.header, &sequence.header)
-                .map_err(|error| error.shift(payload.offset))?,
+        let (header, layer) = match &self.sequence {
+            Some(sequence) => {
+                let header = FrameHeader::read(payload.bytes, &payload.header, &sequence.header)
+                    .map_err(|error| error.shift(payload.offset))?;
+                (header, decoded_layer(&sequence.header, &payload.header))
+            }
             // A stream that starts in the middle lacks it.
             None if self.drop_leading => {
                 self.open.first.get_or_insert(FirstFrame { offset, key: false, size: None });
@@ -341,10 +317,11 @@ impl TemporalUnitBuilder {
             }
             None => return Err(leading()),
         };
-        let key = matches!(
+        let shown_key = matches!(
             header,
             FrameHeader::Coded(CodedFrame { frame_type: FrameType::Key, show_frame: true, .. })
         );
+        let key = shown_key && layer.is_some();
         let starts = self.open.first.is_none() && self.open.starts_with_sequence && key;
         if !self.seen_sync && self.open.first.is_none() && !starts && !self.drop_leading {
             return Err(leading());
@@ -352,30 +329,62 @@ impl TemporalUnitBuilder {
         let (mut unit, mut slots) = (self.open, self.slots);
         // What a leading unit refers to may be missing.
         let known = self.seen_sync || unit.is_sync() || starts;
-        let shown = match header {
-            FrameHeader::ShowExisting { slot } => {
-                unit.show_existing(&mut slots, slot, known)?;
-                true
-            }
-            FrameHeader::Coded(frame) => {
-                unit.add(&mut slots, &frame);
-                unit.tiles = match payload.header.kind {
-                    ObuKind::FrameHeader => Tiles::Due(offset),
-                    _ => Tiles::None,
-                };
-                frame.show_frame
-            }
+        let (shown, size) = match header {
+            FrameHeader::ShowExisting { .. } => (true, None),
+            FrameHeader::Coded(frame) => (frame.show_frame, frame.size),
         };
-        unit.shown_frames += u32::from(shown);
-        if unit.shown_frames > 1 {
-            let what = "a temporal unit shows a second frame";
-            let remedy = "the stream lacks a temporal delimiter here, or the end of a packet";
-            return Err(Error::malformed(what, "AV1 7.5", remedy));
+        if let Some(layer) = layer {
+            match header {
+                FrameHeader::ShowExisting { slot } => unit.show_existing(&mut slots, slot, known)?,
+                FrameHeader::Coded(frame) => unit.add(&mut slots, &frame),
+            }
+            unit.enter_layer(layer, shown)?;
         }
-        let size = if let FrameHeader::Coded(frame) = header { frame.size } else { None };
+        unit.tiles = match (header, payload.header.kind) {
+            (FrameHeader::Coded(_), ObuKind::FrameHeader) => Tiles::Due(offset),
+            _ => Tiles::None,
+        };
         unit.first.get_or_insert(FirstFrame { offset, key, size });
         (self.open, self.slots) = (unit, slots);
         Ok(())
+    }
+
+    /// Notes what metadata says of high dynamic range. It stays in the sample whatever it says, so one that cannot be read is
+    /// nobody's error.
+    fn take_metadata(&mut self, obu: &Obu<'_>, payload: &Payload<'_>) {
+        let said = read_hdr(payload.bytes).unwrap_or_default();
+        if said.is_empty() {
+            return;
+        }
+        let mut bytes = Vec::new();
+        if obu.head.len() as u64 == obu.len
+            && let Some(header) = SizedHeader::new(obu.head)
+        {
+            let content = without_zeros(payload.bytes);
+            let size =
+                u32::try_from(content.len()).expect("heads are a part of an OBU, whose length was checked");
+            header.write(size, &mut bytes);
+            bytes.extend_from_slice(content);
+        }
+        self.said.push(Metadata { offset: obu.offset, said, obu: bytes });
+    }
+
+    /// Settles what the metadata of a sample says: the first one's is that of the track.
+    fn settle_metadata(&mut self, is_first: bool) {
+        let mut obus = Vec::new();
+        for Metadata { offset, said, obu } in self.said.drain(..) {
+            let known = self.hdr;
+            let same = self.hdr.take_in(&said);
+            if is_first && self.hdr != known {
+                obus.extend(obu);
+            } else if !same || self.hdr != known {
+                self.hdr = known;
+                self.hdr_changes.get_or_insert(offset);
+            }
+        }
+        if is_first {
+            self.hdr_obus = obus.into();
+        }
     }
 
     fn take_tiles(&mut self) -> Result<()> {
@@ -423,19 +432,21 @@ impl TemporalUnitBuilder {
         let leading = !self.seen_sync && !sync;
         if leading && !self.drop_leading {
             // A unit with a frame was refused when the frame came.
-            return Err(no_shown_frame(first_obu.offset));
+            return Err(no_shown_frame(first_obu.range.offset));
         }
-        if !leading && unit.shown_frames == 0 {
-            return Err(no_shown_frame(first_obu.offset));
+        if !leading {
+            unit.check_shown(first_obu.range.offset)?;
         }
         std::mem::swap(&mut self.units, &mut self.done);
         self.units.clear();
         self.open = OpenUnit::default();
         if leading {
-            let bytes = self.done.iter().map(|unit| u64::from(unit.len)).sum();
+            let bytes = self.done.iter().map(StoredObu::source_len).sum();
             self.dropped.leading_pictures.add(bytes);
+            self.said.clear();
             return Ok(None);
         }
+        self.settle_metadata(!self.seen_sync);
         if !self.seen_sync {
             self.seen_sync = true;
             self.first_frame = unit.first.and_then(|frame| frame.size);
@@ -450,53 +461,36 @@ impl TemporalUnitBuilder {
             sync: unit.is_sync(),
             intra: !unit.needs_others,
             reference: unit.reference,
-            shown_frames: unit.shown_frames,
+            shown_frames: unit.shown_frames(),
         }
     }
 }
 
-impl OpenUnit {
-    fn is_sync(&self) -> bool {
-        self.starts_with_sequence && self.first.is_some_and(|frame| frame.key)
-    }
-
-    fn add(&mut self, slots: &mut Slots, frame: &CodedFrame) {
-        self.needs_others |= !frame.frame_type.is_intra();
-        self.reference |= frame.refresh_frame_flags != 0;
-        let stored = StoredFrame { frame_type: frame.frame_type, showable: frame.showable_frame };
-        slots.refresh(frame.refresh_frame_flags, Some(stored));
-    }
-
-    /// 6.8.2: only a frame with `showable_frame` may be shown again, and a key frame once. A key frame that is shown this
-    /// way fills every slot (5.9.2).
-    fn show_existing(&mut self, slots: &mut Slots, slot: u8, known: bool) -> Result<()> {
-        let stored = slots.0[usize::from(slot)];
-        if known && !stored.is_some_and(|frame| frame.showable) {
-            let what = format!(
-                "frame_to_show_map_idx is {slot}, whose frame is not there to be shown (showable_frame 0)"
-            );
-            return Err(Error::malformed(
-                what,
-                "AV1 6.8.2",
-                "the stream is damaged or lacks data before this",
-            ));
+/// How the OBU stands in a sample.
+fn stored(obu: &Obu<'_>, header: &ObuHeader) -> Result<StoredObu> {
+    let len = u32::try_from(obu.len).map_err(|_| {
+        Error::unsupported(format!("an OBU of {} bytes", obu.len), "encode it with smaller frames")
+    })?;
+    let whole = SourceRange { offset: obu.offset, len };
+    Ok(match header.size {
+        Some(_) => StoredObu { range: whole, header: None },
+        None => {
+            let skipped = u32::from(header.len);
+            let payload = SourceRange { offset: obu.offset + u64::from(skipped), len: len - skipped };
+            StoredObu { range: payload, header: SizedHeader::new(obu.head) }
         }
-        self.needs_others = true;
-        if let Some(frame @ StoredFrame { frame_type: FrameType::Key, .. }) = stored {
-            self.reference = true;
-            slots.refresh(0xff, Some(StoredFrame { showable: false, ..frame }));
-        }
-        self.tiles = Tiles::None;
-        Ok(())
-    }
+    })
 }
 
-fn no_shown_frame(offset: u64) -> Error {
-    let what = "a temporal unit shows no frame";
-    Error::malformed(what, "AV1 7.5", "the stream lacks data here, or frames are packed one by one")
-        .at(offset)
+/// The spatial layer of a frame with this header, which is 0 in a stream that is not scalable; `None` where decoders of the preferred
+/// operating point drop it (5.3.1).
+fn decoded_layer(sequence: &SequenceHeader, obu: &ObuHeader) -> Option<u8> {
+    let point = sequence.operating_points.first()?;
+    point.decodes(obu).then_some(if point.idc == 0 { 0 } else { obu.spatial_id })
 }
 
-fn spatial_layers(what: String) -> Error {
-    Error::unsupported(what, "encode without spatial layers, a stream for each size")
+/// A payload without the zero bytes behind its trailing bits.
+fn without_zeros(payload: &[u8]) -> &[u8] {
+    let len = payload.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    &payload[..len]
 }

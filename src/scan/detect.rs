@@ -4,6 +4,7 @@
 use memchr::memmem;
 
 use super::adts::{AdtsHeader, tag_len};
+use super::av1::starts_length_delimited;
 use super::ivf::IvfHeader;
 use crate::error::{Error, Result};
 
@@ -18,6 +19,8 @@ pub enum ElementaryFormat {
     Av1Ivf,
     /// AV1 as a low-overhead stream of OBUs (AV1 5.2, "Section 5"), with temporal delimiters.
     Av1Obu,
+    /// AV1 in the length-delimited format (AV1 Annex B).
+    Av1AnnexB,
     /// AAC in ADTS.
     AdtsAac,
 }
@@ -34,6 +37,9 @@ pub fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     }
     if is_obu_stream(body) {
         return Ok(ElementaryFormat::Av1Obu);
+    }
+    if starts_length_delimited(body) {
+        return Ok(ElementaryFormat::Av1AnnexB);
     }
     if let Some(other) = signature(body) {
         return Err(other);
@@ -134,28 +140,6 @@ fn is_obu_stream(bytes: &[u8]) -> bool {
     behind.first().is_none_or(|b| b & 0x83 == 0x02 && matches!(b >> 3, 1..=8 | 15))
 }
 
-/// A temporal unit of the length-delimited format (AV1 Annex B): sizes of the unit, of its first frame unit and of a
-/// temporal delimiter, that delimiter, and a sequence header.
-fn is_length_delimited_av1(bytes: &[u8]) -> bool {
-    let leb128 = |bytes: &[u8]| {
-        let len = 1 + bytes.iter().take(8).position(|b| b & 0x80 == 0)?;
-        let value = bytes[..len].iter().rev().fold(0u64, |value, &b| value << 7 | u64::from(b & 0x7f));
-        Some((value, len))
-    };
-    let read = || {
-        let (unit, at) = leb128(bytes)?;
-        let (frame, len) = leb128(bytes.get(at..)?)?;
-        let behind = match bytes.get(at + len..)? {
-            [1, 0x10, behind @ ..] | [2, 0x12, 0, behind @ ..] => behind,
-            _ => return None,
-        };
-        let (_, at) = leb128(behind)?;
-        let header = behind.get(at)?;
-        Some(unit > frame && frame > 4 && header & 0xf9 == 0x08)
-    };
-    read().unwrap_or(false)
-}
-
 const ENCODE: &str = "give H.264 or H.265 as Annex B, AV1 as IVF or OBUs, or AAC as ADTS";
 const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1, ffmpeg -i FILE -an -c copy \
                      -bsf:v h264_mp4toannexb v.h264 for H.264 (hevc_mp4toannexb v.h265 for H.265), and ffmpeg -i FILE -vn -c copy a.aac";
@@ -189,11 +173,6 @@ fn signature(bytes: &[u8]) -> Option<Error> {
         ("FLAC", "encode it as AAC: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
     } else if has(b"OggS") {
         ("Ogg", ENCODE)
-    } else if is_length_delimited_av1(bytes) {
-        (
-            "AV1 in the length-delimited format (Annex B)",
-            "write it as low-overhead OBUs or as IVF: aomenc without --annexb=1, other encoders by default",
-        )
     } else if has(b"ADIF") {
         ("AAC in ADIF", "write it as ADTS: ffmpeg -i FILE -c copy out.aac")
     } else if bytes.len() > 2 && has(&[0x56]) && bytes[1] & 0xe0 == 0xe0 && !is_text(bytes) {
@@ -365,15 +344,6 @@ mod tests {
             (
                 b"DKIF\0\0\x20\0VP90@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0",
                 "VP9 in IVF: not supported",
-            ),
-            // The stream of `obu_streams_are_known_by_their_first_delimiter`, length-delimited; without and with size fields.
-            (
-                &[18, 17, 1, 0x10, 11, 0x08, 0, 0, 0, 2, 0xaf, 0xf7, 0x9b, 0x5f, 0x20, 0x08, 2, 0x30, 0],
-                "(Annex B)",
-            ),
-            (
-                &[0x92, 1, 0x91, 1, 2, 0x12, 0, 12, 0x0a, 10, 0, 0, 0, 2, 0xaf, 0xf7, 0x9b, 0x5f],
-                "low-overhead",
             ),
             (b"OggS\0\x02", "Ogg"),
             (b"fLaC\0\0\0\x22", "FLAC"),

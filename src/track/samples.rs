@@ -1,12 +1,15 @@
 //! The samples of a track in columns, so that a sample takes no more memory than it has to say: 14 bytes for a picture, with 8
-//! for each of its source ranges. A column that would say the same of every sample is one value.
+//! for each of its source ranges, and 2 more where OBUs are given sizes. A column that would say the same of every sample is one
+//! value.
 
 use std::ops::Range;
 
 use super::source_ranges::{SourceRangeRun, SourceRanges};
 use super::{Sample, SampleFlags, sample_too_large, too_large};
+use crate::codec::av1::SizedHeader;
 use crate::error::Result;
 use crate::scan::SourceRange;
+use crate::scan::av1::StoredObu;
 use crate::time::CompositionOffset;
 
 // What the columns of a sample of video take, and a source range ("14 bytes" above).
@@ -17,7 +20,7 @@ const _: () = assert!(size_of::<SampleFlags>() + 2 * size_of::<u32>() + size_of:
 pub enum Framing {
     /// Each range is one NAL unit and gets a four-byte length in front (ISO/IEC 14496-15, `lengthSizeMinusOne` 3).
     LengthPrefixed,
-    /// The ranges follow each other as they are.
+    /// The ranges follow each other as they are; of an OBU without a size field, its payload behind a header that has one.
     Raw,
 }
 
@@ -44,6 +47,8 @@ pub struct Samples {
     /// Behind the last of each sample's source ranges, by index; its first is where the sample before ends.
     range_ends: Vec<u32>,
     ranges: SourceRanges,
+    /// Of each range the header that is written in front of it, up to the last that has one.
+    headers: Vec<Option<SizedHeader>>,
 }
 
 /// The duration of each sample.
@@ -87,6 +92,7 @@ impl Samples {
             composition_offsets: Vec::new(),
             range_ends: Vec::new(),
             ranges: SourceRanges::new(),
+            headers: Vec::new(),
         }
     }
 
@@ -97,11 +103,37 @@ impl Samples {
     /// When its size (`trun.sample_size`), or the number of all ranges, is beyond 32 bits; nothing is appended then.
     pub fn push(&mut self, ranges: &[SourceRange], flags: SampleFlags, duration: u32) -> Result<()> {
         let prefix = u64::from(self.framing.prefix_len());
-        let size: u64 = ranges.iter().map(|range| u64::from(range.len) + prefix).sum();
+        let size = ranges.iter().map(|range| u64::from(range.len) + prefix).sum();
+        self.push_sized(ranges.iter().copied(), size, flags, duration)
+    }
+
+    /// The same with a sample that is made of `obus`. Framing is to be [`Framing::Raw`].
+    ///
+    /// # Errors
+    /// Those of [`push`](Self::push).
+    pub fn push_obus(&mut self, obus: &[StoredObu], flags: SampleFlags, duration: u32) -> Result<()> {
+        debug_assert!(self.framing == Framing::Raw, "OBUs say their sizes themselves");
+        let first = self.ranges.len();
+        let size = obus.iter().map(StoredObu::stored_len).sum();
+        self.push_sized(obus.iter().map(|obu| obu.range), size, flags, duration)?;
+        for (obu, index) in obus.iter().zip(first..).filter(|(obu, _)| obu.header.is_some()) {
+            self.headers.resize(index, None);
+            self.headers.push(obu.header);
+        }
+        Ok(())
+    }
+
+    fn push_sized(
+        &mut self,
+        ranges: impl ExactSizeIterator<Item = SourceRange>,
+        size: u64,
+        flags: SampleFlags,
+        duration: u32,
+    ) -> Result<()> {
         let size = u32::try_from(size).map_err(|_| sample_too_large(size))?;
         let end = self.ranges.len() + ranges.len();
         let end = u32::try_from(end).map_err(|_| too_large("the number of coded units", end as u64))?;
-        ranges.iter().for_each(|&range| self.ranges.push(range));
+        ranges.for_each(|range| self.ranges.push(range));
         self.durations.push(self.sizes.len(), duration);
         if !self.composition_offsets.is_empty() {
             self.composition_offsets.push(CompositionOffset(0));
@@ -263,9 +295,22 @@ impl<'a> SampleRun<'a> {
 
     /// Where their payload is, in output order.
     pub fn source_ranges(&self) -> SourceRangeRun<'a> {
+        let Range { start, end } = self.range_indices();
+        self.samples.ranges.run(start..end)
+    }
+
+    /// The headers that are written in front of these ranges, where they are, each behind the one before; shorter where none follows.
+    pub fn written_headers(&self) -> &'a [Option<SizedHeader>] {
+        let Range { start, end } = self.range_indices();
+        let headers = &self.samples.headers;
+        let end = headers.len().min(end as usize);
+        headers.get(start as usize..end).unwrap_or_default()
+    }
+
+    fn range_indices(&self) -> Range<u32> {
         let start_of =
             |index: usize| index.checked_sub(1).map_or(0, |before| self.samples.range_ends[before]);
-        self.samples.ranges.run(start_of(self.indices.start)..start_of(self.indices.end))
+        start_of(self.indices.start)..start_of(self.indices.end)
     }
 }
 
@@ -300,6 +345,26 @@ mod tests {
             assert!(samples.run(1..2).source_ranges().eq(ranges[2..].iter().copied()));
             assert_eq!((samples.duration(), samples.run(1..2).size()), (11, sizes[1].into()));
         }
+    }
+
+    #[test]
+    fn headers_are_a_column_up_to_the_last_obu_that_is_given_one() {
+        let mut samples = Samples::new(Framing::Raw);
+        let header = SizedHeader::new(&[0x34, 0x08]);
+        let whole = |offset| StoredObu { range: SourceRange { offset, len: 10 }, header: None };
+        let payload = |offset| StoredObu { header, ..whole(offset) };
+        samples.push_obus(&[whole(0), whole(10)], SampleFlags::SYNC, 1).unwrap();
+        assert!(samples.headers.is_empty() && samples.iter().written_headers().is_empty());
+        samples.push_obus(&[payload(22), whole(32)], SampleFlags::INTER, 1).unwrap();
+        samples.push_obus(&[whole(42)], SampleFlags::INTER, 1).unwrap();
+        // Header, extension and a size of one byte.
+        assert!(samples.iter().map(|sample| sample.size).eq([20, 23, 10]));
+        assert_eq!(samples.iter().written_headers(), [None, None, header]);
+        assert_eq!(samples.run(1..3).written_headers(), [header]);
+        assert!(
+            samples.run(0..1).written_headers() == [None, None]
+                && samples.run(2..3).written_headers().is_empty()
+        );
     }
 
     #[test]

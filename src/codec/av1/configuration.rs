@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, SampleAspectRatio, VideoFormat};
 use crate::error::Result;
 use crate::time::gcd;
@@ -18,6 +19,9 @@ pub struct Av1Configuration {
     payload: Arc<[u8]>,
     /// Size of the frame that the track starts with.
     first_frame: Option<FrameSize>,
+    hdr: HdrMetadata,
+    /// The metadata OBUs that say it, with their sizes.
+    metadata: Arc<[u8]>,
 }
 
 impl Av1Configuration {
@@ -33,10 +37,17 @@ impl Av1Configuration {
         payload: Arc<[u8]>,
         first_frame: Option<FrameSize>,
     ) -> Self {
-        Self { sequence, payload, first_frame }
+        Self { sequence, payload, first_frame, hdr: HdrMetadata::default(), metadata: Arc::new([]) }
     }
 
-    /// The `AV1CodecConfigurationRecord`; its `configOBUs` are the sequence header alone, with a size field.
+    /// The same with what the metadata OBUs `metadata`, each with its size, say of high dynamic range.
+    pub(crate) fn with_hdr(self, hdr: HdrMetadata, metadata: Arc<[u8]>) -> Self {
+        Self { hdr, metadata, ..self }
+    }
+
+    /// The `AV1CodecConfigurationRecord`; its `configOBUs` are the sequence header, and behind it the metadata of high dynamic
+    /// range that the track starts with, each with a size field: metadata that holds for all samples should be there too
+    /// (AV1-ISOBMFF 2.4).
     ///
     /// `initial_presentation_delay_present` is 0: the delay counts samples and follows from a decoder model of the whole
     /// track (AV1-ISOBMFF 2.3.4), which `initial_display_delay_minus_1` of the sequence header does not tell.
@@ -60,6 +71,7 @@ impl Av1Configuration {
             .expect("the header was read whole, from an OBU of a 32-bit size");
         write_size(&mut record, size);
         record.extend(&self.payload[..]);
+        record.extend(&self.metadata[..]);
         record
     }
 
@@ -89,14 +101,14 @@ impl Av1Configuration {
     /// `None` where that changes no proportion.
     pub fn video_format(&self) -> VideoFormat {
         let (width, height) = (self.sequence.max_frame_width, self.sequence.max_frame_height);
-        // Light levels are in metadata OBUs, if anywhere.
-        VideoFormat {
+        let format = VideoFormat {
             sample_aspect_ratio: self
                 .first_frame
                 .and_then(|frame| sample_aspect_ratio((width, height), frame)),
             colour: self.color().description,
             ..VideoFormat::of_size(width, height)
-        }
+        };
+        format.with_hdr(&self.hdr)
     }
 
     /// The frame rate that the timing info gives for pictures at equal intervals; `None` where it gives none. One that
@@ -177,6 +189,27 @@ mod tests {
             assert_eq!((format.width, format.height), (128, 72));
             assert_eq!(configuration.bitstream_rate().unwrap(), None);
         }
+    }
+
+    #[test]
+    fn the_record_has_the_metadata_as_ffmpeg_writes_it() {
+        // `av1C` by FFmpeg 5.1.9 (`-i hdr.ivf -c copy hdr.mp4`) of a stream by SVT-AV1 1.4.1 with its options mastering-display= and
+        // content-light=, BT.2020 PQ: the sequence header, light levels, the mastering display.
+        let record = hex(concat!(
+            "81004c000a0d0000000337f8e7dfca84880482",
+            "2a060103e8019080",
+            "2a1a02ae1451ec43d7b0a426660f5c500d54390003e8000000000280",
+        ));
+        let (header, metadata) = record[6..].split_at(13);
+        let configuration = Av1Configuration::read(header, None).unwrap();
+        let hdr = HdrMetadata {
+            content_light: Some(crate::codec::ContentLight { max_content: 1000, max_picture_average: 400 }),
+            ..HdrMetadata::default()
+        };
+        let configuration = configuration.with_hdr(hdr, metadata.into());
+        assert_eq!(configuration.record(), record);
+        assert_eq!(configuration.video_format().content_light, hdr.content_light);
+        assert_eq!(configuration.codec_string(), "av01.0.00M.10.0.110.09.16.09.0");
     }
 
     #[test]

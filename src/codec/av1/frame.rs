@@ -228,8 +228,14 @@ mod tests {
     use super::*;
     use crate::codec::h264::testing::BitWriter;
 
-    const FRAME: ObuHeader =
-        ObuHeader { kind: ObuKind::Frame, temporal_id: 0, spatial_id: 0, size: None, len: 1 };
+    const FRAME: ObuHeader = ObuHeader {
+        kind: ObuKind::Frame,
+        has_extension: false,
+        temporal_id: 0,
+        spatial_id: 0,
+        size: None,
+        len: 1,
+    };
     const HEADER: ObuHeader = ObuHeader { kind: ObuKind::FrameHeader, ..FRAME };
 
     fn sequence(sequence: &Sequence) -> SequenceHeader {

@@ -2,7 +2,7 @@
 //! which frames are shown, which can start decoding, which no other needs. Nothing behind a frame header is read.
 //!
 //! [`Obus`] finds the units of a buffer, [`SequenceHeader`] reads the whole of a sequence header, [`FrameHeader`] the
-//! start of a frame's, and [`Av1Configuration`] is what a sample entry says of a track.
+//! start of a frame's, [`read_hdr`] what metadata says of high dynamic range, and [`Av1Configuration`] is what a sample entry says of a track.
 //!
 //! Clauses are those of the AV1 Bitstream & Decoding Process Specification, version 1.0.0 with Errata 1, as its public
 //! sources number them, and of the AV1 Codec ISO Media File Format Binding 1.3.0 (AV1-ISOBMFF).
@@ -11,6 +11,7 @@ mod configuration;
 mod frame;
 #[cfg(any(test, fuzzing))]
 mod fuzz;
+mod metadata;
 mod obu;
 mod sequence;
 #[cfg(any(test, fuzzing))]
@@ -22,8 +23,9 @@ pub use frame::{CodedFrame, FrameHeader, FrameSize, FrameType};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_obus;
-pub use obu::{Obu, ObuHeader, ObuKind, Obus};
-pub(crate) use obu::{cut_off, without_size};
+pub use metadata::read_hdr;
+pub use obu::{Obu, ObuHeader, ObuKind, Obus, SizedHeader};
+pub(crate) use obu::{cut_off, read_leb128, without_size};
 pub use sequence::{
     ColorConfig, DecoderModelInfo, FrameIdLengths, OperatingPoint, SequenceHeader, TimingInfo,
 };

@@ -1,6 +1,7 @@
 //! Open bitstream units of the low-overhead format (AV1 5.2, 5.3): headers, sizes, and where each unit lies in a
 //! buffer. Payloads are not read, and types that the standard reserves are units like any other.
 
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
@@ -53,6 +54,8 @@ impl ObuKind {
 pub struct ObuHeader {
     /// `obu_type`.
     pub kind: ObuKind,
+    /// `obu_extension_flag`: it says which layers it is of.
+    pub has_extension: bool,
     /// `temporal_id`, 0..=7; 0 without an extension header.
     pub temporal_id: u8,
     /// `spatial_id`, 0..=3; 0 without an extension header.
@@ -78,12 +81,13 @@ impl ObuHeader {
         }
         let mut header = Self {
             kind: ObuKind::from_code(first >> 3 & 15),
+            has_extension: first & 4 != 0,
             temporal_id: 0,
             spatial_id: 0,
             size: None,
             len: 1,
         };
-        if first & 4 != 0 {
+        if header.has_extension {
             let extension = bytes.get(1);
             let &extension =
                 extension.ok_or_else(|| Error::truncated("obu_extension_header", "AV1 5.3.3").at(1))?;
@@ -92,8 +96,8 @@ impl ObuHeader {
         }
         if first & 2 != 0 {
             let at = u64::from(header.len);
-            let (size, len) =
-                read_size(&bytes[usize::from(header.len)..]).map_err(|error| error.shift(at))?;
+            let (size, len) = read_leb128(&bytes[usize::from(header.len)..], "obu_size")
+                .map_err(|error| error.shift(at))?;
             header.size = Some(size);
             header.len += len;
         }
@@ -106,21 +110,24 @@ impl ObuHeader {
     }
 }
 
-/// `leb128()` that fits 32 bits (4.10.5), and how many bytes it takes.
-fn read_size(bytes: &[u8]) -> Result<(u32, u8)> {
+/// `leb128()` that fits 32 bits (4.10.5), and how many bytes it takes: up to eight, also where fewer would do.
+///
+/// # Errors
+/// Where it is cut off ([`ErrorKind::Truncated`](crate::ErrorKind::Truncated)), has more bytes or a larger value.
+pub(crate) fn read_leb128(bytes: &[u8], element: &'static str) -> Result<(u32, u8)> {
     let mut value = 0u64;
     for index in 0..8u8 {
         let byte = bytes.get(usize::from(index));
-        let &byte = byte.ok_or_else(|| Error::truncated("obu_size", "AV1 4.10.5").at(u64::from(index)))?;
+        let &byte = byte.ok_or_else(|| Error::truncated(element, "AV1 4.10.5").at(u64::from(index)))?;
         value |= u64::from(byte & 0x7f) << (7 * index);
         if byte & 0x80 == 0 {
             let size = u32::try_from(value);
             return size
                 .map(|size| (size, index + 1))
-                .map_err(|_| Error::out_of_range("obu_size", value, "0..=4294967295", "AV1 4.10.5").at(0));
+                .map_err(|_| Error::out_of_range(element, value, "0..=4294967295", "AV1 4.10.5").at(0));
         }
     }
-    let what = "obu_size goes on behind its eighth byte";
+    let what = format!("{element} goes on behind its eighth byte");
     Err(Error::malformed(what, "AV1 4.10.5", "the stream is damaged here").at(0))
 }
 
@@ -131,6 +138,44 @@ pub(crate) fn write_size(out: &mut Vec<u8>, mut value: u32) {
         value >>= 7;
     }
     out.push(value as u8);
+}
+
+/// The header of an OBU that has no size field, as it is written with one: `obu_has_size_field` 1, and behind it `obu_size` in as
+/// few bytes as it takes, which is how encoders write it. Takes two bytes of memory, in an `Option` too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SizedHeader(NonZeroU16);
+
+impl SizedHeader {
+    const HAS_SIZE_FIELD: u8 = 2;
+
+    /// For the OBU that begins with `bytes`: its header, and extension where it has one.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        let first = bytes.first()? | Self::HAS_SIZE_FIELD;
+        let extension = if first & 4 != 0 { *bytes.get(1)? } else { 0 };
+        NonZeroU16::new(u16::from_be_bytes([first, extension])).map(Self)
+    }
+
+    /// Bytes of the header in the source, without a size field: 1 or 2.
+    pub fn unsized_len(self) -> u32 {
+        let [first, _] = self.0.get().to_be_bytes();
+        1 + u32::from(first >> 2 & 1)
+    }
+
+    /// Bytes that [`write`](Self::write) appends in front of a payload of `size` bytes: 2 to 7.
+    pub fn len(self, size: u32) -> u32 {
+        let digits = 32 - (size | 1).leading_zeros();
+        self.unsized_len() + digits.div_ceil(7)
+    }
+
+    /// Appends the header of a payload of `size` bytes.
+    pub fn write(self, size: u32, out: &mut Vec<u8>) {
+        let [first, extension] = self.0.get().to_be_bytes();
+        out.push(first);
+        if self.unsized_len() == 2 {
+            out.push(extension);
+        }
+        write_size(out, size);
+    }
 }
 
 /// One unit of a buffer.
@@ -176,12 +221,12 @@ pub(crate) fn cut_off(size: u32, remaining: u64) -> Error {
     )
 }
 
-/// A unit without a size field that is not the last of its packet.
+/// A unit of a stream that has no size field.
 pub(crate) fn without_size() -> Error {
     Error::malformed(
-        "an OBU without a size field (obu_has_size_field 0) is not the last of a packet",
+        "an OBU has no size field (obu_has_size_field 0)",
         "AV1 5.2",
-        "write the stream in the low-overhead format, where every OBU has its size; that of AV1 Annex B is not read",
+        "write the stream in the low-overhead format, where every OBU has one, or in that of Annex B",
     )
 }
 
@@ -246,7 +291,7 @@ mod tests {
 
     #[test]
     fn sizes_may_be_longer_than_they_need_but_not_than_eight_bytes_or_32_bits() {
-        let size = |bytes: &[u8]| read_size(bytes);
+        let size = |bytes: &[u8]| read_leb128(bytes, "obu_size");
         assert_eq!(size(&[0x85, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00]).unwrap(), (5, 8));
         assert_eq!(size(&[0xff, 0xff, 0xff, 0xff, 0x0f]).unwrap(), (u32::MAX, 5));
         assert!(size(&[0xff, 0xff, 0xff, 0xff, 0x1f]).unwrap_err().to_string().contains("8589934591"));
@@ -282,12 +327,45 @@ mod tests {
         assert!(units.next().is_none());
     }
 
+    #[test]
+    fn a_header_without_a_size_is_written_with_the_shortest() {
+        let write = |head: &[u8], size| {
+            let header = SizedHeader::new(head).unwrap();
+            let mut out = Vec::new();
+            header.write(size, &mut out);
+            assert_eq!(out.len() as u32, header.len(size), "{head:02x?} {size}");
+            out
+        };
+        assert_eq!(write(&[0x30], 0), [0x32, 0]);
+        assert_eq!(write(&[0x30, 0xff], 127), [0x32, 0x7f]);
+        assert_eq!(write(&[0x34, 0x28], 128), [0x36, 0x28, 0x80, 1]);
+        assert_eq!(write(&[0x34, 0x28], u32::MAX), [0x36, 0x28, 0xff, 0xff, 0xff, 0xff, 0x0f]);
+        // obu_reserved_1bit stays.
+        assert_eq!(write(&[0x31], 5), [0x33, 5]);
+        assert_eq!(SizedHeader::new(&[0x34]), None);
+        assert_eq!(SizedHeader::new(&[]), None);
+        assert_eq!(size_of::<Option<SizedHeader>>(), 2);
+    }
+
     proptest! {
+        #[test]
+        fn a_written_header_is_read_again(kind in 0_u8..16, extension: Option<u8>, size: u32) {
+            let first = kind << 3 | u8::from(extension.is_some()) << 2;
+            let header = SizedHeader::new(&[first, extension.unwrap_or(0)]).unwrap();
+            let mut bytes = Vec::new();
+            header.write(size, &mut bytes);
+            let read = ObuHeader::read(&bytes).unwrap();
+            prop_assert_eq!((read.kind, read.size), (ObuKind::from_code(kind), Some(size)));
+            prop_assert_eq!(u32::from(read.len), header.len(size));
+            let layers = extension.map_or((0, 0), |byte| (byte >> 5, byte >> 3 & 3));
+            prop_assert_eq!((read.temporal_id, read.spatial_id), layers);
+        }
+
         #[test]
         fn a_written_size_is_read_again(value: u32) {
             let mut bytes = Vec::new();
             write_size(&mut bytes, value);
-            prop_assert_eq!(read_size(&bytes).unwrap(), (value, bytes.len() as u8));
+            prop_assert_eq!(read_leb128(&bytes, "value").unwrap(), (value, bytes.len() as u8));
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::bits::BitReader;
 use crate::codec::{BitstreamRate, Colour, timed_rate};
 use crate::error::{Error, ErrorKind, Result};
 
-use super::u_u8;
+use super::{ObuHeader, u_u8};
 
 /// A sequence header.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -325,6 +325,11 @@ impl OperatingPoint {
     /// Number of spatial layers that it decodes; 0 in a stream that is not scalable.
     pub fn spatial_layers(&self) -> u32 {
         (self.idc >> 8).count_ones()
+    }
+
+    /// Whether its decoders look at units with this header, and do not drop them (5.3.1).
+    pub fn decodes(&self, obu: &ObuHeader) -> bool {
+        !obu.has_extension || self.includes(obu.temporal_id, obu.spatial_id)
     }
 
     /// Whether it decodes units of these layers (5.9.2: `inTemporalLayer`, `inSpatialLayer`).

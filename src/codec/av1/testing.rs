@@ -3,6 +3,7 @@
 
 use crate::codec::h264::testing::BitWriter;
 
+use super::ObuHeader;
 use super::obu::write_size;
 
 /// An OBU of this type, with a size field.
@@ -11,6 +12,41 @@ pub(crate) fn obu(kind: u8, payload: &[u8]) -> Vec<u8> {
     write_size(&mut bytes, payload.len() as u32);
     bytes.extend(payload);
     bytes
+}
+
+/// The same OBU without its size field.
+pub(crate) fn without_size(obu: &[u8]) -> Vec<u8> {
+    let header = ObuHeader::read(obu).expect("a header");
+    let mut bytes = vec![obu[0] & !2];
+    bytes.extend(header.has_extension.then(|| obu[1]));
+    bytes.extend(&obu[usize::from(header.len)..]);
+    bytes
+}
+
+/// Temporal units in the length-delimited format (Annex B): of each its OBUs, which are given with size fields, with them or
+/// without. A frame unit ends behind each frame.
+pub(crate) fn length_delimited(units: &[Vec<Vec<u8>>], with_sizes: bool) -> Vec<u8> {
+    let sized = |bytes: &[u8]| {
+        let mut sized = Vec::new();
+        write_size(&mut sized, bytes.len() as u32);
+        sized.extend(bytes);
+        sized
+    };
+    let mut stream = Vec::new();
+    for unit in units {
+        let mut frame_units = vec![Vec::new()];
+        for obu in unit {
+            let ends_frame = matches!(obu[0] >> 3 & 15, 3 | 6);
+            let obu = if with_sizes { obu.clone() } else { without_size(obu) };
+            frame_units.last_mut().expect("one at least").extend(sized(&obu));
+            if ends_frame {
+                frame_units.push(Vec::new());
+            }
+        }
+        frame_units.retain(|unit| !unit.is_empty());
+        stream.extend(sized(&frame_units.iter().flat_map(|unit| sized(unit)).collect::<Vec<_>>()));
+    }
+    stream
 }
 
 /// A temporal delimiter.
@@ -177,6 +213,12 @@ pub(crate) struct Frame {
     pub(crate) showable: bool,
     pub(crate) refresh: u32,
     pub(crate) render: Option<(u32, u32)>,
+}
+
+/// The same OBU with an extension header of these layers.
+pub(crate) fn in_layer(obu: &[u8], temporal_id: u8, spatial_id: u8) -> Vec<u8> {
+    assert!(obu[0] & 4 == 0, "it has none");
+    [&[obu[0] | 4, temporal_id << 5 | spatial_id << 3], &obu[1..]].concat()
 }
 
 impl Frame {

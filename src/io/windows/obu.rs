@@ -1,20 +1,28 @@
 //! Drives the readers of AV1 over a source of any length in bounded memory: OBU after OBU, of each the first bytes alone,
 //! never a whole temporal unit.
 //!
-//! [`read_obus`] walks a low-overhead stream, [`read_ivf`] the frames of an IVF file and the OBUs within each. What makes a
-//! temporal unit is said by temporal delimiters, in both; IVF adds timestamps. The result does not depend on windows.
+//! [`read_obus`] walks a low-overhead stream, [`read_length_delimited`] one of Annex B, [`read_ivf`] the frames of an IVF file and
+//! the OBUs within each. What makes a temporal unit is said by temporal delimiters, in all; IVF adds timestamps. The result
+//! does not depend on windows.
+
+mod length_delimited;
+
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use length_delimited::fuzz_length_delimited;
+pub use length_delimited::{LengthDelimitedReport, read_length_delimited};
 
 use std::fmt;
 use std::ops::Range;
 
 use super::{HEAD_SIZE, ReadAt, SlidingWindow};
-use crate::codec::av1::{ObuHeader, ObuKind};
+use crate::codec::av1::{ObuHeader, ObuKind, without_size};
 use crate::error::{Error, ErrorKind, Result};
 use crate::scan::Count;
 use crate::scan::av1::Obu;
 use crate::scan::ivf::{self, CadenceWatch, IvfHeader, IvfReport, Unreadable};
 
-/// What [`read_obus`] and [`read_ivf`] may do.
+/// What [`read_obus`], [`read_length_delimited`] and [`read_ivf`] may do.
 #[derive(Clone, Copy)]
 pub struct ObuOptions<'a> {
     /// Leave out and count a last IVF frame or temporal unit that is not all there, instead of refusing the stream.
@@ -76,7 +84,8 @@ where
     Ok(ObuReport { obus: reader.obus, incomplete_units })
 }
 
-/// Calls `each` with every OBU of the AV1 in an IVF file, in order.
+/// Calls `each` with every OBU of the AV1 in an IVF file, in order. The last of an IVF frame may lack the size field: it ends
+/// with the frame. An IVF frame without a temporal delimiter continues the temporal unit of the one before.
 ///
 /// # Errors
 /// Those of [`read_obus`]; what [`ivf`] refuses; an OBU that runs past the end of its IVF frame; and an IVF frame that
@@ -105,7 +114,8 @@ where
         };
         let payload = frame.payload;
         reader.read(payload.offset..payload.end(), End::IvfFrame, |obu, is_delimiter| {
-            if is_delimiter {
+            // The first unit begins without a delimiter, if need be.
+            if is_delimiter || unit.is_none() {
                 watch.push(frame.timestamp, obu.offset);
                 unit = Some((frame.timestamp, obu.offset));
             } else if let Some((timestamp, start)) = unit.filter(|unit| unit.0 != frame.timestamp) {
@@ -174,14 +184,6 @@ impl End {
     }
 }
 
-fn without_size() -> Error {
-    Error::malformed(
-        "an OBU has no size field (obu_has_size_field 0)",
-        "AV1 5.2",
-        "write the stream in the low-overhead format, where every OBU has one; that of AV1 Annex B is not read",
-    )
-}
-
 /// Why there is no OBU.
 enum Unread {
     /// It ends beyond the range: the error to give where it may not be dropped.
@@ -225,14 +227,26 @@ impl<'a, S: ReadAt + ?Sized> ObuReader<'a, S> {
             let place = self.place(offset, range.end, end).map_err(|unread| match unread {
                 Unread::Incomplete(error) | Unread::Failed(error) => error,
             })?;
-            let count = usize::try_from(place.len).map_or(self.head_size, |len| len.min(self.head_size));
-            let head = self.window.read(offset, count)?;
-            each(Obu { offset, len: place.len, head }, place.is_delimiter)?;
-            self.obus.add(place.len);
+            self.hand_out(offset, place, &mut |obu| each(obu, place.is_delimiter))?;
             offset += place.len;
-            if offset - self.told >= 1 << 20 {
-                self.finished(offset);
-            }
+        }
+        Ok(())
+    }
+
+    /// Hands out the OBU at `offset`.
+    fn hand_out(
+        &mut self,
+        offset: u64,
+        place: Place,
+        each: &mut impl FnMut(Obu<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let count = usize::try_from(place.len).map_or(self.head_size, |len| len.min(self.head_size));
+        let head = self.window.read(offset, count)?;
+        each(Obu { offset, len: place.len, head })?;
+        self.obus.add(place.len);
+        let end = offset + place.len;
+        if end - self.told >= 1 << 20 {
+            self.finished(end);
         }
         Ok(())
     }
@@ -248,11 +262,13 @@ impl<'a, S: ReadAt + ?Sized> ObuReader<'a, S> {
             }
             _ => Unread::Failed(error.shift(offset)),
         })?;
-        let (Some(size), Some(len)) = (header.size, header.whole_len()) else {
-            return Err(Unread::Failed(without_size().at(offset)));
+        let len = match (header.whole_len(), end) {
+            (Some(len), _) => len,
+            (None, End::IvfFrame) => left,
+            (None, End::Source) => return Err(Unread::Failed(without_size().at(offset))),
         };
         if len > left {
-            let there = left - u64::from(header.len);
+            let (size, there) = (len - u64::from(header.len), left - u64::from(header.len));
             let what = format!("obu_size is {size}, but only {there} bytes follow");
             return Err(Unread::Incomplete(end.passed(what, offset)));
         }

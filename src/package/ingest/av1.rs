@@ -1,4 +1,4 @@
-//! AV1 in IVF, or as a stream of OBUs ► its samples, one for each temporal unit.
+//! AV1 in IVF, or as a stream of OBUs, low-overhead or length-delimited ► its samples, one for each temporal unit.
 
 use super::{Pictures, SourceKind, SourceTrack};
 use crate::codec::av1::Av1Configuration;
@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::input::Input;
 use crate::io::windows::obu::{self, ObuOptions};
 use crate::package::frame_rate::Timestamps;
+use crate::package::report::Notice;
 use crate::package::{Progress, Request};
 use crate::scan::av1::{Obu, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
 use crate::scan::{Count, Dropped};
@@ -18,6 +19,8 @@ pub(super) enum Form {
     Ivf,
     /// Nothing: they follow each other.
     Obus,
+    /// Lengths of temporal units, frame units and OBUs (AV1 Annex B).
+    LengthDelimited,
 }
 
 pub(super) fn read(
@@ -38,10 +41,19 @@ struct Scan {
     configuration: Av1Configuration,
     timestamps: Option<Timestamps>,
     dropped: Dropped,
+    /// Where metadata of high dynamic range differs from that of the first sample.
+    hdr_changes: Option<u64>,
 }
 
 impl Scan {
     fn into_track(self, input: Input) -> SourceTrack {
+        let hdr_changes = self.hdr_changes.map(|offset| {
+            let message = format!(
+                "metadata OBUs tell another mastering display or light level from {offset:#x} on: the init segment has the \
+                 first"
+            );
+            Notice::about(input.path(), message)
+        });
         SourceTrack {
             input,
             samples: self.samples,
@@ -53,7 +65,7 @@ impl Scan {
             scan_parts: 1,
             dropped: self.dropped,
             repeated_parameter_sets: Count::default(),
-            notices: Vec::new(),
+            notices: hdr_changes.into_iter().collect(),
         }
     }
 }
@@ -77,18 +89,19 @@ fn scan(request: &Request, form: Form, input: &Input, progress: Progress<'_>) ->
             (Some(timestamps), report.incomplete_frames)
         }
         Form::Obus => (None, obu::read_obus(input, &options, push)?.incomplete_units),
+        Form::LengthDelimited => (None, obu::read_length_delimited(input, &options, push)?.incomplete_units),
     };
     if let Some(unit) = builder.finish()? {
         add(&mut samples, unit)?;
     }
     let configuration = builder.configuration()?;
     let dropped = Dropped { incomplete_frames, ..*builder.dropped() };
-    Ok(Scan { samples, configuration, timestamps, dropped })
+    Ok(Scan { samples, configuration, timestamps, dropped, hdr_changes: builder.hdr_changes() })
 }
 
 fn add(samples: &mut Samples, unit: TemporalUnit<'_>) -> Result<()> {
     let flags = SampleFlags::of_picture(unit.sync, unit.intra, unit.reference);
-    samples.push(unit.units, flags, 0).map_err(|error| error.at(unit.offset))
+    samples.push_obus(unit.units, flags, 0).map_err(|error| error.at(unit.offset))
 }
 
 /// A stream that does not start with a sync sample has one later, or has none: which it is, and how many pictures come

@@ -3,7 +3,7 @@
 use crate::codec::av1::Obus;
 use crate::scan::Dropped;
 
-use super::{Obu, SourceRange, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
+use super::{Obu, SourceRange, StoredObu, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
 
 /// Groups `data`, one packet, into temporal units, with and without dropping leading ones.
 ///
@@ -14,11 +14,12 @@ pub fn fuzz_temporal_units(data: &[u8]) {
     for drop_leading in [false, true] {
         let outcome = build(data, drop_leading);
         assert_eq!(outcome, build(data, drop_leading), "a second run differs");
-        let ranges: Vec<SourceRange> = outcome.units.iter().flatten().copied().collect();
+        let obus = outcome.units.iter().flatten();
+        let ranges: Vec<SourceRange> = obus.clone().map(|obu| obu.range).collect();
         assert!(ranges.windows(2).all(|pair| pair[0].end() <= pair[1].offset), "in order, each once");
         assert!(ranges.last().is_none_or(|last| last.end() <= data.len() as u64));
         if outcome.error.is_none() {
-            let kept: u64 = ranges.iter().map(|range| u64::from(range.len)).sum();
+            let kept: u64 = obus.map(StoredObu::source_len).sum();
             assert_eq!(kept + dropped_bytes(&outcome.dropped), data.len() as u64);
         }
     }
@@ -26,7 +27,7 @@ pub fn fuzz_temporal_units(data: &[u8]) {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
-    units: Vec<Vec<SourceRange>>,
+    units: Vec<Vec<StoredObu>>,
     dropped: Dropped,
     error: Option<String>,
 }
@@ -37,8 +38,12 @@ fn build(data: &[u8], drop_leading: bool) -> Outcome {
     let mut error = None;
     let mut take = |unit: Option<TemporalUnit<'_>>| {
         if let Some(unit) = unit {
-            assert!(unit.shown_frames == 1 && !unit.units.is_empty());
-            assert!(unit.units.iter().any(|range| range.offset == unit.offset), "it has its first frame");
+            assert!((1..=4).contains(&unit.shown_frames) && !unit.units.is_empty());
+            let has_frame = |obu: &StoredObu| {
+                let header_len = obu.header.map_or(0, |header| header.unsized_len().into());
+                obu.range.offset == unit.offset + header_len
+            };
+            assert!(unit.units.iter().any(has_frame), "it has its first frame");
             assert!(unit.sync || !units.is_empty(), "the first unit is a sync sample");
             units.push(unit.units.to_vec());
         }

@@ -1,7 +1,8 @@
 //! Temporal units of hand-made streams.
 
 use super::*;
-use crate::codec::av1::testing::{DELIMITER, Frame, Sequence, obu, show_existing};
+use crate::codec::av1::testing::{DELIMITER, Frame, Sequence, in_layer, obu, show_existing, without_size};
+use crate::codec::{ContentLight, MasteringDisplay};
 use crate::scan::Count;
 use proptest::prelude::*;
 
@@ -42,14 +43,13 @@ impl Stream {
         let mut units = Vec::new();
         let mut take = |unit: Option<TemporalUnit<'_>>| {
             let unit = unit?;
-            let index = |range: &SourceRange| {
-                let is_it =
-                    |index: &usize| self.offsets[*index] == range.offset && !self.obus[*index].is_empty();
+            let index = |stored: &StoredObu| {
+                let offset = stored.range.end() - stored.source_len();
+                let is_it = |index: &usize| self.offsets[*index] == offset && !self.obus[*index].is_empty();
                 let index = (0..self.obus.len()).find(is_it).expect("a unit starts where one was pushed");
-                assert_eq!(self.obus[index].len() as u32, range.len);
+                assert_eq!(self.obus[index].len() as u64, stored.source_len());
                 index
             };
-            assert_eq!(unit.shown_frames, 1);
             units.push((unit.units.iter().map(index).collect(), [unit.sync, unit.intra, unit.reference]));
             Some(())
         };
@@ -242,33 +242,170 @@ fn leading_units_are_refused_or_dropped_and_counted() {
     assert!(Stream::new([DELIMITER]).error(true).0.contains("no frame"));
 }
 
-#[test]
-fn layers_and_tile_lists_are_refused() {
-    let two =
-        Sequence { points: vec![(0x301, 4, false, None), (0x101, 4, false, None)], ..Default::default() };
-    Stream::new([DELIMITER, &two.obu()]).refused(1, "2 spatial layers: not supported");
-    // Temporal layers are no reason.
-    let temporal = Sequence { points: vec![(0x103, 4, false, None), (0x101, 4, false, None)], ..two };
-    assert_eq!(Stream::new([DELIMITER, &temporal.obu(), &Frame::key().obu()]).units().len(), 1);
-    let mut layered = Frame::inter(1).obu();
-    layered[0] |= 4;
-    layered.insert(1, 1 << 3);
-    Stream::started([DELIMITER, &layered]).refused(4, "an OBU of spatial layer 1");
-    Stream::started([&obu(8, &[0; 5])]).refused(3, "a tile list OBU");
+/// A delimiter, a sequence header with these operating points, and a key frame of the base layer. Then `rest`.
+fn scalable(points: &[u32], rest: &[Vec<u8>]) -> Stream {
+    let points = points.iter().map(|&idc| (idc, 4, false, None)).collect();
+    let header = Sequence { points, ..Sequence::default() }.obu();
+    let start = [DELIMITER.to_vec(), header, in_layer(&Frame::key().obu(), 0, 0)];
+    Stream::new(start.into_iter().chain(rest.iter().cloned()))
 }
 
 #[test]
-fn only_the_last_obu_of_a_packet_may_lack_its_size() {
-    let mut bare = Frame::inter(1).obu();
-    bare[0] &= !2;
-    bare.remove(1);
-    let stream = Stream::started([DELIMITER, &bare, FLUSH, DELIMITER, &bare, FLUSH]);
-    assert_eq!(stream.units()[1..], [(vec![4], INTER), (vec![7], INTER)]);
-    Stream::started([DELIMITER, &bare, DELIMITER]).refused(4, "obu_has_size_field 0");
-    Stream::started([DELIMITER, &bare]).refused(4, "obu_has_size_field 0");
+fn the_layers_of_one_time_are_one_unit() {
+    let (inter, disposable) = (Frame::inter(2).obu(), Frame::inter(0).obu());
+    let delimiter = DELIMITER.to_vec();
+    let rest = [
+        in_layer(&inter, 0, 1), // 3
+        delimiter.clone(),
+        in_layer(&disposable, 1, 0), // 5
+        in_layer(&Frame::inter(8).hidden().obu(), 1, 1),
+        in_layer(&show_existing(3), 1, 1), // 7
+        delimiter.clone(),
+        in_layer(&disposable, 0, 0), // 9
+        in_layer(&disposable, 0, 1),
+        delimiter,
+        in_layer(&inter, 0, 1), // 12: a layer may be alone
+    ];
+    let units = scalable(&[0x303, 0x103], &rest).units();
+    let disposable = (vec![9, 10], [false, false, false]);
+    // The second layer of a sync sample leans on the first one's key frame, and on nothing in front of it.
+    assert_eq!(units[..2], [(vec![2, 3], [true, false, true]), (vec![5, 6, 7], INTER)].map(with_header(1)));
+    assert_eq!(units[2..], [disposable, (vec![12], INTER)]);
+}
+
+/// Of the first unit, which has the sequence header in front.
+fn with_header(index: usize) -> impl Fn(Unit) -> Unit {
+    move |(units, facts)| if units[0] == 2 { ([vec![index], units].concat(), facts) } else { (units, facts) }
+}
+
+#[test]
+fn layers_come_in_order_with_one_shown_frame_each() {
+    let layer = |obu: &[u8], spatial_id| in_layer(obu, 0, spatial_id);
+    let (inter, hidden) = (Frame::inter(2).obu(), Frame::inter(4).hidden().obu());
+    let refused = |rest: &[Vec<u8>], index, said| scalable(&[0x301], rest).refused(index, said);
+    refused(&[layer(&inter, 1), layer(&inter, 1)], 4, "a second frame of spatial layer 1");
+    refused(&[layer(&inter, 0)], 3, "shows a second frame (");
+    refused(&[layer(&inter, 1), layer(&hidden, 0)], 4, "spatial layer 0 stands behind one of layer 1");
+    let unit = |obus: &[Vec<u8>]| [&[DELIMITER.to_vec()], obus].concat();
+    refused(
+        &unit(&[layer(&hidden, 0), layer(&inter, 1)]),
+        5,
+        "spatial layer 0 of a temporal unit shows no frame",
+    );
+    refused(&unit(&[layer(&inter, 0), layer(&hidden, 1)]), 4, "shows no frame");
+    // Without operating points there are no layers to tell apart.
+    scalable(&[0], &[layer(&inter, 1)]).refused(3, "shows a second frame (");
+}
+
+#[test]
+fn what_the_preferred_operating_point_drops_stays_and_counts_for_nothing() {
+    let inter = Frame::inter(0).obu();
+    let rest = [
+        in_layer(&Frame::inter(0xff).obu(), 0, 1), // 3: fills slots of other decoders
+        DELIMITER.to_vec(),
+        in_layer(&inter, 0, 0), // 5
+        in_layer(&inter, 1, 1),
+        DELIMITER.to_vec(),
+        in_layer(&inter, 1, 0), // 8: a temporal layer that is dropped
+    ];
+    // Its reference slots are those of the base layer, and a unit that shows nothing to its decoders is none.
+    let stream = scalable(&[0x101, 0x303], &rest);
+    let units = Stream::new(&stream.obus[..7]).units();
+    assert_eq!(units, [(vec![1, 2, 3], SYNC), (vec![5, 6], [false, false, false])]);
+    stream.refused(8, "a temporal unit shows no frame");
+    // A frame without an extension header belongs to every point.
+    let stream = scalable(&[0x201, 0x301], &[]);
+    let bare = [DELIMITER, &stream.obus[1], &Frame::key().obu(), DELIMITER, &inter];
+    assert_eq!(Stream::new(bare).units().len(), 2);
+}
+
+#[test]
+fn tile_lists_are_refused() {
+    Stream::started([&obu(8, &[0; 5])]).refused(3, "a tile list OBU");
+    let temporal = scalable(&[0x103, 0x101], &[DELIMITER.to_vec(), in_layer(&Frame::inter(1).obu(), 1, 0)]);
+    assert_eq!(temporal.units().len(), 2);
+}
+
+#[test]
+fn an_obu_without_a_size_is_given_one() {
+    let sized = [DELIMITER.to_vec(), Sequence::default().obu(), Frame::key().obu()];
+    let layered = in_layer(&obu(5, &[9, 0x80]), 1, 0);
+    let units = [&sized[..], &[layered, DELIMITER.to_vec(), obu(9, &[]), Frame::inter(1).obu()]].concat();
+    let bare = Stream::new(units.iter().map(|obu| without_size(obu)));
+    assert_eq!(bare.units(), Stream::new(&units).units());
+    let mut builder = TemporalUnitBuilder::new(TemporalUnitOptions::default());
+    let mut written = Vec::new();
+    let mut write = |unit: Option<TemporalUnit<'_>>| {
+        for StoredObu { range, header } in unit.into_iter().flat_map(|unit| unit.units) {
+            header.expect("none has a size").write(range.len, &mut written);
+            let source = bare.obus.concat();
+            written.extend(&source[range.offset as usize - 100..][..range.len as usize]);
+        }
+    };
+    for (bytes, &offset) in bare.obus.iter().zip(&bare.offsets) {
+        write(builder.push(Obu { offset, len: bytes.len() as u64, head: bytes }).unwrap());
+    }
+    write(builder.finish().unwrap());
+    let kept: Vec<_> = units.iter().filter(|obu| *obu != DELIMITER).cloned().collect();
+    assert_eq!(written, kept.concat());
     let mut long = Frame::inter(1).obu();
     long[1] += 1;
     Stream::started([DELIMITER, &long]).refused(4, "obu_size is");
+}
+
+/// Metadata OBUs of light levels, and of a mastering display of this highest luminance in cd/m².
+fn light(max_content: u8) -> Vec<u8> {
+    obu(5, &[1, 0, max_content, 0, 1, 0x80])
+}
+
+fn display(luminance: u8) -> Vec<u8> {
+    let point = [0x40, 0, 0x50, 0];
+    obu(5, &[&[2], &point.repeat(4)[..], &[0, 0, luminance, 0], &[0, 0, 0, 1], &[0x80, 0]].concat())
+}
+
+/// What a stream of these OBUs says of the first sample's light and display, what `configOBUs` has of them, and which OBU differs.
+fn hdr(obus: &[Vec<u8>], drop_leading: bool) -> (Option<u16>, Option<u32>, Vec<u8>, Option<usize>) {
+    let stream = Stream::new(obus);
+    let mut builder = TemporalUnitBuilder::new(TemporalUnitOptions { drop_leading });
+    for (bytes, &offset) in stream.obus.iter().zip(&stream.offsets) {
+        builder.push(Obu { offset, len: bytes.len() as u64, head: bytes }).unwrap();
+    }
+    builder.finish().unwrap();
+    let configuration = builder.configuration().unwrap();
+    let format = configuration.video_format();
+    let record = configuration.record();
+    let header_len = Sequence::default().obu().len();
+    let changes =
+        builder.hdr_changes().map(|at| stream.offsets.iter().position(|&offset| offset == at).unwrap());
+    (
+        format.content_light.map(|ContentLight { max_content, .. }| max_content),
+        format.mastering_display.map(|MasteringDisplay { max_luminance, .. }| max_luminance),
+        record[4 + header_len..].to_vec(),
+        changes,
+    )
+}
+
+#[test]
+fn metadata_of_the_first_sample_is_that_of_the_track() {
+    let [delimiter, header, key] = [DELIMITER.to_vec(), Sequence::default().obu(), Frame::key().obu()];
+    let first = [delimiter.clone(), header.clone(), light(7), display(200), key.clone()];
+    let trimmed = |obu: Vec<u8>| [&[0x2a, obu[1] - 1], &obu[2..obu.len() - 1]].concat();
+    let obus = [light(7), trimmed(display(200))].concat();
+    let next = |obus: &[Vec<u8>]| {
+        [&first[..], std::slice::from_ref(&delimiter), obus, &[Frame::inter(1).obu()]].concat()
+    };
+    let known = (Some(7), Some(2_000_000), obus.clone());
+    let found = |changes| (known.0, known.1, known.2.clone(), changes);
+    // The same once more, and metadata of other kinds, changes nothing; anything else is told, and changes nothing either.
+    assert_eq!(hdr(&next(&[display(200), light(7), obu(5, &[4, 0xb5, 1, 0x80])]), false), found(None));
+    assert_eq!(hdr(&next(&[light(7), display(201), light(8)]), false), found(Some(7)));
+    assert_eq!(hdr(&[&first[..4], &[light(9), key.clone()]].concat(), false), found(Some(4)));
+    // What leading units say goes with them.
+    let leading = [&[delimiter.clone(), light(1), Frame::inter(1).obu()], &first[..]].concat();
+    assert_eq!(hdr(&leading, true), found(None));
+    // What the first sample does not say is not known.
+    let late = [delimiter.clone(), header, key, delimiter, light(3), Frame::inter(1).obu()];
+    assert_eq!(hdr(&late, false), (None, None, Vec::new(), Some(4)));
 }
 
 #[test]
@@ -296,10 +433,11 @@ proptest! {
 
     #[test]
     fn any_mix_of_units_is_grouped_or_refused(
-        kinds in proptest::collection::vec(0usize..9, 0..12), at in 0usize..200, value: u8,
+        kinds in proptest::collection::vec(0usize..12, 0..12), at in 0usize..200, value: u8,
     ) {
         let hidden = Frame::inter(2).hidden().obu();
-        let choices: [Vec<u8>; 9] = [
+        let choices: [Vec<u8>; 12] = [
+            in_layer(&Frame::inter(1).obu(), 0, 1), in_layer(&hidden, 1, 1), light(3),
             DELIMITER.to_vec(), DELIMITER.to_vec(), Sequence::default().obu(), Frame::key().obu(),
             Frame::inter(1).obu(), hidden, show_existing(1), obu(4, &[1]), Frame::inter(4).header_obu(),
         ];

@@ -1,11 +1,13 @@
 //! AV1: a packet is one temporal unit of low-overhead OBUs, which is one sample. Several units in a packet, each behind
-//! its temporal delimiter, are as many samples.
+//! its temporal delimiter, are as many samples. The last OBU may lack a size field, and is given one.
 
 use super::{Parsed, ParsedSample};
 use crate::codec::RandomAccess;
 use crate::codec::av1::{Av1Configuration, Obus};
-use crate::error::Result;
-use crate::scan::av1::{Obu, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
+use crate::error::{Error, Result};
+use crate::scan::av1::{
+    Obu, StoredObu, TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions, is_length_delimited,
+};
 use crate::scan::{Dropped, SourceRange};
 use crate::track::SampleFlags;
 
@@ -27,6 +29,14 @@ impl Av1Packets {
         if packet.is_empty() {
             return Err(super::empty("one temporal unit").at(base));
         }
+        self.read_units(packet, parsed)
+            .map_err(|error| if is_length_delimited(packet) { length_delimited().at(base) } else { error })?;
+        self.position = base + packet.len() as u64;
+        Ok(())
+    }
+
+    fn read_units(&mut self, packet: &[u8], parsed: &mut Parsed) -> Result<()> {
+        let base = self.position;
         self.builder.start_packet();
         for obu in Obus::of_packet(packet) {
             let whole = obu.map_err(|error| error.shift(base))?.whole;
@@ -38,7 +48,6 @@ impl Av1Packets {
         if let Some(unit) = self.builder.flush()? {
             write_sample(&unit, base, parsed);
         }
-        self.position = base + packet.len() as u64;
         Ok(())
     }
 
@@ -57,12 +66,22 @@ impl Av1Packets {
     }
 }
 
+fn length_delimited() -> Error {
+    let remedy =
+        "push low-overhead OBUs, each with its size field: libaom's encoder gives them without --annexb=1";
+    Error::unsupported("a packet in the length-delimited format (AV1 Annex B)", remedy)
+}
+
 /// Writes the OBUs of a temporal unit, neighbours as one range.
 fn write_sample(unit: &TemporalUnit<'_>, base: u64, parsed: &mut Parsed) {
     let start = parsed.list.len();
     let mut open: Option<SourceRange> = None;
-    for &obu in unit.units {
-        let obu = SourceRange { offset: obu.offset - base, len: obu.len };
+    for &StoredObu { range, header } in unit.units {
+        let obu = SourceRange { offset: range.offset - base, len: range.len };
+        if let Some(header) = header {
+            open.take().into_iter().for_each(|run| parsed.list.push_source(run));
+            parsed.list.push_obu_header(header, range.len);
+        }
         open = match open {
             Some(run) if run.end() == obu.offset && run.len.checked_add(obu.len).is_some() => {
                 Some(SourceRange { offset: run.offset, len: run.len + obu.len })
@@ -74,7 +93,8 @@ fn write_sample(unit: &TemporalUnit<'_>, base: u64, parsed: &mut Parsed) {
             None => Some(obu),
         };
     }
-    open.into_iter().for_each(|run| parsed.list.push_source(run));
+    // The payload of an OBU may be nothing.
+    open.into_iter().filter(|run| run.len > 0).for_each(|run| parsed.list.push_source(run));
     let size = parsed.list.len() - start;
     let flags = SampleFlags::of_picture(unit.sync, unit.intra, unit.reference);
     parsed.samples.push(ParsedSample {

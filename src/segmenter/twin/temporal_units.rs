@@ -9,7 +9,7 @@ use super::drawn::{calls_of, choices, timescale, ways};
 use super::layouts::{assert_same_files, segments};
 use super::sequences::{calls, run};
 use super::streams::{Choices, Step};
-use crate::codec::av1::testing::{DELIMITER, Frame, Sequence, obu, show_existing};
+use crate::codec::av1::testing::{DELIMITER, Frame, Sequence, obu, show_existing, without_size};
 use crate::scan::av1::{Obu, TemporalUnitBuilder, TemporalUnitOptions};
 use crate::segmenter::{CodecConfig, SampleTiming, SegmenterConfig};
 use crate::time::DecodeTime;
@@ -22,7 +22,8 @@ fn unit(kind: u8, around: u8, payload: usize) -> Vec<Vec<u8>> {
     if kind == 0 {
         obus.push(Sequence::default().obu());
     }
-    // Metadata that nobody here knows stays, padding goes.
+    // Light levels, metadata that nobody here knows stays, padding goes.
+    obus.extend((around & 4 != 0).then(|| obu(5, &[1, 0, 7, 0, around >> 7, 0x80])));
     obus.extend((around & 1 != 0).then(|| obu(5, &[31, 1, 2, 0x80])));
     obus.extend((around & 2 != 0).then(|| obu(15, &[9, 9, 0x80])));
     let frame = |frame: Frame| obu(6, &[&frame.payload()[..], &vec![0xa5; payload]].concat());
@@ -45,22 +46,30 @@ fn units() -> impl Strategy<Value = Vec<(u8, Vec<Vec<u8>>)>> {
     })
 }
 
-/// Packets of units with a cut in front of some. Only a delimiter tells two units in one packet apart.
+/// Packets of units with a cut in front of some. Only a delimiter tells two units in one packet apart; the last OBU of a packet
+/// may lack its size.
 fn lay_out(units: &[(u8, Vec<Vec<u8>>)], cuts: &[usize], choices: &mut Choices) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
+    // Nothing joins a packet whose last OBU ends with it.
+    let mut ends = false;
     for (index, (_, obus)) in units.iter().enumerate() {
         if cuts.contains(&index) {
             steps.push(Step::Cut);
         }
+        let joins = !ends && choices.below(3) == 1;
+        ends = choices.below(4) == 1;
+        let (last, others) = obus.split_last().expect("a unit has a frame");
+        let last = if ends { without_size(last) } else { last.clone() };
+        let bytes = [others.concat(), last].concat();
         match steps.last_mut() {
-            Some(Step::Packet(packet, count)) if choices.below(3) == 1 => {
+            Some(Step::Packet(packet, count)) if joins => {
                 packet.extend_from_slice(DELIMITER);
-                packet.extend(obus.concat());
+                packet.extend(bytes);
                 *count += 1;
             }
             _ => {
                 let delimiter = if choices.below(2) == 0 { DELIMITER } else { &[] };
-                steps.push(Step::Packet([delimiter, &obus.concat()].concat(), 1));
+                steps.push(Step::Packet([delimiter, &bytes].concat(), 1));
             }
         }
     }
@@ -84,7 +93,7 @@ fn planned(units: &[(u8, Vec<Vec<u8>>)], cuts: &[usize]) -> super::layouts::File
         }
         let unit = builder.flush().unwrap().unwrap();
         let flags = SampleFlags::of_picture(unit.sync, unit.intra, unit.reference);
-        track.push(unit.units, flags, 1001).unwrap();
+        track.push_obus(unit.units, flags, 1001).unwrap();
     }
     let configuration = builder.configuration().unwrap();
     let header = TrackHeader {

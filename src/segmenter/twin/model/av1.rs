@@ -25,8 +25,14 @@ impl Av1 {
         }
         let mut pictures = Vec::new();
         let mut take = |unit: TemporalUnit<'_>| {
-            let bytes =
-                unit.units.iter().flat_map(|obu| packet[obu.offset as usize..][..obu.len as usize].to_vec());
+            let bytes = unit.units.iter().flat_map(|obu| {
+                let mut bytes = Vec::new();
+                if let Some(header) = obu.header {
+                    header.write(obu.range.len, &mut bytes);
+                }
+                bytes.extend_from_slice(&packet[obu.range.offset as usize..][..obu.range.len as usize]);
+                bytes
+            });
             let flags = match (unit.sync, unit.intra) {
                 (true, _) => SampleFlags::SYNC,
                 (false, true) => SampleFlags::INTRA,
