@@ -5,6 +5,7 @@
 #
 #   180p.ivf   libaom: hidden pictures and pictures shown again
 #   90p.ivf    SVT-AV1: a pyramid
+#   hdr10.obu  SVT-AV1: 10 bits, PQ, with light levels and a mastering display in metadata OBUs; eight pictures
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -21,4 +22,9 @@ video() {
 
 video 180 320 -c:v libaom-av1 -cpu-used 6 -threads 1 -row-mt 0 -lag-in-frames 19 -keyint_min $gop -b:v 30k
 video 90 160 -c:v libsvtav1 -preset 8 -svtav1-params lp=1:irefresh-type=2:scd=0 -crf 60
-ls -l -- *.ivf
+
+display='G(0.265,0.69)B(0.15,0.06)R(0.68,0.32)WP(0.3127,0.329)L(1000.0,0.0001)'
+"${ffmpeg[@]}" -f lavfi -i "testsrc2=size=128x72:rate=$fps,format=yuv420p10le" -frames:v 8 -g 4 -c:v libsvtav1 -preset 8 \
+  -svtav1-params "lp=1:irefresh-type=2:scd=0:mastering-display=$display:content-light=1000,400" -crf 60 \
+  -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc -color_range tv -f obu hdr10.obu
+ls -l -- *.ivf *.obu
