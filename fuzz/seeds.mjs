@@ -72,6 +72,31 @@ for (const name of ['180p.ivf', '90p.ivf']) {
   write('ivf', `drop-incomplete-${name}`, [41, 9], stream.subarray(0, 1000));
   write('ivf', `obus-${name}`, [254, 64], stream.subarray(32 + 12, 32 + 12 + stream.readUInt32LE(32)));
 }
+{
+  // The temporal units of OBUs, length-delimited: each OBU in a frame unit of its own. Sizes take as many bytes as they need.
+  const leb128 = (value) => (value < 128 ? [value] : [(value & 127) | 128, ...leb128(value >> 7)]);
+  const sized = (bytes) => Buffer.from([...leb128(bytes.length), ...bytes]);
+  const stream = readFileSync(path.join(here, '../tests/streams/hdr10.obu'));
+  for (const bare of [false, true]) {
+    const units = [];
+    for (let at = 0; at < stream.length; ) {
+      let [size, head] = [0, at + 1];
+      for (let shift = 0; ; shift += 7) {
+        size |= (stream[head] & 127) << shift;
+        if (stream[head++] < 128) break;
+      }
+      const [header, payload] = [stream.subarray(at, head), stream.subarray(head, head + size)];
+      if (stream[at] === 0x12) units.push([]);
+      units.at(-1).push(sized(sized(bare ? [stream[at] & ~2, ...payload] : [...header, ...payload])));
+      at = head + size;
+    }
+    // Options and window size, then temporal units.
+    const form = bare ? 'bare' : 'sized';
+    write('av1_length_delimited', form, [254, 255], ...units.map((unit) => sized(Buffer.concat(unit))));
+    write('av1_length_delimited', `drop-incomplete-${form}`, [41, 9], sized(Buffer.concat(units[0])).subarray(0, 300));
+  }
+  write('obus', 'hdr10', stream);
+}
 // Mastering display, light levels and preferred transfer in one unit, as x264 and x265 have them in three.
 const hdr = '891833c286c41d4c0bb884d03e803d1340420098968000000300019004' + '03e801909301' + '1280';
 write('sei', 'hdr-h264', [0], Buffer.from(`06${hdr}`, 'hex'));

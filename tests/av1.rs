@@ -7,10 +7,14 @@
 mod tools;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fragmint::codec::av1::Obus;
+use fragmint::codec::{ContentLight, MasteringDisplay};
+use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig, VideoConfig};
+use fragmint::time::Timescale;
 
 /// Offset and OBUs of each temporal unit, delimiter first.
 type Units = Vec<Vec<Vec<u8>>>;
@@ -297,4 +301,64 @@ fn metadata_that_changes_is_told() {
     assert_eq!(said.code, Some(0), "{}", said.stderr);
     let told = format!("metadata OBUs tell another mastering display or light level from {at:#x} on");
     assert!(said.stdout.contains(&told), "{}", said.stdout);
+}
+
+/// What a segmenter makes of packets: its init segment.
+fn init_of(packets: &Units, video: VideoConfig) -> Vec<u8> {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let timescale = Timescale::new(NonZeroU32::new(25_000).expect("above 0"));
+    let config = SegmenterConfig::new(directory.path(), "video", CodecConfig::Av1 { video }, timescale);
+    let mut segmenter = Segmenter::new(config).expect("a sound configuration");
+    for packet in packets {
+        segmenter.push(&packet.concat(), SampleTiming::new(1000)).expect("a sound packet");
+    }
+    segmenter.cut().expect("a segment");
+    std::fs::read(directory.path().join("video/init.mp4")).expect("an init segment")
+}
+
+#[test]
+fn packets_give_the_same_metadata_and_settings_win() {
+    let scene = Scene::new();
+    let packets = units(&std::fs::read(stream("hdr10.obu")).unwrap());
+    let files = scene.files(&stream("hdr10.obu"), &["--segment-duration=0.16"]);
+    let packaged = files.iter().find(|(name, _)| name.ends_with("init.mp4")).expect("an init segment").1;
+    let init = init_of(&packets, VideoConfig::default());
+    for kind in [b"av1C", b"mdcv", b"clli", b"colr"] {
+        assert_eq!(box_of(&init, kind), box_of(packaged, kind), "{}", kind.escape_ascii());
+    }
+    let display = MasteringDisplay {
+        primaries: [(8500, 39_850), (6550, 2300), (35_400, 14_600)],
+        white_point: (15_635, 16_450),
+        max_luminance: 40_000_000,
+        min_luminance: 50,
+    };
+    let light = ContentLight { max_content: 900, max_picture_average: 300 };
+    let video = VideoConfig {
+        mastering_display: Some(display),
+        content_light: Some(light),
+        ..VideoConfig::default()
+    };
+    let init = init_of(&packets, video);
+    assert_eq!(box_of(&init, b"clli")[8..], [3, 0x84, 1, 0x2c]);
+    assert_eq!(box_of(&init, b"mdcv")[8..12], [0x21, 0x34, 0x9b, 0xaa]);
+    assert_eq!(box_of(&init, b"av1C"), box_of(packaged, b"av1C"));
+}
+
+#[test]
+fn a_packet_of_annex_b_is_refused_with_what_to_do() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let timescale = Timescale::new(NonZeroU32::new(25_000).expect("above 0"));
+    let config = SegmenterConfig::new(directory.path(), "video", CodecConfig::av1(), timescale);
+    let mut segmenter = Segmenter::new(config).expect("a sound configuration");
+    let packets = units(&std::fs::read(stream("hdr10.obu")).unwrap());
+    for sized in [false, true] {
+        let packet = annex_b(&packets[..1].to_vec(), sized, 1);
+        let error = segmenter.push(&packet, SampleTiming::new(1000)).unwrap_err().to_string();
+        assert!(
+            error.contains("length-delimited format (AV1 Annex B): not supported; push low-overhead"),
+            "{error}"
+        );
+    }
+    // It left nothing behind.
+    segmenter.push(&packets[0].concat(), SampleTiming::new(1000)).expect("a sound packet");
 }

@@ -152,8 +152,9 @@ impl PackageArgs {
 
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
 const PACKAGE_NOTES: &str = r"Inputs:
-  H.264 and H.265 byte streams (Annex B), AV1 (IVF, or OBUs one behind the
-  other) and AAC (ADTS), any number, recognised by what is in them. Video inputs
+  H.264 and H.265 byte streams (Annex B), AV1 (IVF, OBUs one behind the other,
+  or length-delimited as its own Annex B has it) and AAC (ADTS), any number,
+  recognised by what is in them. Video inputs
   of one codec become renditions that a player switches between; they need key frames at the
   same times. Audio inputs are choices for the viewer; those of one lang=, name=
   and role= in several codecs are one choice.

@@ -102,7 +102,7 @@ pub enum CodecConfig {
         /// What is known of the pictures.
         video: VideoConfig,
     },
-    /// AV1 in temporal units of low-overhead OBUs (AV1 5.2, Section 5).
+    /// AV1 in temporal units of low-overhead OBUs (AV1 5.2, Section 5). Packets in the length-delimited format of Annex B are refused.
     Av1 {
         /// What is known of the pictures.
         video: VideoConfig,
@@ -174,7 +174,8 @@ pub struct VideoConfig {
     pub frame_rate: Option<FrameRate>,
     /// Meaning of the sample values; wins over the bitstream's.
     pub colour: Option<Colour>,
-    /// Colour volume of the mastering display, for `mdcv`; wins over that of SEI messages. AV1's metadata is not looked at.
+    /// Colour volume of the mastering display, for `mdcv`; wins over that of SEI messages, and over that of AV1 metadata in the first
+    /// temporal unit.
     pub mastering_display: Option<MasteringDisplay>,
     /// Content light levels, for `clli`, likewise.
     pub content_light: Option<ContentLight>,

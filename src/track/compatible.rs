@@ -3,13 +3,15 @@
 //!
 //! In band (`avc3`, `hev1`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
 //! format, length prefixes. Out of band (`avc1`, `hvc1`) every set must be in the published record too, byte for byte but for zeros
-//! at its end, and profile and level within its; that record may hold more. Any other codec configuration must be the same bytes.
+//! at its end, and profile and level within its; that record may hold more. Of AV1 all but metadata must be the same bytes: an encoder
+//! may write it once. Any other codec configuration must be the same bytes.
 
 use std::fmt;
 
 use crate::boxes::FourCc;
 use crate::codec::AudioCodec;
 use crate::codec::aac;
+use crate::codec::av1::without_metadata;
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
 use crate::codec::record::ConfigurationRecord;
@@ -113,6 +115,11 @@ impl CodecDescription {
             b"hvc1" | b"hev1" => {
                 let own = HevcRecord::read(&self.configuration)?;
                 check_records(&own, &HevcRecord::read(&published.configuration)?, &self.entry_type)
+            }
+            b"av01"
+                if without_metadata(&self.configuration) == without_metadata(&published.configuration) =>
+            {
+                Ok(())
             }
             _ if self.configuration == published.configuration => Ok(()),
             _ => {

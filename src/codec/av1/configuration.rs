@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::time::gcd;
 
 use super::obu::write_size;
-use super::{ColorConfig, FrameSize, OperatingPoint, SequenceHeader};
+use super::{ColorConfig, FrameSize, ObuKind, Obus, OperatingPoint, SequenceHeader};
 
 /// What the sample entry says of an AV1 track.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,6 +132,15 @@ impl Av1Configuration {
     }
 }
 
+/// A configuration record as far as decoders are set up by it: without the metadata that may stand behind the sequence header.
+pub(crate) fn without_metadata(record: &[u8]) -> &[u8] {
+    let first = record.get(4..).and_then(|obus| Obus::of_stream(obus).next()?.ok());
+    match first.filter(|obu| obu.header.kind == ObuKind::SequenceHeader) {
+        Some(header) => &record[..4 + header.whole.end],
+        None => record,
+    }
+}
+
 /// `RenderWidth × max height : max width × RenderHeight`, reduced; where a number passes 16 bits both lose their last
 /// bits.
 fn sample_aspect_ratio((width, height): (u16, u16), frame: FrameSize) -> Option<SampleAspectRatio> {
@@ -208,6 +217,12 @@ mod tests {
         };
         let configuration = configuration.with_hdr(hdr, metadata.into());
         assert_eq!(configuration.record(), record);
+        assert_eq!(without_metadata(&record), &record[..19]);
+        for alone in
+            [&record[..19], &record[..4], &record[..3], &record[..18], &[0x81, 0, 0, 0, 0x2a, 1, 0x80]]
+        {
+            assert_eq!(without_metadata(alone), alone);
+        }
         assert_eq!(configuration.video_format().content_light, hdr.content_light);
         assert_eq!(configuration.codec_string(), "av01.0.00M.10.0.110.09.16.09.0");
     }

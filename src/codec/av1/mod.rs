@@ -19,6 +19,7 @@ mod sequence;
 pub(crate) mod testing;
 
 pub use configuration::Av1Configuration;
+pub(crate) use configuration::without_metadata;
 pub use frame::{CodedFrame, FrameHeader, FrameSize, FrameType};
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]

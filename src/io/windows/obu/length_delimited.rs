@@ -186,7 +186,65 @@ pub fn fuzz_length_delimited(data: &[u8]) {
         assert_eq!(bytes, stream.len() as u64);
         assert!(drop_incomplete || report.incomplete_units == Count::default());
         assert!(obus.first().is_none_or(|obu| obu.2[0] >> 3 & 15 == 2), "the first is a delimiter");
+        check_samples(stream, drop_incomplete);
     }
+}
+
+/// The low-overhead stream of the same OBUs, sizes written where they were not, has the same samples, or none.
+#[cfg(any(test, fuzzing))]
+fn check_samples(stream: &[u8], drop_incomplete: bool) {
+    use crate::codec::av1::SizedHeader;
+    let options = ObuOptions { drop_incomplete, ..ObuOptions::default() };
+    let mut low_overhead = Vec::new();
+    let samples = samples_of(stream, |each| {
+        let convert = |obu: Obu<'_>| {
+            let header = ObuHeader::read(obu.head)?;
+            match (header.size, SizedHeader::new(obu.head)) {
+                (None, Some(sized)) => {
+                    let payload = &obu.head[usize::from(header.len)..];
+                    sized.write(payload.len() as u32, &mut low_overhead);
+                    low_overhead.extend_from_slice(payload);
+                }
+                _ => low_overhead.extend_from_slice(obu.head),
+            }
+            each(obu)
+        };
+        read_length_delimited(stream, &options, convert).map(|_| ())
+    });
+    if let Ok(samples) = samples {
+        let others =
+            samples_of(&low_overhead, |each| super::read_obus(&low_overhead[..], &options, each).map(|_| ()));
+        assert_eq!(Ok(samples), others.map_err(|error| error.to_string()));
+    }
+}
+
+/// The bytes and facts of each sample of a stream that `read` reads.
+#[cfg(any(test, fuzzing))]
+fn samples_of(
+    stream: &[u8],
+    read: impl FnOnce(&mut dyn FnMut(Obu<'_>) -> Result<()>) -> Result<()>,
+) -> Result<Vec<(Vec<u8>, bool, bool)>> {
+    use crate::scan::av1::{TemporalUnit, TemporalUnitBuilder, TemporalUnitOptions};
+    let mut builder = TemporalUnitBuilder::new(TemporalUnitOptions { drop_leading: true });
+    let mut samples = Vec::new();
+    let mut take = |unit: Option<TemporalUnit<'_>>| {
+        let Some(unit) = unit else { return };
+        let mut bytes = Vec::new();
+        for obu in unit.units {
+            if let Some(header) = obu.header {
+                header.write(obu.range.len, &mut bytes);
+            }
+            bytes.extend_from_slice(&stream[obu.range.offset as usize..][..obu.range.len as usize]);
+        }
+        assert_eq!(bytes.len() as u64, unit.units.iter().map(|obu| obu.stored_len()).sum::<u64>());
+        samples.push((bytes, unit.sync, unit.reference));
+    };
+    read(&mut |obu| {
+        take(builder.push(obu)?);
+        Ok(())
+    })?;
+    take(builder.finish()?);
+    Ok(samples)
 }
 
 #[cfg(test)]
