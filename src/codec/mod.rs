@@ -6,6 +6,7 @@ mod audio;
 pub mod av1;
 pub mod h264;
 pub mod h265;
+pub mod opus;
 pub(crate) mod parameter_sets;
 pub(crate) mod picture_format;
 pub(crate) mod record;

@@ -3,9 +3,10 @@
 //!
 //! [`scan_nal_units`] cuts a window into parts that are searched on all threads of the current rayon pool while
 //! the units of the window before are handed out in order; every byte is read once. [`read_adts`] steps from frame to
-//! frame, and [`obu`] from OBU to OBU. No result depends on where windows and parts end or on the number of threads.
+//! frame, [`obu`] from OBU to OBU, and [`ogg`] from page to page. No result depends on where windows and parts end or on the number of threads.
 
 pub mod obu;
+pub mod ogg;
 
 use std::fmt;
 #[cfg(any(test, fuzzing))]

@@ -6,6 +6,7 @@
 mod aac;
 mod av1;
 mod nal;
+mod opus;
 mod pictures;
 
 pub use pictures::{OpenCra, Pictures};
@@ -132,6 +133,7 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
                     av1::read(request, av1::Form::LengthDelimited, input, progress)
                 }
                 ElementaryFormat::AdtsAac => aac::read(request, input, progress),
+                ElementaryFormat::OggOpus => opus::read(request, input, progress),
             };
             read.map_err(|error| error.in_file(&settings.path))
         })

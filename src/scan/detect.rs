@@ -23,6 +23,8 @@ pub enum ElementaryFormat {
     Av1AnnexB,
     /// AAC in ADTS.
     AdtsAac,
+    /// Opus in Ogg (RFC 7845).
+    OggOpus,
 }
 
 /// Tells what `head` is the beginning of. It should have 64 KiB, or be the whole file if that is shorter; ID3 tags that are
@@ -34,6 +36,9 @@ pub fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     let body = behind_tags(head);
     if body.starts_with(b"DKIF") {
         return IvfHeader::read(body).map(|_| ElementaryFormat::Av1Ivf);
+    }
+    if body.starts_with(b"OggS") {
+        return super::ogg::detect(body);
     }
     if is_obu_stream(body) {
         return Ok(ElementaryFormat::Av1Obu);
@@ -171,8 +176,6 @@ fn signature(bytes: &[u8]) -> Option<Error> {
         ("WAV", "encode it: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
     } else if has(b"fLaC") {
         ("FLAC", "encode it as AAC: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
-    } else if has(b"OggS") {
-        ("Ogg", ENCODE)
     } else if has(b"ADIF") {
         ("AAC in ADIF", "write it as ADTS: ffmpeg -i FILE -c copy out.aac")
     } else if bytes.len() > 2 && has(&[0x56]) && bytes[1] & 0xe0 == 0xe0 && !is_text(bytes) {

@@ -11,6 +11,7 @@ mod detect;
 pub mod h264;
 pub mod h265;
 pub mod ivf;
+pub mod ogg;
 #[doc(hidden)]
 pub mod simd;
 
@@ -79,8 +80,12 @@ pub struct Dropped {
     pub redundant_frame_headers: Count,
     /// ID3 tags in front of or between ADTS frames.
     pub id3_tags: Count,
-    /// Bytes of an incomplete last ADTS frame, IVF frame or AV1 temporal unit; dropped only when asked.
+    /// Bytes of an incomplete last ADTS frame, IVF frame, AV1 temporal unit, or Ogg page or packet; dropped only when asked.
     pub incomplete_frames: Count,
+    /// Comment headers of Ogg Opus (`OpusTags`, RFC 7845 5.2): titles and the like.
+    pub comment_headers: Count,
+    /// Opus packets behind the end that the last granule position of their file tells (RFC 7845 4.4).
+    pub trimmed_packets: Count,
 }
 
 /// How many of a kind, and how many bytes of the input they took (without start codes).

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::codec::aac::AacConfig;
+use crate::codec::opus::OpusConfig;
 use crate::codec::{AudioConfiguration, ParameterSetPlacement};
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
 use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};
@@ -109,6 +110,9 @@ pub enum CodecConfig {
     },
     /// AAC in raw access units, without ADTS headers.
     Aac(AacConfig),
+    /// Opus in raw packets, without Ogg pages. Each lasts as long as it says, and its time is checked; the last sample of the track may be
+    /// given less, which ends the sound within it.
+    Opus(OpusConfig),
 }
 
 impl CodecConfig {
@@ -142,6 +146,7 @@ impl CodecConfig {
             Self::Hevc { parameter_sets, .. } => parameter_sets.hevc_entry_type(),
             Self::Av1 { .. } => b"av01",
             Self::Aac(_) => b"mp4a",
+            Self::Opus(_) => b"Opus",
         }
     }
 
@@ -149,6 +154,7 @@ impl CodecConfig {
     pub(super) fn audio(&self) -> Option<AudioConfiguration> {
         match self {
             Self::Aac(config) => Some(config.configuration()),
+            Self::Opus(config) => Some(config.configuration()),
             _ => None,
         }
     }
@@ -157,7 +163,7 @@ impl CodecConfig {
     pub(super) fn video(&self) -> Option<&VideoConfig> {
         match self {
             Self::Avc { video, .. } | Self::Hevc { video, .. } | Self::Av1 { video } => Some(video),
-            Self::Aac(_) => None,
+            Self::Aac(_) | Self::Opus(_) => None,
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::track::published::PublishedInit;
 mod aac;
 mod av1;
 mod nal;
+mod opus;
 
 /// What one packet gives. The memory is used again from packet to packet.
 #[derive(Debug, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Parsed {
     pub(super) joined_from: Option<(u64, &'static str)>,
     /// In decode order.
     pub(super) samples: Vec<ParsedSample>,
+    /// Ticks that the bitstream says each sample lasts, for codecs whose timescale is known by it.
+    pub(super) coded_duration: Option<u32>,
     /// End of the last source in the list.
     source_end: u64,
 }
@@ -48,6 +51,7 @@ impl Parsed {
         self.joined = 0;
         self.joined_from = None;
         self.samples.clear();
+        self.coded_duration = None;
         self.source_end = 0;
     }
 }
@@ -76,6 +80,7 @@ pub(super) enum Packets {
     Hevc(nal::NalPackets<H265>),
     Av1(av1::Av1Packets),
     Aac(aac::AacPackets),
+    Opus(opus::OpusPackets),
 }
 
 impl Packets {
@@ -97,6 +102,7 @@ impl Packets {
             }
             CodecConfig::Av1 { .. } => Ok(Self::Av1(av1::Av1Packets::new(drop_leading))),
             CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),
+            CodecConfig::Opus(config) => Ok(Self::Opus(opus::OpusPackets::new(config))),
         }
     }
 
@@ -112,6 +118,7 @@ impl Packets {
             Self::Hevc(packets) => packets.read(packet, parsed),
             Self::Av1(packets) => packets.read(packet, parsed),
             Self::Aac(packets) => packets.read(packet, parsed),
+            Self::Opus(packets) => packets.read(packet, parsed),
         }
     }
 
@@ -122,6 +129,7 @@ impl Packets {
             Self::Avc(_) | Self::Hevc(_) => (136, 12),
             Self::Av1(_) => (136, 8),
             Self::Aac(_) => (140, 4),
+            Self::Opus(_) => (164, 4),
         };
         boxes + row * u64::from(samples)
     }
@@ -132,7 +140,7 @@ impl Packets {
             Self::Avc(packets) => packets.picture_size(),
             Self::Hevc(packets) => packets.picture_size(),
             Self::Av1(packets) => packets.picture_size(),
-            Self::Aac(_) => None,
+            Self::Aac(_) | Self::Opus(_) => None,
         }
     }
 
@@ -141,7 +149,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.held_len(),
             Self::Hevc(packets) => packets.held_len(),
-            Self::Av1(_) | Self::Aac(_) => 0,
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => 0,
         }
     }
 
@@ -157,7 +165,7 @@ impl Packets {
             Self::Avc(packets) => packets.configuration(),
             Self::Hevc(packets) => packets.configuration(),
             Self::Av1(packets) => packets.configuration().map(Into::into),
-            Self::Aac(_) => unreachable!("audio is described by its configuration"),
+            Self::Aac(_) | Self::Opus(_) => unreachable!("audio is described by its configuration"),
         }
     }
 
@@ -166,7 +174,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.discard_waiting(),
             Self::Hevc(packets) => packets.discard_waiting(),
-            Self::Av1(_) | Self::Aac(_) => {}
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => {}
         }
     }
 
@@ -176,7 +184,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.check_nothing_waits(),
             Self::Hevc(packets) => packets.check_nothing_waits(),
-            Self::Av1(_) | Self::Aac(_) => Ok(()),
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => Ok(()),
         }
     }
 
@@ -185,7 +193,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.close_configuration(),
             Self::Hevc(packets) => packets.close_configuration(),
-            Self::Av1(_) | Self::Aac(_) => {}
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => {}
         }
     }
 
@@ -195,7 +203,7 @@ impl Packets {
             Self::Avc(packets) => packets.dropped(),
             Self::Hevc(packets) => packets.dropped(),
             Self::Av1(packets) => packets.dropped(),
-            Self::Aac(_) => Dropped::default(),
+            Self::Aac(_) | Self::Opus(_) => Dropped::default(),
         }
     }
 }

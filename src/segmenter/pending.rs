@@ -58,6 +58,10 @@ pub(super) struct Pending {
     watch: RandomAccessWatch<OpenCra>,
     /// The same as it was when the segment began.
     watch_at_cut: RandomAccessWatch<OpenCra>,
+    /// Place of a sample that was given less than it lasts: the end of the track.
+    shortened: Option<u64>,
+    /// The same as it was when the segment began.
+    shortened_at_cut: Option<u64>,
 }
 
 /// A CRA picture that counts as a sync sample until a RASL picture follows.
@@ -112,6 +116,7 @@ impl Pending {
             )
             .at(first.place));
         }
+        self.check_coded_duration(first, parsed.coded_duration, timing.duration)?;
         self.check_told(first, timing.composition)?;
         self.check_rasl(first, others, timing.sync == Some(true))?;
         // Whether a CRA picture is one shows later.
@@ -128,6 +133,26 @@ impl Pending {
             Some(sample) => Err(sample_too_large(sample.size).at(sample.place)),
             None => Ok(()),
         }
+    }
+
+    /// Whether a sample lasts as its bitstream says, where that says it; the last one of the track may be given less.
+    fn check_coded_duration(&self, sample: &ParsedSample, coded: Option<u32>, duration: u32) -> Result<()> {
+        let Some(coded) = coded else { return Ok(()) };
+        if let Some(place) = self.shortened {
+            return Err(Error::conflict(
+                format!("a sample follows the one at {place:#x}, which was given less than it lasts"),
+                "give each sample the duration in its packet, but for the last of the track",
+            )
+            .at(sample.place));
+        }
+        if duration > coded {
+            return Err(Error::conflict(
+                format!("the sample is given {duration} ticks, the packet lasts {coded}"),
+                "give it the duration that its packet says: what is missing has to be encoded",
+            )
+            .at(sample.place));
+        }
+        Ok(())
     }
 
     /// Whether a RASL picture in a packet comes too late to say that its CRA picture is no sync sample, or says so of one that
@@ -205,6 +230,11 @@ impl Pending {
         if let Some(last) = self.samples.last_mut() {
             // Within 32 bits: checked.
             last.size += parsed.joined as u32;
+        }
+        if let (Some(sample), Some(coded)) = (parsed.samples.last(), parsed.coded_duration)
+            && timing.duration < coded
+        {
+            self.shortened = Some(sample.place);
         }
         for (number, sample) in parsed.samples.iter().enumerate() {
             self.note_random_access(sample, number == 0 && timing.sync == Some(true));
@@ -356,12 +386,14 @@ impl Pending {
             cra.index = None;
         }
         self.watch_at_cut = self.watch;
+        self.shortened_at_cut = self.shortened;
         self.clear();
     }
 
     /// Forgets the samples. The way that times are told stays if a segment has it.
     pub(super) fn discard(&mut self, any_published: bool) {
         self.watch = self.watch_at_cut;
+        self.shortened = self.shortened_at_cut;
         self.clear();
         if !any_published {
             self.told = None;

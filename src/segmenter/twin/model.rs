@@ -91,8 +91,8 @@ impl Model {
         if config.published_init.is_some() && config.write_init {
             return Err(Refusal::of("a published init segment is given"));
         }
-        if let CodecConfig::Aac(aac) = &config.codec
-            && aac.sample_rate() != config.timescale.get()
+        if let Some(audio) = config.codec.audio()
+            && audio.sample_rate != config.timescale.get()
         {
             return Err(Refusal::of("the timescale is"));
         }
@@ -354,7 +354,7 @@ impl Model {
             CodecConfig::Avc { video, .. } => (video, self.state.avc.picture_size()),
             CodecConfig::Av1 { video } => (video, self.state.av1.picture_size()),
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
-            CodecConfig::Aac(_) => return Ok(()),
+            CodecConfig::Aac(_) | CodecConfig::Opus(_) => return Ok(()),
         };
         let Some((width, height)) = size else { return Ok(()) };
         let fits =
@@ -366,6 +366,7 @@ impl Model {
         let entry = match &self.config.codec {
             CodecConfig::Avc { video, .. } => self.state.avc.sample_entry(video)?,
             CodecConfig::Aac(aac) => SampleEntry::Audio(aac.configuration()),
+            CodecConfig::Opus(opus) => SampleEntry::Audio(opus.configuration()),
             CodecConfig::Av1 { video } => self.state.av1.sample_entry(video)?,
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
         };
