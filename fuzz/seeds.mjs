@@ -97,6 +97,11 @@ for (const name of ['180p.ivf', '90p.ivf']) {
   }
   write('obus', 'hdr10', stream);
 }
+// Options and window size, then pages: with checksums that are put right (2), and with an incomplete end that is dropped (1).
+for (const options of [0, 2, 3, 255]) {
+  const stream = readFileSync(path.join(here, '../tests/streams/opus.opus'));
+  write('ogg', `opus-${options}`, [options], stream.subarray(0, options === 3 ? stream.length - 40 : stream.length));
+}
 // Mastering display, light levels and preferred transfer in one unit, as x264 and x265 have them in three.
 const hdr = '891833c286c41d4c0bb884d03e803d1340420098968000000300019004' + '03e801909301' + '1280';
 write('sei', 'hdr-h264', [0], Buffer.from(`06${hdr}`, 'hex'));

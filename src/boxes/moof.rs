@@ -314,6 +314,39 @@ mod tests {
     }
 
     #[test]
+    fn roll_group_as_ffmpeg() {
+        // FFmpeg 5.1: `ffmpeg -f lavfi -i sine=r=48000:d=1 -ac 2 -c:a aac -f mp4`, 48 samples; in `stbl` there, in `traf` here.
+        let ffmpeg = b"\0\0\0\x1csbgp\0\0\0\0roll\0\0\0\x01\0\0\0\x30\0\0\0\x01";
+        let mut out = Vec::new();
+        let mut w = BoxWriter::new(&mut out);
+        write_roll_sbgp(&mut w, 48);
+        w.finish().unwrap();
+        assert_eq!(out, ffmpeg);
+        // Of Opus FFmpeg leaves those in front of the fifth sample out, which have no four before them. As the encapsulation of
+        // Opus has every sample need its pre-roll, all are in here: its box with the second of its two entries alone.
+        let opus = b"\0\0\0\x24sbgp\0\0\0\0roll\0\0\0\x02\0\0\0\x04\0\0\0\0\0\0\0\x99\0\0\0\x01";
+        assert_eq!((&out[4..16], &out[24..]), (&opus[4..16], &opus[32..]));
+    }
+
+    #[test]
+    fn the_roll_group_stands_behind_the_run_and_counts_in_the_data_offset() {
+        let chunk = Chunk {
+            sequence_number: NonZeroU32::MIN,
+            base_media_decode_time: DecodeTime(0),
+            in_roll_group: true,
+        };
+        let rows = [row(960, 3, SYNC, 0), row(456, 4, SYNC, 0)];
+        let mut out = Vec::new();
+        let mut w = BoxWriter::new(&mut out);
+        write_chunk_header(&mut w, &chunk, rows.into_iter()).unwrap();
+        w.finish().unwrap();
+        let at = |kind: &[u8; 4]| out.windows(4).position(|window| window == kind).unwrap();
+        assert!(at(b"tfdt") < at(b"trun") && at(b"trun") < at(b"sbgp") && at(b"sbgp") < at(b"mdat"));
+        assert_eq!(fields(&out, b"sbgp").1, [u32::from_be_bytes(*b"roll"), 1, 2, 1]);
+        assert_eq!(fields(&out, b"trun").1[1], offset(&out));
+    }
+
+    #[test]
     fn nothing_varies_but_the_first_sample() {
         let rows = [row(512, 700, SYNC, 0), row(512, 700, INTER, 0), row(512, 700, INTER, 0)];
         let bytes = header(1, 0, &rows);

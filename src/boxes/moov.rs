@@ -446,6 +446,28 @@ mod tests {
     }
 
     #[test]
+    fn edts_as_ffmpeg_without_its_duration() {
+        // FFmpeg 5.1: `ffmpeg -f lavfi -i sine=r=48000:d=3.123 -ac 2 -c:a libopus -f mp4`, whose pre-skip is 312.
+        let mut ffmpeg = *b"\0\0\0\x24edts\0\0\0\x1celst\0\0\0\0\0\0\0\x01\0\0\x0c\x33\0\0\x01\x38\0\x01\0\0";
+        // segment_duration, 3123 ms in FFmpeg's movie timescale: in fragments 0, whatever there is (23000-19 7.5.13).
+        ffmpeg[24..28].fill(0);
+        assert_eq!(written(|w| write_edts(w, 312)), ffmpeg);
+        assert_eq!(
+            written(|w| write_edts(w, 1 << 31)),
+            b"\0\0\0\x2cedts\0\0\0\x24elst\x01\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\x80\0\0\0\0\x01\0\0",
+            "version 1 by the syntax of 14496-12 8.6.6"
+        );
+    }
+
+    #[test]
+    fn the_roll_group_as_ffmpeg() {
+        let sgpd = |distance| written(|w| write_roll_sgpd(w, NonZeroI16::new(distance).unwrap()));
+        // FFmpeg 5.1: the Opus of the test above, in packets of 20 ms; and `-c:a aac`.
+        assert_eq!(sgpd(-4), b"\0\0\0\x1asgpd\x01\0\0\0roll\0\0\0\x02\0\0\0\x01\xff\xfc");
+        assert_eq!(sgpd(-1), b"\0\0\0\x1asgpd\x01\0\0\0roll\0\0\0\x02\0\0\0\x01\xff\xff");
+    }
+
+    #[test]
     fn trex_as_ffmpeg() {
         assert_eq!(
             written(write_trex),

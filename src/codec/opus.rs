@@ -166,8 +166,9 @@ impl OpusConfig {
         NonZeroI16::new(-packets).expect("3840 samples take a packet at least")
     }
 
-    /// What is said of a track. The codec string is the one of browsers and of DASH, in lower case: Chromium, hls.js and Shaka
-    /// Player take both, Firefox this one alone.
+    /// What is said of a track. The codec string is `opus`, though RFC 6381 asks for the type of the sample entry: it is the one that
+    /// Chromium and Firefox took alone for years (hls.js issue 4527), and dash.js still does (its issue 4444). Safari takes `Opus` alone (Shaka
+    /// Player's pull request 6607); hls.js and Shaka Player turn either into what the browser takes.
     pub fn configuration(&self) -> AudioConfiguration {
         AudioConfiguration {
             codec: AudioCodec::Opus,
@@ -191,7 +192,11 @@ impl fmt::Display for OpusConfig {
 }
 
 fn no_head() -> Error {
-    Error::malformed("the header does not begin with OpusHead", HEAD_CLAUSE, "give the header of an Opus stream")
+    Error::malformed(
+        "the header does not begin with OpusHead",
+        HEAD_CLAUSE,
+        "give the header of an Opus stream",
+    )
 }
 
 impl Mapping {
@@ -258,7 +263,8 @@ pub fn packet_duration(head: &[u8]) -> Result<u32> {
         0 => 1,
         1 | 2 => 2,
         _ => {
-            let &count = head.get(1).ok_or_else(|| Error::truncated("the frame count byte", "RFC 6716 3.2.5"))?;
+            let &count =
+                head.get(1).ok_or_else(|| Error::truncated("the frame count byte", "RFC 6716 3.2.5"))?;
             u32::from(count & 0x3f)
         }
     };
@@ -267,10 +273,7 @@ pub fn packet_duration(head: &[u8]) -> Result<u32> {
         return Ok(samples);
     }
     Err(Error::malformed(
-        format!(
-            "a packet of {frames} frames of {} ms, must be 1 frame to 120 ms",
-            f64::from(frame) / 48.0
-        ),
+        format!("a packet of {frames} frames of {} ms, must be 1 frame to 120 ms", f64::from(frame) / 48.0),
         "RFC 6716 3.2.5",
         "the stream is damaged there, or no Opus",
     ))
@@ -383,15 +386,15 @@ mod tests {
     fn a_packet_lasts_as_its_toc_says() {
         // First bytes of FFmpeg's packets by -frame_duration, and rows of Table 2 of RFC 6716 by hand.
         for (head, samples) in [
-            (&[0xfc, 0][..], 960),  // CELT, fullband, 20 ms, stereo, one frame
-            (&[0xe4], 120),         // 2.5 ms
-            (&[0x0b, 0x02], 1920),  // SILK, narrowband, 20 ms, code 3, two frames
-            (&[0x18, 0], 2880),     // SILK, narrowband, 60 ms
-            (&[0x19, 0], 5760),     // two of these
-            (&[0x7a, 0], 1920),     // hybrid, fullband, 20 ms, code 2
-            (&[0xff, 0x06], 5760),  // six frames of 20 ms
-            (&[0xe3, 0x30], 5760),  // 48 of 2.5 ms
-            (&[0xe3, 0xc1], 120),   // the upper bits of the count are flags
+            (&[0xfc, 0][..], 960), // CELT, fullband, 20 ms, stereo, one frame
+            (&[0xe4], 120),        // 2.5 ms
+            (&[0x0b, 0x02], 1920), // SILK, narrowband, 20 ms, code 3, two frames
+            (&[0x18, 0], 2880),    // SILK, narrowband, 60 ms
+            (&[0x19, 0], 5760),    // two of these
+            (&[0x7a, 0], 1920),    // hybrid, fullband, 20 ms, code 2
+            (&[0xff, 0x06], 5760), // six frames of 20 ms
+            (&[0xe3, 0x30], 5760), // 48 of 2.5 ms
+            (&[0xe3, 0xc1], 120),  // the upper bits of the count are flags
         ] {
             assert_eq!(packet_duration(head).unwrap(), samples, "{head:02x?}");
         }

@@ -233,7 +233,8 @@ impl TimedTrack<'_> {
             entry: self.entry(),
             language: self.input.language.clone(),
             role: self.input.role.clone(),
-            duration: Some(self.duration()),
+            // The edit list takes the priming from what is presented (ISO/IEC 14496-12 8.8.2, 8.6.6).
+            duration: Some(Ticks(self.duration().0.saturating_sub(self.priming().0))),
             bit_rate: Some(self.bit_rate),
         }
     }

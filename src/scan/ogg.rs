@@ -26,8 +26,7 @@ const GRANULE_CLAUSE: &str = "RFC 7845 4";
 const PAGE_CLAUSE: &str = "RFC 3533 6";
 const COPY_AGAIN: &str = "pages are missing or damaged: copy the file again";
 const REMUX: &str = "write it again: ffmpeg -i FILE -map 0:a:0 -c copy out.opus";
-const REPAIR: &str =
-    "close it by encoding the audio again: ffmpeg -i FILE -map 0:a:0 -af aresample=async=1 -c:a libopus out.opus";
+const REPAIR: &str = "close it by encoding the audio again: ffmpeg -i FILE -map 0:a:0 -af aresample=async=1 -c:a libopus out.opus";
 
 /// One packet of an Ogg Opus stream: a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -281,7 +280,9 @@ impl OpusWalk {
             return Ok(());
         }
         let what = match &self.open {
-            Some(open) => format!("the packet at {:#x} goes on, but the next page begins with another", open.offset),
+            Some(open) => {
+                format!("the packet at {:#x} goes on, but the next page begins with another", open.offset)
+            }
             None => "the page begins in the middle of a packet whose beginning is not there".to_owned(),
         };
         Err(Error::malformed(what, CLAUSE, REMUX).at(page.offset))
@@ -302,7 +303,11 @@ impl OpusWalk {
     }
 
     /// Times the packets that the page completes, and hands them out.
-    fn hand_out(&mut self, page: &Page<'_>, each: &mut impl FnMut(OpusPacket<'_>) -> Result<()>) -> Result<()> {
+    fn hand_out(
+        &mut self,
+        page: &Page<'_>,
+        each: &mut impl FnMut(OpusPacket<'_>) -> Result<()>,
+    ) -> Result<()> {
         let stream = self.stream.as_mut().expect("its first page is read");
         stream.sequence = page.sequence;
         stream.ended = page.ends_stream;
@@ -344,7 +349,8 @@ impl Open {
 impl Stream {
     /// Whether a page is the next one of the stream.
     fn check_next(&self, page: &Page<'_>) -> Result<()> {
-        let malformed = |what: String, remedy| Err(Error::malformed(what, PAGE_CLAUSE, remedy).at(page.offset));
+        let malformed =
+            |what: String, remedy| Err(Error::malformed(what, PAGE_CLAUSE, remedy).at(page.offset));
         if page.begins_stream {
             return Err(if self.ended { page::chained_stream(page) } else { page::other_stream(page) });
         }
@@ -357,25 +363,27 @@ impl Stream {
         }
         let expected = self.sequence.wrapping_add(1);
         if page.sequence != expected {
-            return malformed(format!("page {} stands where page {expected} must", page.sequence), COPY_AGAIN);
+            return malformed(
+                format!("page {} stands where page {expected} must", page.sequence),
+                COPY_AGAIN,
+            );
         }
         Ok(())
     }
 
     /// How many samples to keep of the `coded` ones that a page completes, and by how much its granule position is inexact.
-    fn keep(
-        &mut self,
-        page: &Page<'_>,
-        completes: bool,
-        coded: u64,
-    ) -> Result<(u64, Option<(u64, i64)>)> {
-        let malformed = |what: String, remedy| Err(Error::malformed(what, GRANULE_CLAUSE, remedy).at(page.offset));
+    fn keep(&mut self, page: &Page<'_>, completes: bool, coded: u64) -> Result<(u64, Option<(u64, i64)>)> {
+        let malformed =
+            |what: String, remedy| Err(Error::malformed(what, GRANULE_CLAUSE, remedy).at(page.offset));
         let granule = u64::try_from(page.granule_position).ok();
         if !completes {
             // Pages that hold nothing else tell nothing, but for the end of the stream.
             return match (granule, self.time) {
                 (Some(granule), Some(time)) if page.ends_stream && granule < time.told => malformed(
-                    format!("the last page has no packet and ends the stream at {granule}, before {}", time.told),
+                    format!(
+                        "the last page has no packet and ends the stream at {granule}, before {}",
+                        time.told
+                    ),
                     REMUX,
                 ),
                 _ => Ok((0, None)),

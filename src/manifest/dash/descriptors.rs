@@ -37,22 +37,48 @@ pub(super) fn accessibility(tracks: &[&PackagedTrack]) -> Vec<Element> {
     ]
 }
 
-/// AudioChannelConfiguration of AAC: a ChannelConfiguration of ISO/IEC 23091-3, whose 1 to 7 are the
-/// `channelConfiguration` of AAC. Eight channels are 7 there, as in ADTS. Parametric stereo that the codec string tells
-/// (`mp4a.40.29`) is told as heard.
+/// AudioChannelConfiguration: a ChannelConfiguration of ISO/IEC 23091-3 (not opened: as Fraunhofer's decoders and ExoPlayer have its table).
 pub(super) fn channel_configuration(track: &PackagedTrack) -> Option<Element> {
     let Media::Audio { channels, .. } = *track.media() else { return None };
-    if !track.codec().starts_with("mp4a.40.") {
-        return None;
-    }
-    let configuration = match channels {
-        1 if track.codec() == "mp4a.40.29" => 2,
-        1..=6 => channels,
-        8 => 7,
-        _ => return None,
-    };
+    let configuration = match track.codec() {
+        codec if codec.starts_with("mp4a.40.") => aac_channels(codec, channels),
+        "opus" => opus_channels(track, channels),
+        "flac" | "fLaC" => surround_channels(channels),
+        _ => None,
+    }?;
     let scheme = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
     Some(Element::descriptor("AudioChannelConfiguration", scheme, configuration))
+}
+
+/// 1 to 7 are the `channelConfiguration` of AAC. Eight channels are 7 there, as in ADTS. Parametric stereo that the codec string
+/// tells (`mp4a.40.29`) is told as heard.
+fn aac_channels(codec: &str, channels: u16) -> Option<u16> {
+    match channels {
+        1 if codec == "mp4a.40.29" => Some(2),
+        1..=6 => Some(channels),
+        8 => Some(7),
+        _ => None,
+    }
+}
+
+/// Of mapping families 0 and 1 alone: the channels of others mean nothing (RFC 7845 5.1.1.3).
+fn opus_channels(track: &PackagedTrack, channels: u16) -> Option<u16> {
+    // dOps: Version, OutputChannelCount, PreSkip, InputSampleRate and OutputGain, 10 bytes, stand in front of it.
+    let family = *track.audio_configuration()?.configuration_record.get(10)?;
+    matches!(family, 0 | 1).then(|| surround_channels(channels))?
+}
+
+/// The layouts of Opus and Vorbis (RFC 7845 5.1.1.2), which are those of FLAC (RFC 9639 9.1.3) in another order: mono, stereo, with a
+/// centre, quadraphonic, 5.0, 5.1, 6.1 with one rear centre, 7.1 with side and rear. Four channels in front and behind are 10, since 4
+/// is three in front and one behind; 7 is 7.1 with five in front.
+fn surround_channels(channels: u16) -> Option<u16> {
+    Some(match channels {
+        1 | 2 | 3 | 5 | 6 => channels,
+        4 => 10,
+        7 => 11,
+        8 => 12,
+        _ => return None,
+    })
 }
 
 /// `@scanType`; `None` where it is not known.

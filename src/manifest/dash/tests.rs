@@ -5,6 +5,7 @@ use crate::codec::{Colour, SampleAspectRatio, ScanType, VideoFormat};
 use crate::presentation::Segment;
 use crate::time::{DecodeTime, Ticks, Timescale};
 
+mod channels;
 mod properties;
 
 /// A track with segments given as bytes and ticks, from this number and time on.

@@ -62,7 +62,8 @@ impl<'a> Page<'a> {
         let Some(body) = rest.get(..body_len) else {
             return Err(incomplete(HEADER_LEN + segments + body_len));
         };
-        let u32_at = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+        let u32_at =
+            |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
         let low = u64::from(u32_at(6));
         let page = Self {
             offset,
@@ -134,7 +135,10 @@ fn checksum(crc: u32, bytes: &[u8]) -> u32 {
     for &[a, b, c, d, e, f, g, h] in chunks {
         let [a, b, c, d] = (crc ^ u32::from_be_bytes([a, b, c, d])).to_be_bytes();
         let terms = [a, b, c, d, e, f, g, h];
-        crc = terms.iter().zip(TABLES.iter().rev()).fold(0, |sum, (&byte, table)| sum ^ table[usize::from(byte)]);
+        crc = terms
+            .iter()
+            .zip(TABLES.iter().rev())
+            .fold(0, |sum, (&byte, table)| sum ^ table[usize::from(byte)]);
     }
     rest.iter().fold(crc, |crc, &byte| crc << 8 ^ TABLES[0][usize::from((crc >> 24) as u8 ^ byte)])
 }
@@ -203,7 +207,8 @@ pub(crate) fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     // As damaged as it may be: the reading tells of that.
     while let Some((header, rest)) = bytes.split_first_chunk::<HEADER_LEN>() {
         let begins_stream = header.starts_with(CAPTURE_PATTERN) && header[5] & 2 != 0;
-        let Some((lacing, body)) = rest.split_at_checked(usize::from(header[26])).filter(|_| begins_stream) else {
+        let Some((lacing, body)) = rest.split_at_checked(usize::from(header[26])).filter(|_| begins_stream)
+        else {
             break;
         };
         let name = codec_of(body);
@@ -249,7 +254,8 @@ mod tests {
     #[test]
     fn files_of_other_codecs_are_named() {
         let page = |body: &[u8]| {
-            [&b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01"[..], &[body.len() as u8], body].concat()
+            [&b"OggS\0\x02\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\x01"[..], &[body.len() as u8], body]
+                .concat()
         };
         let theora = page(b"\x80theora\x03\x02\x01");
         assert_eq!(detect(&page(b"OpusHead\x01")).unwrap(), ElementaryFormat::OggOpus);

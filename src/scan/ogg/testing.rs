@@ -58,7 +58,9 @@ impl Pages {
         let body: Vec<u8> = lens
             .iter()
             .zip(0u8..)
-            .flat_map(|(&len, number)| std::iter::once(0xfc).chain(std::iter::repeat_n(number, usize::from(len) - 1)))
+            .flat_map(|(&len, number)| {
+                std::iter::once(0xfc).chain(std::iter::repeat_n(number, usize::from(len) - 1))
+            })
             .collect();
         self.page(flags, granule, lens, &body)
     }
@@ -108,11 +110,13 @@ pub(crate) fn slow_twin(stream: &[u8], drop_incomplete: bool) -> Packets {
     let Some((comments, sound)) = sound.split_first() else { return Err(()) };
     let config = opus::OpusConfig::read_head(&head.bytes).map_err(|_| ())?;
     let tags_page = comments.page.ok_or(())?;
-    let is_alone = head.page == Some(0) && pages[0].segments.iter().map(|part| part.len()).sum::<usize>() == head.bytes.len();
+    let is_alone = head.page == Some(0)
+        && pages[0].segments.iter().map(|part| part.len()).sum::<usize>() == head.bytes.len();
     // The page that ends the comments has nothing behind them.
     let ends_page = sound.first().is_none_or(|_| {
         let before = packets.iter().take(2).map(|packet| packet.bytes.len()).sum::<usize>();
-        let up_to: usize = pages[..=tags_page].iter().flat_map(|page| &page.segments).map(|part| part.len()).sum();
+        let up_to: usize =
+            pages[..=tags_page].iter().flat_map(|page| &page.segments).map(|part| part.len()).sum();
         before == up_to && !sound.iter().any(|packet| packet.page == Some(tags_page))
     });
     if !is_alone || pages[0].flags & ENDS != 0 || !comments.bytes.starts_with(b"OpusTags") || !ends_page {
@@ -138,9 +142,7 @@ fn slow_pages(stream: &[u8], drop_incomplete: bool) -> Result<Vec<SlowPage<'_>>,
         if rest.len() >= 27 && rest[4] != 0 {
             return Err(());
         }
-        let Some(len) = page_len(rest) else {
-            if drop_incomplete { break } else { return Err(()) }
-        };
+        let Some(len) = page_len(rest) else { if drop_incomplete { break } else { return Err(()) } };
         let (page, behind) = rest.split_at(len);
         let mut zeroed = page.to_vec();
         zeroed[22..26].fill(0);
@@ -156,8 +158,7 @@ fn slow_pages(stream: &[u8], drop_incomplete: bool) -> Result<Vec<SlowPage<'_>>,
         }
         let number = |at: usize| u32::from_le_bytes(page[at..at + 4].try_into().unwrap());
         let granule = i64::from_le_bytes(page[6..14].try_into().unwrap());
-        let next =
-            SlowPage { flags: page[5], granule, serial: number(14), sequence: number(18), segments };
+        let next = SlowPage { flags: page[5], granule, serial: number(14), sequence: number(18), segments };
         let follows = match pages.last() {
             None => next.flags & BEGINS != 0,
             Some(last) => {
@@ -212,7 +213,8 @@ fn slow_times(pages: &[SlowPage<'_>], sound: &[SlowPacket]) -> Packets {
             }
             continue;
         }
-        let durations = own.iter().map(|packet| opus::packet_duration(&packet.bytes[..packet.bytes.len().min(8)]));
+        let durations =
+            own.iter().map(|packet| opus::packet_duration(&packet.bytes[..packet.bytes.len().min(8)]));
         let durations: Vec<u32> = durations.collect::<Result<_, _>>().map_err(|_| ())?;
         let sum: i128 = durations.iter().map(|&duration| i128::from(duration)).sum();
         if granule < 0 || (by_packets.is_none() && granule < sum && !ends) {

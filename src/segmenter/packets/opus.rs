@@ -33,7 +33,10 @@ impl OpusPackets {
         let duration = opus::packet_duration(packet).map_err(|error| error.at(self.position))?;
         if duration < self.shortest {
             return Err(Error::conflict(
-                format!("the packet has {duration} samples, the configuration says {} at least", self.shortest),
+                format!(
+                    "the packet has {duration} samples, the configuration says {} at least",
+                    self.shortest
+                ),
                 "tell the shortest with OpusConfig::with_shortest_packet: the roll distance follows from it",
             )
             .at(self.position));

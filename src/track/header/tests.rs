@@ -1,5 +1,7 @@
 //! Init segments as bytes, as trees of boxes, and as an independent reader sees them.
 
+mod opus;
+
 use std::num::NonZeroU32;
 
 use mp4_atom::{Codec, Decode, DecodeMaybe};
