@@ -41,7 +41,7 @@ pub struct SegmenterConfig {
     pub language: Option<String>,
     /// What the track is for, in the DASH role scheme (`urn:mpeg:dash:role:2011`): `main`, `commentary` …
     pub role: Option<String>,
-    /// Duration of the whole track for the init segment, where it is known in advance.
+    /// Duration of the whole track as it is presented, without priming, for the init segment, where it is known in advance.
     pub duration: Option<Ticks>,
     /// Bit rates of the whole track for the init segment, where they are known in advance.
     pub bit_rate: Option<BitRate>,

@@ -35,7 +35,7 @@ pub struct TrackHeader {
     pub language: Option<String>,
     /// What the track is for, as a value of the scheme `urn:mpeg:dash:role:2011` (ISO/IEC 23009-1 5.8.5.5).
     pub role: Option<String>,
-    /// Duration of the whole track, for `mehd`. `None`: not known yet.
+    /// Duration of the whole track as it is presented, without priming, for `mehd`. `None`: not known yet.
     pub duration: Option<Ticks>,
     /// Bit rates of the whole track, for `btrt` or `esds`. `None`: not known yet.
     pub bit_rate: Option<BitRate>,

@@ -13,6 +13,8 @@ mod failures;
 #[cfg(test)]
 mod layouts;
 #[cfg(test)]
+mod opus;
+#[cfg(test)]
 mod sequences;
 #[cfg(test)]
 mod streams;

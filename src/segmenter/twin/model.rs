@@ -4,6 +4,7 @@
 
 mod av1;
 mod avc;
+mod opus;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ struct State {
     /// Presentation time minus decode time at the start.
     bias: Option<i128>,
     init_written: bool,
+    /// A published segment ends with a sample of Opus that was given less than it lasts.
+    opus_ended: bool,
 }
 
 /// What a finished track says of itself.
@@ -116,6 +119,7 @@ impl Model {
             told: None,
             bias: None,
             init_written: !config.write_init,
+            opus_ended: false,
         };
         let at_cut = (state.avc.clone(), state.av1.clone(), state.dropped);
         Ok(Self { config, state, files: BTreeMap::new(), at_cut })
@@ -161,6 +165,7 @@ impl Model {
             CodecConfig::Av1 { .. } => self.state.av1.packet(packet),
             CodecConfig::Aac(_) if packet.is_empty() => Err(Refusal::of("empty")),
             CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
+            CodecConfig::Opus(config) => opus::packet(packet, config, self.opus_has_ended(), timing.duration),
             _ => {
                 Ok(vec![avc::Picture { units: vec![packet.to_vec()], flags: SampleFlags::SYNC, order: None }])
             }
@@ -235,6 +240,7 @@ impl Model {
         self.state.number = number.get().checked_add(1);
         self.state.base_decode_time += duration.0;
         self.state.bias = bias;
+        self.state.opus_ended = self.opus_has_ended();
         self.state.pending.clear();
         self.at_cut = (self.state.avc.clone(), self.state.av1.clone(), self.state.dropped);
         self.state.segments.push(segment.clone());
@@ -260,6 +266,7 @@ impl Model {
             samples.push(&ranges, pending.flags, pending.duration)?;
         }
         samples.set_composition_offsets(composition_offsets);
+        let samples = samples.in_roll_group(matches!(self.config.codec, CodecConfig::Opus(_)));
         Ok((samples, source, bias))
     }
 
@@ -387,6 +394,12 @@ impl Model {
             self.state.told = None;
         }
         std::mem::take(&mut self.state.pending).len()
+    }
+
+    /// Whether a sample of Opus was given less than it lasts, in what is published or pending.
+    fn opus_has_ended(&self) -> bool {
+        let is_opus = matches!(self.config.codec, CodecConfig::Opus(_));
+        self.state.opus_ended || (is_opus && self.state.pending.iter().any(opus::is_shortened))
     }
 
     pub(crate) fn starts_with_sync(&self) -> bool {
