@@ -1,9 +1,8 @@
 //! Drives the scans over a source of any length in bounded memory: window after window is borrowed from it where it lends its
 //! bytes, and otherwise read by position into buffers that are used again.
 //!
-//! [`scan_nal_units`] cuts a window into parts that are searched on all threads of the current rayon pool while
-//! the units of the window before are handed out in order; every byte is read once. [`read_adts`] steps from frame to
-//! frame, [`obu`] from OBU to OBU, and [`ogg`] from page to page. No result depends on where windows and parts end or on the number of threads.
+//! [`scan_nal_units`] cuts a window into parts that are searched on all threads of the current rayon pool while the units of the window
+//! before are handed out in order. [`read_adts`] steps from frame to frame, [`obu`] and [`ogg`] do likewise. Windows, parts and threads change no result.
 
 pub mod obu;
 pub mod ogg;
