@@ -2,8 +2,10 @@
 //! the rest needs (is it a sync sample, where is it in presentation order). No module here knows of files or boxes.
 
 pub mod aac;
+pub mod ac3;
 mod audio;
 pub mod av1;
+pub mod eac3;
 pub mod h264;
 pub mod h265;
 pub mod opus;

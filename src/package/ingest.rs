@@ -4,6 +4,7 @@
 //! the payload is kept, so memory grows with the number of coded units only.
 
 mod aac;
+mod ac3;
 mod av1;
 mod nal;
 mod opus;
@@ -134,6 +135,7 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
                 }
                 ElementaryFormat::AdtsAac => aac::read(request, input, progress),
                 ElementaryFormat::OggOpus => opus::read(request, input, progress),
+                ElementaryFormat::Ac3 | ElementaryFormat::Eac3 => ac3::read(request, input, progress),
             };
             read.map_err(|error| error.in_file(&settings.path))
         })

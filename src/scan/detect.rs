@@ -25,6 +25,10 @@ pub enum ElementaryFormat {
     AdtsAac,
     /// Opus in Ogg (RFC 7845).
     OggOpus,
+    /// AC-3.
+    Ac3,
+    /// E-AC-3, or AC-3 with dependent substreams of E-AC-3.
+    Eac3,
 }
 
 /// Tells what `head` is the beginning of. It should have 64 KiB, or be the whole file if that is shorter; ID3 tags that are
@@ -45,6 +49,9 @@ pub fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     }
     if starts_length_delimited(body) {
         return Ok(ElementaryFormat::Av1AnnexB);
+    }
+    if let Some(format) = super::ac3::detect(body)? {
+        return Ok(format);
     }
     if let Some(other) = signature(body) {
         return Err(other);
@@ -145,7 +152,7 @@ fn is_obu_stream(bytes: &[u8]) -> bool {
     behind.first().is_none_or(|b| b & 0x83 == 0x02 && matches!(b >> 3, 1..=8 | 15))
 }
 
-const ENCODE: &str = "give H.264 or H.265 as Annex B, AV1 as IVF or OBUs, or AAC as ADTS";
+const ENCODE: &str = "give H.264 or H.265 as Annex B, AV1 or VP9 as IVF, AV1 as OBUs, AAC as ADTS, Opus as Ogg, AC-3, E-AC-3 or FLAC";
 const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1, ffmpeg -i FILE -an -c copy \
                      -bsf:v h264_mp4toannexb v.h264 for H.264 (hevc_mp4toannexb v.h265 for H.265), and ffmpeg -i FILE -vn -c copy a.aac";
 
@@ -180,9 +187,6 @@ fn signature(bytes: &[u8]) -> Option<Error> {
         ("AAC in ADIF", "write it as ADTS: ffmpeg -i FILE -c copy out.aac")
     } else if bytes.len() > 2 && has(&[0x56]) && bytes[1] & 0xe0 == 0xe0 && !is_text(bytes) {
         ("AAC in LOAS/LATM", "write it as ADTS: ffmpeg -i FILE -c copy out.aac")
-    } else if has(&[0x0b, 0x77]) {
-        // bsid, in the same place in both (ETSI TS 102 366): above 10 is E-AC-3.
-        (if bytes.get(5).is_some_and(|b| b >> 3 > 10) { "E-AC-3" } else { "AC-3" }, ENCODE)
     } else if is_mp3(bytes) {
         ("MP3 or MPEG audio", "encode it as AAC: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
     } else if has(b"YUV4MPEG2") {
@@ -305,6 +309,29 @@ mod tests {
     }
 
     #[test]
+    fn ac3_is_known_by_two_syncwords() {
+        // 128 bytes of AC-3 (fscod 0, frmsizecod 0, bsid 8), and of E-AC-3 (frmsiz 63, bsid 16), independent and dependent.
+        let frame = |head: [u8; 6]| [&head[..], &[0; 122]].concat();
+        let ac3 = frame([0x0b, 0x77, 0, 0, 0, 0x40]);
+        let [independent, dependent] = [0, 0x40].map(|strmtyp| frame([0x0b, 0x77, strmtyp, 63, 0, 0x80]));
+        let id3 = [&b"ID3\x04\0\0\0\0\0\x05abcde"[..], &ac3, &ac3].concat();
+        for (head, format) in [
+            (&ac3, ElementaryFormat::Ac3),
+            (&[&ac3[..], &ac3].concat(), ElementaryFormat::Ac3),
+            (&[&ac3[..], b"TAG", &[0; 125]].concat(), ElementaryFormat::Ac3),
+            (&id3, ElementaryFormat::Ac3),
+            (&ac3[..100].to_vec(), ElementaryFormat::Ac3),
+            (&independent, ElementaryFormat::Eac3),
+            (&[&independent[..], &dependent].concat(), ElementaryFormat::Eac3),
+            (&[&ac3[..], &dependent].concat(), ElementaryFormat::Eac3),
+        ] {
+            assert_eq!(detect(head).unwrap(), format);
+        }
+        assert!(refusal(&[&ac3[..], &[0; 10]].concat()).contains("no kind"));
+        assert!(refusal(&[0x0b, 0x77]).contains("no kind"));
+    }
+
+    #[test]
     fn ivf_is_known_by_its_signature_and_codec() {
         let mut header = *b"DKIF\0\0\x20\0AV01@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0";
         assert_eq!(detect(&header).unwrap(), ElementaryFormat::Av1Ivf);
@@ -350,8 +377,8 @@ mod tests {
             ),
             (b"OggS\0\x02", "Ogg"),
             (b"fLaC\0\0\0\x22", "FLAC"),
-            (&[0x0b, 0x77, 0, 0, 0, 0x40], "like AC-3"),
-            (&[0x0b, 0x77, 0, 0, 0, 0x80], "E-AC-3"),
+            (&[0x77, 0x0b, 0, 0, 0x40, 0], "AC-3 in little-endian words"),
+            (&[0x0b, 0x77, 0, 0, 0, 0x48], "bsid 9"),
             (&[0x56, 0xe0, 0x30, 0x20], "LATM"),
             (&[0x7f, b'E', b'L', b'F', 2, 0x80], "no kind"),
         ] {

@@ -3,6 +3,7 @@
 //! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC frames, [`ivf`] finds the frames
 //! of an IVF file, [`av1`] groups OBUs into temporal units, and [`detect`] tells which of these a file is.
 
+pub mod ac3;
 pub mod access_units;
 pub mod adts;
 pub mod annexb;

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use crate::codec::aac::AacConfig;
 use crate::codec::opus::OpusConfig;
+use crate::codec::ac3::Ac3Config;
+use crate::codec::eac3::Eac3Config;
 use crate::codec::{AudioConfiguration, ParameterSetPlacement};
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
 use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};
@@ -113,6 +115,10 @@ pub enum CodecConfig {
     /// Opus in raw packets, without Ogg pages. Each lasts as long as it says, and its time is checked; the last sample of the track may be
     /// given less, which ends the sound within it.
     Opus(OpusConfig),
+    /// AC-3: a syncframe a packet.
+    Ac3(Ac3Config),
+    /// E-AC-3 in access units: the syncframes of six blocks of each substream.
+    Eac3(Eac3Config),
 }
 
 impl CodecConfig {
@@ -147,6 +153,8 @@ impl CodecConfig {
             Self::Av1 { .. } => b"av01",
             Self::Aac(_) => b"mp4a",
             Self::Opus(_) => b"Opus",
+            Self::Ac3(_) => b"ac-3",
+            Self::Eac3(_) => b"ec-3",
         }
     }
 
@@ -155,6 +163,8 @@ impl CodecConfig {
         match self {
             Self::Aac(config) => Some(config.configuration()),
             Self::Opus(config) => Some(config.configuration()),
+            Self::Ac3(config) => Some(config.configuration()),
+            Self::Eac3(config) => Some(config.configuration()),
             _ => None,
         }
     }
@@ -163,7 +173,7 @@ impl CodecConfig {
     pub(super) fn video(&self) -> Option<&VideoConfig> {
         match self {
             Self::Avc { video, .. } | Self::Hevc { video, .. } | Self::Av1 { video } => Some(video),
-            Self::Aac(_) | Self::Opus(_) => None,
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Eac3(_) => None,
         }
     }
 }

@@ -5,12 +5,14 @@ use crate::codec::{PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
 use crate::scan::Dropped;
+use crate::scan::ac3::Configuration;
 use crate::scan::h264::H264;
 use crate::scan::h265::H265;
 use crate::track::SampleFlags;
 use crate::track::published::PublishedInit;
 
 mod aac;
+mod ac3;
 mod av1;
 mod nal;
 mod opus;
@@ -81,6 +83,7 @@ pub(super) enum Packets {
     Av1(av1::Av1Packets),
     Aac(aac::AacPackets),
     Opus(opus::OpusPackets),
+    Ac3(ac3::Ac3Packets),
 }
 
 impl Packets {
@@ -103,6 +106,10 @@ impl Packets {
             CodecConfig::Av1 { .. } => Ok(Self::Av1(av1::Av1Packets::new(drop_leading))),
             CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),
             CodecConfig::Opus(config) => Ok(Self::Opus(opus::OpusPackets::new(config))),
+            CodecConfig::Ac3(config) => Ok(Self::Ac3(ac3::Ac3Packets::new(Configuration::Ac3(*config)))),
+            CodecConfig::Eac3(config) => {
+                Ok(Self::Ac3(ac3::Ac3Packets::new(Configuration::Eac3(config.clone()))))
+            }
         }
     }
 
@@ -119,6 +126,7 @@ impl Packets {
             Self::Av1(packets) => packets.read(packet, parsed),
             Self::Aac(packets) => packets.read(packet, parsed),
             Self::Opus(packets) => packets.read(packet, parsed),
+            Self::Ac3(packets) => packets.read(packet, parsed),
         }
     }
 
@@ -128,7 +136,7 @@ impl Packets {
         let (boxes, row) = match self {
             Self::Avc(_) | Self::Hevc(_) => (136, 12),
             Self::Av1(_) => (136, 8),
-            Self::Aac(_) => (140, 4),
+            Self::Aac(_) | Self::Ac3(_) => (140, 4),
             Self::Opus(_) => (164, 4),
         };
         boxes + row * u64::from(samples)
@@ -140,7 +148,7 @@ impl Packets {
             Self::Avc(packets) => packets.picture_size(),
             Self::Hevc(packets) => packets.picture_size(),
             Self::Av1(packets) => packets.picture_size(),
-            Self::Aac(_) | Self::Opus(_) => None,
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => None,
         }
     }
 
@@ -149,7 +157,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.held_len(),
             Self::Hevc(packets) => packets.held_len(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => 0,
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => 0,
         }
     }
 
@@ -165,7 +173,7 @@ impl Packets {
             Self::Avc(packets) => packets.configuration(),
             Self::Hevc(packets) => packets.configuration(),
             Self::Av1(packets) => packets.configuration().map(Into::into),
-            Self::Aac(_) | Self::Opus(_) => unreachable!("audio is described by its configuration"),
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => unreachable!("audio is described by its configuration"),
         }
     }
 
@@ -174,7 +182,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.discard_waiting(),
             Self::Hevc(packets) => packets.discard_waiting(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => {}
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {}
         }
     }
 
@@ -184,7 +192,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.check_nothing_waits(),
             Self::Hevc(packets) => packets.check_nothing_waits(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => Ok(()),
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => Ok(()),
         }
     }
 
@@ -193,7 +201,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.close_configuration(),
             Self::Hevc(packets) => packets.close_configuration(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) => {}
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {}
         }
     }
 
@@ -203,7 +211,7 @@ impl Packets {
             Self::Avc(packets) => packets.dropped(),
             Self::Hevc(packets) => packets.dropped(),
             Self::Av1(packets) => packets.dropped(),
-            Self::Aac(_) | Self::Opus(_) => Dropped::default(),
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => Dropped::default(),
         }
     }
 }

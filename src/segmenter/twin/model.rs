@@ -13,6 +13,7 @@ use crate::codec::{PictureOrder, VideoFormat};
 use crate::fragment::Fragment;
 use crate::hash::ContentHash;
 use crate::presentation::Segment;
+use crate::scan::ac3;
 use crate::scan::adts::AdtsHeader;
 use crate::scan::{Dropped, SourceRange};
 use crate::segmenter::{CodecConfig, Composition, SampleTiming, SegmenterConfig, VideoConfig};
@@ -166,6 +167,11 @@ impl Model {
             CodecConfig::Aac(_) if packet.is_empty() => Err(Refusal::of("empty")),
             CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
             CodecConfig::Opus(config) => opus::packet(packet, config, self.opus_has_ended(), timing.duration),
+            CodecConfig::Ac3(_) | CodecConfig::Eac3(_)
+                if !is_described(&self.config.codec, &ac3::read_access_unit(packet)?) =>
+            {
+                Err(Refusal::of("the configuration says"))
+            }
             _ => {
                 Ok(vec![avc::Picture { units: vec![packet.to_vec()], flags: SampleFlags::SYNC, order: None }])
             }
@@ -361,7 +367,7 @@ impl Model {
             CodecConfig::Avc { video, .. } => (video, self.state.avc.picture_size()),
             CodecConfig::Av1 { video } => (video, self.state.av1.picture_size()),
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
-            CodecConfig::Aac(_) | CodecConfig::Opus(_) => return Ok(()),
+            CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => return Ok(()),
         };
         let Some((width, height)) = size else { return Ok(()) };
         let fits =
@@ -374,6 +380,8 @@ impl Model {
             CodecConfig::Avc { video, .. } => self.state.avc.sample_entry(video)?,
             CodecConfig::Aac(aac) => SampleEntry::Audio(aac.configuration()),
             CodecConfig::Opus(opus) => SampleEntry::Audio(opus.configuration()),
+            CodecConfig::Ac3(config) => SampleEntry::Audio(config.configuration()),
+            CodecConfig::Eac3(config) => SampleEntry::Audio(config.configuration()),
             CodecConfig::Av1 { video } => self.state.av1.sample_entry(video)?,
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
         };
@@ -449,4 +457,13 @@ fn with_settings(mut format: VideoFormat, video: &VideoConfig) -> VideoFormat {
     format.mastering_display = video.mastering_display.or(format.mastering_display);
     format.content_light = video.content_light.or(format.content_light);
     format
+}
+
+/// Whether `told`, by a packet, is what the track was configured as.
+fn is_described(codec: &CodecConfig, told: &ac3::Configuration) -> bool {
+    match codec {
+        CodecConfig::Ac3(config) => ac3::Configuration::Ac3(*config).describes(told),
+        CodecConfig::Eac3(config) => ac3::Configuration::Eac3(config.clone()).describes(told),
+        _ => unreachable!("a packet of another codec"),
+    }
 }

@@ -1,0 +1,37 @@
+//! A stream of AC-3 or E-AC-3 ► its samples, one for each access unit.
+
+use super::{SourceKind, SourceTrack};
+use crate::codec::ac3::SAMPLES_PER_ACCESS_UNIT;
+use crate::error::Result;
+use crate::io::input::Input;
+use crate::io::windows::ac3::{Ac3Options, read_ac3};
+use crate::package::{Progress, Request};
+use crate::scan::{Count, Dropped};
+use crate::track::{Framing, SampleFlags, Samples};
+
+pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
+    let mut samples = Samples::new(Framing::Raw);
+    let options = Ac3Options {
+        drop_incomplete: request.drop_incomplete,
+        progress: Some(progress),
+        ..Ac3Options::default()
+    };
+    let report = read_ac3(&input, &options, |unit| {
+        let pushed = samples.push(unit, SampleFlags::SYNC, SAMPLES_PER_ACCESS_UNIT);
+        pushed.map_err(|error| error.at(unit[0].offset))
+    })?;
+    let dropped = Dropped {
+        id3_tags: report.id3_tags,
+        incomplete_frames: report.incomplete_frames,
+        ..Dropped::default()
+    };
+    Ok(SourceTrack {
+        input,
+        samples,
+        kind: SourceKind::Audio(report.config.configuration()),
+        scan_parts: 1,
+        dropped,
+        repeated_parameter_sets: Count::default(),
+        notices: Vec::new(),
+    })
+}
