@@ -65,6 +65,17 @@ for (const name of ['en.aac', 'de.aac']) {
   write('adts', name, [254], stream.subarray(0, 2000));
   write('adts', `drop-incomplete-${name}`, [41], stream.subarray(0, 700));
 }
+for (const name of ['stereo.ac3', 'mono.eac3']) {
+  const stream = readFileSync(path.join(here, '../tests/streams', name));
+  // Options and window size, then syncframes: whole ones, and a last one that is cut off.
+  write('ac3', name, [254], stream.subarray(0, 1000));
+  write('ac3', `drop-incomplete-${name}`, [41], stream.subarray(0, 700));
+}
+// E-AC-3 by headers alone: 5.1 in three blocks, a dependent substream with a channel map, a second programme; everything twice.
+const syncframe = (strmtyp, id, code, rest) =>
+  Buffer.concat([Buffer.from([0x0b, 0x77, (strmtyp << 6) | (id << 3), 0x0b, (code << 4) | 0x0f, 0x80, ...rest]), Buffer.alloc(24)]).subarray(0, 24);
+const set = [syncframe(0, 0, 2, [0, 4]), syncframe(1, 0, 2, [8, 0x10]), syncframe(0, 1, 2, [0, 0x40])];
+write('ac3', 'substreams', [254], ...set, ...set, ...set, ...set);
 for (const name of ['180p.ivf', '90p.ivf']) {
   const stream = readFileSync(path.join(here, '../tests/streams', name));
   // Options and window size, then frames, the last of which is cut off. Without the headers of file and frame: OBUs.

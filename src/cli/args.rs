@@ -15,7 +15,7 @@ use fragmint::{Error, Result};
 
 use super::input_arg::{InputArg, STANDARD_INPUT};
 
-/// Turns encoded H.264, H.265, AV1 and AAC streams into CMAF with HLS playlists and a DASH manifest
+/// Turns encoded H.264, H.265, AV1, AAC, AC-3 and E-AC-3 streams into CMAF with HLS playlists and a DASH manifest
 #[derive(Debug, Parser)]
 #[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_NOTES)]
 #[command(
@@ -83,7 +83,7 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_leading: bool,
 
-    /// Drop an incomplete last AAC frame or AV1 picture instead of refusing the stream
+    /// Drop an incomplete last frame of audio or AV1 picture instead of refusing the stream
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 

@@ -183,6 +183,7 @@ impl Representation<'_> {
             .with_known("audioSamplingRate", sampling_rate)
             .with_known("scanType", descriptors::scan_type(track))
             .containing(descriptors::channel_configuration(track))
+            .containing(descriptors::joint_object_coding(track))
             .containing(own_colour)
             .containing(label(own_name)?)
             .containing([segment_template(track, timing)?]))

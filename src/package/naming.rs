@@ -1,11 +1,11 @@
 //! Timed tracks ► the names of their directories.
 
 use super::InputRequest;
+use super::ingest::SourceKind;
 use super::timing::TimedTrack;
 use crate::error::{Error, Result};
-use crate::presentation::Media;
 use crate::presentation::names::{
-    SameName, TrackName, audio_name, codec_word, kilobits, unique_names, video_name,
+    SameName, TrackName, audio_name, codec_word, kilobits, sound_word, unique_names, video_name,
 };
 
 /// The directory of each track. Video and audio have parents of their own, so a name may stand in both.
@@ -26,13 +26,13 @@ fn codec_word_of(track: &TimedTrack<'_>) -> String {
     codec_word(&track.codec_string())
 }
 
-/// Codec and channels, 0 for video: what two tracks of one content may differ in.
-fn encoding(track: &TimedTrack<'_>) -> (String, u16) {
-    let channels = match track.media() {
-        Media::Video { .. } => 0,
-        Media::Audio { channels, .. } => channels,
+/// Codec, channels and objects, no channels for video: what two tracks of one content may differ in.
+fn encoding(track: &TimedTrack<'_>) -> (String, u16, Option<u8>) {
+    let (channels, objects) = match &track.source.kind {
+        SourceKind::Video { .. } => (0, None),
+        SourceKind::Audio(audio) => (audio.channels, audio.dolby.and_then(|dolby| dolby.joc_complexity)),
     };
-    (codec_word_of(track), channels)
+    (codec_word_of(track), channels, objects)
 }
 
 /// Whether two inputs are one choice for the viewer, in two encodings.
@@ -65,12 +65,12 @@ fn track_name(track: &TimedTrack<'_>, group: &[TimedTrack<'_>]) -> TrackName {
     } else {
         audio_name(track.input.language.as_deref(), bit_rate)
     };
-    let (word, channels) = encoding(track);
+    let (word, channels, objects) = encoding(track);
     let mut has_other_channels = false;
     let mut has_other_codecs = false;
-    for (other_word, other_channels) in group.iter().map(encoding) {
+    for (other_word, other_channels, others) in group.iter().map(encoding) {
         has_other_codecs |= other_word != word;
-        has_other_channels |= other_word == word && other_channels != channels;
+        has_other_channels |= other_word == word && (other_channels, others) != (channels, objects);
     }
     if has_other_codecs {
         generated += &format!("-{word}");
@@ -83,7 +83,7 @@ fn track_name(track: &TimedTrack<'_>, group: &[TimedTrack<'_>]) -> TrackName {
         {
             format!("{}k", kilobits(bit_rate))
         } else if has_other_channels {
-            format!("{word}-{channels}ch")
+            format!("{word}-{}", sound_word(channels, objects))
         } else {
             word
         };

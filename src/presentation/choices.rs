@@ -1,16 +1,20 @@
 //! Audio tracks ► what a viewer chooses from. A choice is the tracks of one language, name and role, each in another
-//! encoding: codec string and channels.
+//! encoding: codec string, channels, objects.
 
 use super::{DESCRIPTION, Media, PackagedTrack, Presentation};
 use crate::error::{Error, Result};
 
-/// How a track is encoded: codec string, and channels; 0 for video.
-pub(crate) fn encoding(track: &PackagedTrack) -> (&str, u16) {
+/// How a track is encoded: codec string, channels, and objects where E-AC-3 has some; no channels for video.
+pub(crate) type Encoding<'a> = (&'a str, u16, Option<u8>);
+
+/// How `track` is encoded.
+pub(crate) fn encoding(track: &PackagedTrack) -> Encoding<'_> {
     let channels = match *track.media() {
         Media::Audio { channels, .. } => channels,
         Media::Video { .. } => 0,
     };
-    (track.codec(), channels)
+    let dolby = track.audio_configuration().and_then(|audio| audio.dolby);
+    (track.codec(), channels, dolby.and_then(|dolby| dolby.joc_complexity))
 }
 
 impl Presentation {

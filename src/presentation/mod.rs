@@ -15,7 +15,7 @@ pub use alignment::{
     Alignment, AlignmentOptions, AudioDifference, Difference, ExactTime, Verdict, check_alignment,
 };
 pub use bit_rate::BitRate;
-pub(crate) use choices::encoding;
+pub(crate) use choices::{Encoding, encoding};
 pub use merge::{Promise, merge};
 pub use segment::Segment;
 pub use track::{Media, PackagedTrack};
@@ -133,6 +133,7 @@ fn is_labelled(track: &PackagedTrack) -> bool {
 /// Whether two audio tracks differ in their bit rate alone, as far as can be told.
 fn is_same_sound(one: &PackagedTrack, other: &PackagedTrack) -> bool {
     one.labels() == other.labels()
+        && encoding(one).2 == encoding(other).2
         && !one.is_default()
         && !other.is_default()
         && one.codec_family() == other.codec_family()

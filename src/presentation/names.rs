@@ -52,6 +52,11 @@ pub fn codec_word(codec: &str) -> String {
         .map_or_else(|| safe_name(&entry_type(codec).to_ascii_lowercase()), |(word, _)| word.into())
 }
 
+/// Channels, or objects where there are some, as a part of the name of a file or group: `6ch`, `16joc`.
+pub(crate) fn sound_word(channels: u16, objects: Option<u8>) -> String {
+    objects.map_or_else(|| format!("{channels}ch"), |objects| format!("{objects}joc"))
+}
+
 fn entry_type(codec: &str) -> &str {
     codec.split('.').next().unwrap_or(codec)
 }

@@ -1,6 +1,6 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
-//! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC frames, [`ivf`] finds the frames
+//! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC frames, [`ac3`] those of AC-3 and E-AC-3, [`ivf`] finds the frames
 //! of an IVF file, [`av1`] groups OBUs into temporal units, and [`detect`] tells which of these a file is.
 
 pub mod ac3;
@@ -79,9 +79,10 @@ pub struct Dropped {
     pub padding_obus: Count,
     /// Redundant frame header OBUs (AV1 5.9.1), likewise.
     pub redundant_frame_headers: Count,
-    /// ID3 tags in front of or between ADTS frames.
+    /// ID3 tags in front of or between frames of ADTS, AC-3 or E-AC-3.
     pub id3_tags: Count,
-    /// Bytes of an incomplete last ADTS frame, IVF frame, AV1 temporal unit, or Ogg page or packet; dropped only when asked.
+    /// Bytes of an incomplete last ADTS frame, access unit of AC-3 or E-AC-3, IVF frame, AV1 temporal unit, or Ogg page or packet;
+    /// dropped only when asked.
     pub incomplete_frames: Count,
     /// Comment headers of Ogg Opus (`OpusTags`, RFC 7845 5.2): titles and the like.
     pub comment_headers: Count,

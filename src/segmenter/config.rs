@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use crate::codec::aac::AacConfig;
-use crate::codec::opus::OpusConfig;
 use crate::codec::ac3::Ac3Config;
 use crate::codec::eac3::Eac3Config;
+use crate::codec::opus::OpusConfig;
 use crate::codec::{AudioConfiguration, ParameterSetPlacement};
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
 use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};

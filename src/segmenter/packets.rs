@@ -173,7 +173,9 @@ impl Packets {
             Self::Avc(packets) => packets.configuration(),
             Self::Hevc(packets) => packets.configuration(),
             Self::Av1(packets) => packets.configuration().map(Into::into),
-            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => unreachable!("audio is described by its configuration"),
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {
+                unreachable!("audio is described by its configuration")
+            }
         }
     }
 

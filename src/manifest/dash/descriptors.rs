@@ -1,7 +1,7 @@
 //! What descriptors and words say of tracks: roles, accessibility, channels, colour.
 
 use super::xml::{Element, checked};
-use crate::codec::{Colour, ScanType};
+use crate::codec::{Colour, DolbyChannels, ScanType};
 use crate::error::Result;
 use crate::presentation::{Media, PackagedTrack};
 
@@ -40,6 +40,9 @@ pub(super) fn accessibility(tracks: &[&PackagedTrack]) -> Vec<Element> {
 /// AudioChannelConfiguration: a ChannelConfiguration of ISO/IEC 23091-3 (not opened: as Fraunhofer's decoders and ExoPlayer have its table).
 pub(super) fn channel_configuration(track: &PackagedTrack) -> Option<Element> {
     let Media::Audio { channels, .. } = *track.media() else { return None };
+    if let Some(dolby) = dolby_channels(track) {
+        return Some(dolby_channel_configuration(dolby));
+    }
     let configuration = match track.codec() {
         codec if codec.starts_with("mp4a.40.") => aac_channels(codec, channels),
         "opus" => opus_channels(track, channels),
@@ -79,6 +82,52 @@ fn surround_channels(channels: u16) -> Option<u16> {
         8 => 12,
         _ => return None,
     })
+}
+
+fn dolby_channels(track: &PackagedTrack) -> Option<DolbyChannels> {
+    track.audio_configuration().and_then(|audio| audio.dolby)
+}
+
+/// AudioChannelConfiguration of AC-3 and E-AC-3: a ChannelConfiguration of ISO/IEC 23091-3 (not opened) where one has these channels, as
+/// the DASH-IF IOP (part 8, not opened) and Shaka Packager prefer it, else Dolby's map of channel locations (ETSI TS 102 366 I.1.2.1,
+/// not opened), which has all of them: four hexadecimal digits. Both schemes are known to Shaka Player, ExoPlayer and Kodi.
+fn dolby_channel_configuration(DolbyChannels { channel_map, .. }: DolbyChannels) -> Element {
+    const NAME: &str = "AudioChannelConfiguration";
+    let configuration = match channel_map {
+        0x4000 => 1,  // C
+        0xa000 => 2,  // L R
+        0xe000 => 3,  // L C R
+        0xe100 => 4,  // L C R Cs
+        0xf800 => 5,  // L C R Ls Rs
+        0xf801 => 6,  // L C R Ls Rs LFE
+        0xfc01 => 7,  // L C R Ls Rs Lc Rc LFE
+        0xa100 => 9,  // L R Cs
+        0xb800 => 10, // L R Ls Rs
+        0xf901 => 11, // L C R Ls Rs Cs LFE
+        0xfa01 => 12, // L C R Ls Rs Lrs Rrs LFE
+        0xf811 => 14, // L C R Ls Rs LFE Lvh Rvh
+        _ => {
+            let scheme = "tag:dolby.com,2014:dash:audio_channel_configuration:2011";
+            return Element::descriptor(NAME, scheme, format!("{channel_map:04X}"));
+        }
+    };
+    Element::descriptor(NAME, "urn:mpeg:mpegB:cicp:ChannelConfiguration", configuration)
+}
+
+/// What says that E-AC-3 has objects, and how many (ETSI TS 103 420 D.2, not opened, as Shaka Packager and GPAC have it). A player that
+/// does not know them plays the channels.
+pub(super) fn joint_object_coding(track: &PackagedTrack) -> Vec<Element> {
+    let Some(complexity) = dolby_channels(track).and_then(|dolby| dolby.joc_complexity) else {
+        return Vec::new();
+    };
+    let property = |name: &str, value: &str| {
+        let scheme = format!("tag:dolby.com,2018:dash:{name}:2018");
+        Element::descriptor("SupplementalProperty", &scheme, value)
+    };
+    vec![
+        property("EC3_ExtensionType", "JOC"),
+        property("EC3_ExtensionComplexityIndex", &complexity.to_string()),
+    ]
 }
 
 /// `@scanType`; `None` where it is not known.

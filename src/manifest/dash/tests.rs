@@ -4,6 +4,7 @@ use super::*;
 use crate::codec::{Colour, SampleAspectRatio, ScanType, VideoFormat};
 use crate::presentation::Segment;
 use crate::time::{DecodeTime, Ticks, Timescale};
+use crate::track::header::SampleEntry;
 
 mod channels;
 mod properties;
@@ -200,6 +201,64 @@ fn the_zero_is_an_instant_of_every_timescale_and_no_track_starts_before_it() {
     assert!(text.contains(r#"timescale="44100" presentationTimeOffset="441147""#), "{text}");
     // The video ends at 30,031 ticks of it, 1.001033… s; the sound at 44,057, 0.999024… s.
     assert!(text.contains(r#"mediaPresentationDuration="PT1.001034S""#), "{text}");
+}
+
+/// AC-3 of `acmod`; E-AC-3 of 5.1 with dependent channels at `map`, and objects.
+#[test]
+fn dolby_channels_are_a_code_point_or_else_a_map_of_locations() {
+    use crate::codec::ac3::{Ac3Config, BLOCKS, StreamType, Syncframe};
+    use crate::codec::eac3::{Eac3Config, IndependentSubstream};
+    let frame = |acmod, lfeon| Syncframe {
+        stream_type: StreamType::Ac3,
+        substream_id: 0,
+        size: 128,
+        fscod: 0,
+        sample_rate: 48_000,
+        blocks: BLOCKS,
+        bsid: 8,
+        bsmod: Some(0),
+        acmod,
+        lfeon,
+        bit_rate_code: Some(0),
+        channel_map: 0,
+        joc_complexity: None,
+    };
+    let ac3 = |acmod, lfeon| Ac3Config::of(&frame(acmod, lfeon)).unwrap().configuration();
+    let eac3 = |dependent_map, objects| {
+        let dependents = u8::from(dependent_map != 0);
+        let substream =
+            IndependentSubstream { dependents, dependent_map, ..IndependentSubstream::of(&frame(7, true)) };
+        Eac3Config::new(640, vec![substream], objects).unwrap().configuration()
+    };
+    let mpeg = |value: &str| format!(r#"urn:mpeg:mpegB:cicp:ChannelConfiguration" value="{value}""#);
+    let dolby =
+        |value: &str| format!(r#"tag:dolby.com,2014:dash:audio_channel_configuration:2011" value="{value}""#);
+    for (audio, told) in [
+        (ac3(1, false), mpeg("1")),
+        (ac3(2, false), mpeg("2")),
+        (ac3(7, true), mpeg("6")),
+        (ac3(4, false), mpeg("9")),
+        (ac3(2, true), dolby("A001")),
+        (eac3(0x0200, None), mpeg("12")),
+        (eac3(0x0010, None), mpeg("14")),
+        (eac3(0x0080, None), dolby("F881")),
+    ] {
+        let media = Media::Audio { channels: audio.channels, sample_rate: 48_000 };
+        let sound = track(("a", &audio.codec_string), media, 48_000, &[(1, 48_000)]);
+        let text = mpd_of(vec![], vec![sound.with_sample_entry(SampleEntry::Audio(audio))]).unwrap();
+        let line = format!(r#"<AudioChannelConfiguration schemeIdUri="{told}/>"#);
+        assert!(text.contains(&line) && !text.contains("SupplementalProperty"), "{told}: {text}");
+    }
+    let audio = eac3(0, Some(12));
+    let sound =
+        track(("a", "ec-3"), Media::Audio { channels: 6, sample_rate: 48_000 }, 48_000, &[(1, 48_000)]);
+    let text = mpd_of(vec![], vec![sound.with_sample_entry(SampleEntry::Audio(audio))]).unwrap();
+    for (name, value) in [("EC3_ExtensionType", "JOC"), ("EC3_ExtensionComplexityIndex", "12")] {
+        let line = format!(
+            r#"<SupplementalProperty schemeIdUri="tag:dolby.com,2018:dash:{name}:2018" value="{value}"/>"#
+        );
+        assert!(text.contains(&line), "{text}");
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use std::fmt::Write;
 
 use super::{MEDIA_PLAYLIST, line, quoted, yes_no};
 use crate::error::Result;
-use crate::presentation::names::codec_word;
-use crate::presentation::{DESCRIPTION, Media, PackagedTrack, Presentation, encoding};
+use crate::presentation::names::{codec_word, sound_word};
+use crate::presentation::{DESCRIPTION, Encoding, Media, PackagedTrack, Presentation, encoding};
 
 /// GROUP-ID where there is one group; what those of several start with.
 const AUDIO_GROUP: &str = "audio";
@@ -48,7 +48,7 @@ impl<'a> Groups<'a> {
                 encodings.push(encoding(track));
             }
         }
-        encodings.sort_by_key(|(codec, _)| codec_word(codec) != "aac");
+        encodings.sort_by_key(|(codec, ..)| codec_word(codec) != "aac");
         let mut groups: Vec<Group<'_>> = Vec::new();
         for index in 0..encodings.len() {
             // A choice without this encoding takes part with the first of all that it has.
@@ -103,8 +103,8 @@ impl<'a> Groups<'a> {
         for group in &self.groups {
             for (track, common) in group.tracks.iter().zip(&members) {
                 let mut attributes = format!("#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{}\"{common}", group.id);
-                if let Media::Audio { channels, .. } = track.media() {
-                    attribute(&mut attributes, "CHANNELS", &format!("\"{channels}\""));
+                if let Media::Audio { .. } = track.media() {
+                    attribute(&mut attributes, "CHANNELS", &format!("\"{}\"", channels(track)));
                 }
                 attribute(&mut attributes, "URI", &format!("\"{}/{MEDIA_PLAYLIST}\"", track.directory()));
                 line(text, format_args!("{attributes}"));
@@ -118,17 +118,27 @@ fn attribute(attributes: &mut String, name: &str, value: &str) {
     write!(attributes, ",{name}={value}").expect("writing to a string does not fail");
 }
 
+/// CHANNELS: their number, or that of the objects with the word for joint object coding (8216bis 4.4.6.1; Apple's authoring
+/// specification has `16/JOC` for sixteen).
+fn channels(track: &PackagedTrack) -> String {
+    match encoding(track) {
+        (_, _, Some(objects)) => format!("{objects}/JOC"),
+        (_, channels, None) => channels.to_string(),
+    }
+}
+
 /// `audio-aac`, with the channels where another encoding has the same word, and numbered where that is not enough.
-fn group_id(encodings: &[(&str, u16)], index: usize) -> String {
-    let (codec, channels) = encodings[index];
+fn group_id(encodings: &[Encoding<'_>], index: usize) -> String {
+    let (codec, channels, objects) = encodings[index];
     let word = codec_word(codec);
-    let alike = |&&(other, _): &&(&str, u16)| codec_word(other) == word;
+    let alike = |&&(other, ..): &&Encoding<'_>| codec_word(other) == word;
     if encodings.iter().filter(alike).count() == 1 {
         return format!("{AUDIO_GROUP}-{word}");
     }
-    let before = encodings[..index].iter().filter(alike).filter(|&&(_, other)| other == channels).count();
+    let is_same = |&&(_, other, others): &&Encoding<'_>| (other, others) == (channels, objects);
+    let before = encodings[..index].iter().filter(alike).filter(is_same).count();
     let number = if before == 0 { String::new() } else { format!("-{}", before + 1) };
-    format!("{AUDIO_GROUP}-{word}-{channels}ch{number}")
+    format!("{AUDIO_GROUP}-{word}-{}{number}", sound_word(channels, objects))
 }
 
 /// The role that HLS has a word for (8216bis 4.4.6.1, CHARACTERISTICS).

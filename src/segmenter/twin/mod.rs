@@ -19,6 +19,8 @@ mod sequences;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod syncframes;
+#[cfg(test)]
 mod temporal_units;
 #[cfg(test)]
 mod workers;

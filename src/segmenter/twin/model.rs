@@ -367,7 +367,9 @@ impl Model {
             CodecConfig::Avc { video, .. } => (video, self.state.avc.picture_size()),
             CodecConfig::Av1 { video } => (video, self.state.av1.picture_size()),
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
-            CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => return Ok(()),
+            CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => {
+                return Ok(());
+            }
         };
         let Some((width, height)) = size else { return Ok(()) };
         let fits =

@@ -1,6 +1,8 @@
 //! Several codecs of video, several encodings and languages of audio.
 
 use super::*;
+use crate::codec::eac3::{Eac3Config, IndependentSubstream};
+use crate::track::header::SampleEntry;
 
 /// AC-3 in 5.1 at 384 kbit/s; segments of 4 s (125 frames of 1536).
 fn ac3(directory: &str) -> PackagedTrack {
@@ -199,4 +201,35 @@ fn mixed_video_without_audio_names_none() {
     let playlist = parsed_master(&write_master(&presentation).unwrap());
     let codecs: Vec<_> = playlist.variants.iter().map(|v| (v.codecs.as_deref().unwrap(), &v.audio)).collect();
     assert_eq!(codecs, [("avc1.64001f", &None), ("hvc1.2.4.L93.B0", &None)]);
+}
+
+/// E-AC-3 of 5.1, with so many objects.
+fn eac3(directory: &str, objects: Option<u8>) -> PackagedTrack {
+    let substream = IndependentSubstream {
+        fscod: 0,
+        sample_rate: 48_000,
+        bsid: 16,
+        bsmod: None,
+        acmod: 7,
+        lfeon: true,
+        dependents: 0,
+        dependent_map: 0,
+    };
+    let audio = Eac3Config::new(448, vec![substream], objects).unwrap().configuration();
+    let media = Media::Audio { channels: 6, sample_rate: 48_000 };
+    track(directory, "ec-3", media, 48_000, &[(1, 192_000)]).with_sample_entry(SampleEntry::Audio(audio))
+}
+
+#[test]
+fn objects_are_another_encoding_and_stand_in_channels() {
+    let en = |track| labelled(track, "en", "English");
+    let (plain, objects) = (en(eac3("en-6ch", None)), en(eac3("en-16joc", Some(16))));
+    let playlist = parsed_master(&master_of(vec![video("v", 360, &SIZES)], vec![plain, objects]));
+    let channels: Vec<_> = playlist
+        .alternatives
+        .iter()
+        .map(|media| (media.group_id.as_str(), media.channels.as_deref().unwrap()))
+        .collect();
+    assert_eq!(channels, [("audio-ec-3-6ch", "6"), ("audio-ec-3-16joc", "16/JOC")]);
+    assert_eq!(playlist.variants.len(), 2);
 }
