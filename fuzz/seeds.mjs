@@ -113,6 +113,14 @@ for (const options of [0, 2, 3, 255]) {
   const stream = readFileSync(path.join(here, '../tests/streams/opus.opus'));
   write('ogg', `opus-${options}`, [options], stream.subarray(0, options === 3 ? stream.length - 40 : stream.length));
 }
+const vp9 = readFileSync(path.join(here, '../tests/streams/54p-vp9.ivf'));
+// Options and window size, then frames, the last of which is cut off; the same packets behind lengths of two bytes.
+write('vp9', 'ivf', [1, 200], vp9.subarray(0, 4000));
+const vp9Packets = [];
+for (let at = 32; at < 5000; at += 12 + vp9.readUInt32LE(at)) {
+  vp9Packets.push(vp9.subarray(at, at + 2), vp9.subarray(at + 12, at + 12 + vp9.readUInt32LE(at)));
+}
+write('vp9', 'packets', ...vp9Packets);
 // Mastering display, light levels and preferred transfer in one unit, as x264 and x265 have them in three.
 const hdr = '891833c286c41d4c0bb884d03e803d1340420098968000000300019004' + '03e801909301' + '1280';
 write('sei', 'hdr-h264', [0], Buffer.from(`06${hdr}`, 'hex'));

@@ -41,6 +41,11 @@ impl<'a> BitReader<'a> {
         self.byte as u64
     }
 
+    /// Number of bytes of which at least one bit was read.
+    pub fn bytes_read(&self) -> u64 {
+        self.byte as u64 + u64::from(self.bit > 0)
+    }
+
     /// The clause cited in errors.
     pub fn clause(&self) -> &'static str {
         self.clause

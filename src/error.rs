@@ -85,7 +85,7 @@ pub enum ErrorKind {
         pictures: Option<u64>,
     },
     /// A parameter set differs from the one with the same id, where a track can hold one alone (`avc1`); or a sequence
-    /// header of AV1, which has no id, differs from the first.
+    /// header of AV1 or the format of VP9 frames, which have no id, differ from the first.
     #[error("{}", changed_set(.kind, *.id, *.first))]
     ParameterSetChanged {
         /// Which kind of set.
@@ -161,6 +161,10 @@ fn changed_set(kind: &str, id: u8, first: u64) -> String {
         "sequence header" => format!(
             "the sequence header differs from the one at {first:#x}; an av01 sample entry holds one: package the parts of \
              the stream separately"
+        ),
+        "color configuration" => format!(
+            "the profile, bit depth, subsampling or colour of the frame differs from that at {first:#x}; a vp09 sample entry holds \
+             one: package the parts of the stream separately"
         ),
         _ => format!(
             "{kind} {id} differs from the one with the same id at {first:#x}; an avc1 sample entry holds one set for each \

@@ -202,7 +202,8 @@ impl<'a> Fragment<'a> {
         };
         list.reserve(each * ranges.len() + headers.len());
         let mut headers = headers.iter();
-        for range in ranges {
+        let mut suffixes = self.header.samples.suffixes().peekable();
+        for (index, range) in ranges.enumerate() {
             if framing == Framing::LengthPrefixed {
                 list.push_length(range.len);
             }
@@ -212,6 +213,9 @@ impl<'a> Fragment<'a> {
             // The payload of an OBU may be nothing.
             if range.len > 0 {
                 list.push_source(range);
+            }
+            if let Some((_, suffix)) = suffixes.next_if(|&(ranges, _)| ranges == index + 1) {
+                list.push_literal(suffix);
             }
         }
         Ok(())

@@ -402,9 +402,9 @@ fn a_tile_list() {
 #[test]
 fn other_av1_and_other_ivf() {
     let scene = Scene::new();
-    let mut vp9 = av1("90p.ivf");
-    vp9[8..12].copy_from_slice(b"VP90");
-    scene.fails(&[&scene.file("vp9.ivf", &vp9)], &["vp9.ivf @ 0x8: VP9 in IVF: not supported; give AV1"]);
+    let mut vp8 = av1("90p.ivf");
+    vp8[8..12].copy_from_slice(b"VP80");
+    scene.fails(&[&scene.file("vp8.ivf", &vp8)], &["vp8.ivf @ 0x8: VP8 in IVF: not supported; give AV1"]);
     // A temporal delimiter and a sequence header without size fields, behind the sizes of Annex B.
     let annex_b = [0x92, 1, 0x90, 1, 1, 0x10, 11, 0x08, 0, 0, 0, 2, 0xaf];
     scene.fails(

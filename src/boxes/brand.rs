@@ -27,6 +27,8 @@ pub enum TrackKind {
     Hevc(HevcFacts),
     /// AV1 in an `av01` sample entry.
     Av1,
+    /// VP9 in a `vp09` sample entry.
+    Vp9,
     /// AAC in an `mp4a` sample entry.
     Aac(AacFacts),
     /// Sound of another codec, for which no media profile is proven.
@@ -116,6 +118,9 @@ pub fn compatible_brands(kind: &TrackKind) -> Vec<FourCc> {
             // level or size.
             brands.extend([FourCc(*b"cmf2"), FourCc(*b"av01")]);
         }
+        // MP4RA's registry has no brand of VP9. `cmf2` asks for nothing of the codec: no edit list, trun version 1, nothing inherited
+        // from trex (23000-19 7.7).
+        TrackKind::Vp9 => brands.push(FourCc(*b"cmf2")),
         TrackKind::Aac(aac) => {
             // Not in MP4RA's registry; some tools look for it in CMAF audio.
             brands.push(FourCc(*b"cmfa"));
@@ -292,6 +297,7 @@ mod tests {
     #[test]
     fn av1_needs_no_proof() {
         assert_eq!(brands(TrackKind::Av1), "iso6 mp42 cmfc cmf2 av01");
+        assert_eq!(brands(TrackKind::Vp9), "iso6 mp42 cmfc cmf2");
     }
 
     #[test]

@@ -141,6 +141,31 @@ pub fn write_mdcv(w: &mut BoxWriter<'_>, display: &Mdcv) {
     w.nest(b"mdcv", |w| w.pod(display));
 }
 
+/// SMPTE2086MasteringDisplayMetadataBox body, behind version and flags. VP9-ISOBMFF, "Carriage of HDR Metadata".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SmDm {
+    /// x and y of red, green and blue, 0.16 fixed point.
+    pub primary_chromaticity: [[U16; 2]; 3],
+    /// x and y of white, 0.16 fixed point.
+    pub white_point_chromaticity: [U16; 2],
+    /// cd/m², 24.8 fixed point.
+    pub luminance_max: U32,
+    /// cd/m², 18.14 fixed point.
+    pub luminance_min: U32,
+}
+const _: () = assert!(size_of::<SmDm>() == 24);
+
+/// `SmDm`: the mastering display of VP9.
+pub fn write_smdm(w: &mut BoxWriter<'_>, display: &SmDm) {
+    w.full(b"SmDm", 0, 0, |w| w.pod(display));
+}
+
+/// `CoLL` (VP9-ISOBMFF, Content Light Level Box), which holds what `clli` does.
+pub fn write_coll(w: &mut BoxWriter<'_>, light: &Clli) {
+    w.full(b"CoLL", 0, 0, |w| w.pod(light));
+}
+
 /// BitRateBox body. ISO/IEC 14496-12 8.5.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 #[repr(C)]

@@ -15,7 +15,7 @@ use fragmint::{Error, Result};
 
 use super::input_arg::{InputArg, STANDARD_INPUT};
 
-/// Turns encoded H.264, H.265, AV1, AAC, AC-3 and E-AC-3 streams into CMAF with HLS playlists and a DASH manifest
+/// Turns encoded H.264, H.265, AV1, VP9, AAC, Opus, AC-3, E-AC-3 and FLAC streams into CMAF with HLS playlists and a DASH manifest
 #[derive(Debug, Parser)]
 #[command(name = "fragmint", version, arg_required_else_help = true, after_help = TOP_NOTES)]
 #[command(
@@ -83,7 +83,7 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_leading: bool,
 
-    /// Drop an incomplete last frame of audio or AV1 picture instead of refusing the stream
+    /// Drop an incomplete last frame of audio, AV1 or VP9 picture instead of refusing the stream
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 
@@ -153,8 +153,8 @@ impl PackageArgs {
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
 const PACKAGE_NOTES: &str = r"Inputs:
   H.264 and H.265 byte streams (Annex B), AV1 (IVF, OBUs one behind the other,
-  or length-delimited as its own Annex B has it) and AAC (ADTS), any number,
-  recognised by what is in them. Video inputs
+  or length-delimited as its own Annex B has it), VP9 (IVF), AAC (ADTS), Opus
+  (Ogg), AC-3, E-AC-3 and FLAC, any number, recognised by what is in them. Video inputs
   of one codec become renditions that a player switches between; they need key frames at the
   same times. Audio inputs are choices for the viewer; those of one lang=, name=
   and role= in several codecs are one choice.

@@ -17,6 +17,7 @@ pub mod sei;
 #[cfg_attr(not(test), allow(dead_code, reason = "fuzzing builds fewer streams than tests"))]
 pub(crate) mod testing;
 mod video;
+pub mod vp9;
 
 pub use audio::{AudioCodec, AudioConfiguration, DolbyChannels};
 pub use parameter_sets::{ParameterSetPlacement, ParameterSetStore};

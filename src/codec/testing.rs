@@ -44,6 +44,12 @@ impl BitWriter {
         self
     }
 
+    /// Zero bits up to the next byte, then the bytes as they are.
+    pub(crate) fn finish_zeros(&mut self) -> Vec<u8> {
+        self.align();
+        self.bits.chunks(8).map(|byte| byte.iter().fold(0, |acc, &bit| acc << 1 | u8::from(bit))).collect()
+    }
+
     /// `trailing_bits()` of AV1 5.3.4, then the bytes as they are.
     pub(crate) fn finish_obu(&mut self) -> Vec<u8> {
         self.bits.push(true);

@@ -3,8 +3,10 @@
 use super::av1::Av1Configuration;
 use super::h264::AvcConfiguration;
 use super::h265::HevcConfiguration;
+use super::vp9::Vp9Configuration;
 use super::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::Result;
+use crate::time::FrameRate;
 
 /// The configuration of a video track, by codec.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +17,8 @@ pub enum VideoConfiguration {
     Hevc(HevcConfiguration),
     /// AV1.
     Av1(Av1Configuration),
+    /// VP9.
+    Vp9(Vp9Configuration),
 }
 
 impl VideoConfiguration {
@@ -24,6 +28,7 @@ impl VideoConfiguration {
             Self::Avc(configuration) => configuration.codec_string(),
             Self::Hevc(configuration) => configuration.codec_string(),
             Self::Av1(configuration) => configuration.codec_string(),
+            Self::Vp9(configuration) => configuration.codec_string(),
         }
     }
 
@@ -35,24 +40,27 @@ impl VideoConfiguration {
             (Self::Hevc(_), ParameterSetPlacement::SampleEntry) => "hvc1",
             (Self::Hevc(_), ParameterSetPlacement::InBand) => "hev1",
             (Self::Av1(_), _) => "av01",
+            (Self::Vp9(_), _) => "vp09",
         }
     }
 
-    /// Where its parameter sets are. AV1 has none: its sequence header is in the sample entry and in the samples.
+    /// Where its parameter sets are. AV1 and VP9 have none: what stands for them is in the sample entry and in the samples.
     pub fn placement(&self) -> ParameterSetPlacement {
         match self {
             Self::Avc(configuration) => configuration.placement(),
             Self::Hevc(configuration) => configuration.placement(),
-            Self::Av1(_) => ParameterSetPlacement::SampleEntry,
+            Self::Av1(_) | Self::Vp9(_) => ParameterSetPlacement::SampleEntry,
         }
     }
 
-    /// The codec's configuration record: the body of `avcC`, `hvcC` or `av1C`.
+    /// The codec's configuration record: the body of `avcC`, `hvcC` or `av1C`, or of `vpcC` behind its version and
+    /// flags.
     pub fn record(&self) -> Vec<u8> {
         match self {
             Self::Avc(configuration) => configuration.record(),
             Self::Hevc(configuration) => configuration.record(),
             Self::Av1(configuration) => configuration.record(),
+            Self::Vp9(configuration) => configuration.record(),
         }
     }
 
@@ -62,6 +70,7 @@ impl VideoConfiguration {
             Self::Avc(configuration) => configuration.video_format(),
             Self::Hevc(configuration) => configuration.video_format(),
             Self::Av1(configuration) => configuration.video_format(),
+            Self::Vp9(configuration) => configuration.video_format(),
         }
     }
 
@@ -70,8 +79,8 @@ impl VideoConfiguration {
         match self {
             Self::Avc(configuration) => configuration.scan(),
             Self::Hevc(configuration) => configuration.scan(),
-            // It codes no fields.
-            Self::Av1(_) => Some(ScanType::Progressive),
+            // They code no fields.
+            Self::Av1(_) | Self::Vp9(_) => Some(ScanType::Progressive),
         }
     }
 
@@ -85,12 +94,31 @@ impl VideoConfiguration {
             Self::Avc(configuration) => configuration.bitstream_rate(),
             Self::Hevc(configuration) => configuration.bitstream_rate(),
             Self::Av1(configuration) => configuration.bitstream_rate(),
+            // It has no timing fields.
+            Self::Vp9(_) => Ok(None),
         };
         let frames = |told: BitstreamRate| match self.is_field_coded() {
             true => told.rate.halved().map(|rate| BitstreamRate { rate, ..told }),
             false => Some(told),
         };
         Ok(pictures?.and_then(frames))
+    }
+
+    /// The same with what is known of the track beside its headers, which the configuration of VP9 tells: colour, and the rates
+    /// that its level depends on.
+    #[must_use]
+    pub fn described(
+        self,
+        format: &VideoFormat,
+        frame_rate: Option<FrameRate>,
+        average_bit_rate: Option<u32>,
+    ) -> Self {
+        match self {
+            Self::Vp9(configuration) => {
+                Self::Vp9(configuration.with_format(format).with_rates(frame_rate, average_bit_rate))
+            }
+            other => other,
+        }
     }
 
     /// Whether each field is a picture and a sample of its own (H.265 `field_seq_flag`), so that there are two a frame.
@@ -114,5 +142,11 @@ impl From<HevcConfiguration> for VideoConfiguration {
 impl From<Av1Configuration> for VideoConfiguration {
     fn from(configuration: Av1Configuration) -> Self {
         Self::Av1(configuration)
+    }
+}
+
+impl From<Vp9Configuration> for VideoConfiguration {
+    fn from(configuration: Vp9Configuration) -> Self {
+        Self::Vp9(configuration)
     }
 }

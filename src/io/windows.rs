@@ -2,11 +2,12 @@
 //! bytes, and otherwise read by position into buffers that are used again.
 //!
 //! [`scan_nal_units`] cuts a window into parts that are searched on all threads of the current rayon pool while the units of the window
-//! before are handed out in order. [`read_adts`] steps from frame to frame, [`obu`] and [`ogg`] do likewise. Windows, parts and threads change no result.
+//! before are handed out in order. [`read_adts`] steps from frame to frame, [`obu`], [`ogg`] and [`vp9`] do likewise. Windows, parts and threads change no result.
 
 pub mod ac3;
 pub mod obu;
 pub mod ogg;
+pub mod vp9;
 
 use std::fmt;
 #[cfg(any(test, fuzzing))]

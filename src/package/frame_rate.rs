@@ -50,6 +50,8 @@ impl Stated {
             VideoConfiguration::Av1(_) => {
                 ("equal_picture_interval", "no equal_picture_interval in its sequence header")
             }
+            // It has no place for one.
+            VideoConfiguration::Vp9(_) => ("", "VP9 has no field for it"),
         };
         Self { bitstream: configuration.bitstream_rate(), promise, place, timestamps }
     }

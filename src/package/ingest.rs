@@ -9,6 +9,7 @@ mod av1;
 mod nal;
 mod opus;
 mod pictures;
+mod vp9;
 
 pub use pictures::{OpenCra, Pictures};
 
@@ -25,6 +26,7 @@ use crate::presentation::video_set;
 use crate::scan::h264::H264;
 use crate::scan::h265::H265;
 use crate::scan::{Count, Dropped, ElementaryFormat};
+use crate::time::FrameRate;
 use crate::track::Samples;
 
 /// An input as it was read.
@@ -94,6 +96,15 @@ impl SourceKind {
         }
     }
 
+    /// Lets the configuration of video say what depends on rates.
+    pub(super) fn tell_rates(&mut self, frame_rate: FrameRate, average_bit_rate: u32) {
+        if let Self::Video { configuration, .. } = self {
+            let format = configuration.video_format();
+            **configuration =
+                configuration.as_ref().clone().described(&format, Some(frame_rate), Some(average_bit_rate));
+        }
+    }
+
     /// What a video bitstream says of itself; `None` for audio.
     pub fn video(&self) -> Option<&VideoConfiguration> {
         match self {
@@ -133,6 +144,7 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
                 ElementaryFormat::Av1AnnexB => {
                     av1::read(request, av1::Form::LengthDelimited, input, progress)
                 }
+                ElementaryFormat::Vp9Ivf => vp9::read(request, input, progress),
                 ElementaryFormat::AdtsAac => aac::read(request, input, progress),
                 ElementaryFormat::OggOpus => opus::read(request, input, progress),
                 ElementaryFormat::Ac3 | ElementaryFormat::Eac3 => ac3::read(request, input, progress),

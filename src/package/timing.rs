@@ -132,6 +132,7 @@ fn time_pictures<'a>(
         samples.set_composition_offsets(offsets);
     }
     let bit_rate = BitRate::of(source.samples.iter(), timescale);
+    source.kind.tell_rates(rate, bit_rate.average);
     let (frame_rate, picture_rate) = (Some(rate), Some(pictures_a_second));
     Ok(TimedTrack { input, source, frame_rate, picture_rate, timescale, bit_rate, open_cras })
 }

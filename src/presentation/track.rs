@@ -37,8 +37,8 @@ impl Media {
         match *entry {
             SampleEntry::Avc { format, frame_rate, scan, .. }
             | SampleEntry::Hevc { format, frame_rate, scan, .. } => Self::Video { format, frame_rate, scan },
-            // AV1 codes no fields.
-            SampleEntry::Av1 { format, frame_rate, .. } => {
+            // AV1 and VP9 code no fields.
+            SampleEntry::Av1 { format, frame_rate, .. } | SampleEntry::Vp9 { format, frame_rate, .. } => {
                 Self::Video { format, frame_rate, scan: Some(ScanType::Progressive) }
             }
             SampleEntry::Audio(AudioConfiguration { channels, sample_rate, .. }) => {

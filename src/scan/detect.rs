@@ -5,7 +5,7 @@ use memchr::memmem;
 
 use super::adts::{AdtsHeader, tag_len};
 use super::av1::starts_length_delimited;
-use super::ivf::IvfHeader;
+use super::ivf::{IvfCodec, IvfHeader};
 use crate::error::{Error, Result};
 
 /// An elementary stream that can be read.
@@ -21,6 +21,8 @@ pub enum ElementaryFormat {
     Av1Obu,
     /// AV1 in the length-delimited format (AV1 Annex B).
     Av1AnnexB,
+    /// VP9 in IVF.
+    Vp9Ivf,
     /// AAC in ADTS.
     AdtsAac,
     /// Opus in Ogg (RFC 7845).
@@ -39,7 +41,10 @@ pub enum ElementaryFormat {
 pub fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     let body = behind_tags(head);
     if body.starts_with(b"DKIF") {
-        return IvfHeader::read(body).map(|_| ElementaryFormat::Av1Ivf);
+        return IvfHeader::read_any(body).map(|(codec, _)| match codec {
+            IvfCodec::Av1 => ElementaryFormat::Av1Ivf,
+            IvfCodec::Vp9 => ElementaryFormat::Vp9Ivf,
+        });
     }
     if body.starts_with(b"OggS") {
         return super::ogg::detect(body);
@@ -335,6 +340,8 @@ mod tests {
     fn ivf_is_known_by_its_signature_and_codec() {
         let mut header = *b"DKIF\0\0\x20\0AV01@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0";
         assert_eq!(detect(&header).unwrap(), ElementaryFormat::Av1Ivf);
+        header[8..12].copy_from_slice(b"VP90");
+        assert_eq!(detect(&header).unwrap(), ElementaryFormat::Vp9Ivf);
         header[8..12].copy_from_slice(b"XVID");
         assert!(refusal(&header).contains("IVF with the codec 'XVID': not supported; give AV1"));
     }
@@ -372,8 +379,8 @@ mod tests {
             (b"RIFF\0\0\0\0WAVEfmt ", "WAV"),
             (b"DKIF\0\0\x20\0AV01", "no IVF header of 32 bytes"),
             (
-                b"DKIF\0\0\x20\0VP90@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0",
-                "VP9 in IVF: not supported",
+                b"DKIF\0\0\x20\0VP80@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0",
+                "VP8 in IVF: not supported",
             ),
             (b"OggS\0\x02", "Ogg"),
             (b"fLaC\0\0\0\x22", "FLAC"),

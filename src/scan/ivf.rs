@@ -36,6 +36,28 @@ impl IvfHeader {
     /// # Errors
     /// For a header that is cut off or of another version or length, and for any codec but AV1.
     pub fn read(bytes: &[u8]) -> Result<Self> {
+        Self::read_of(bytes, IvfCodec::Av1)
+    }
+
+    /// The same of the one `codec`.
+    ///
+    /// # Errors
+    /// Those of [`Self::read_any`], and for any other codec.
+    pub fn read_of(bytes: &[u8], codec: IvfCodec) -> Result<Self> {
+        match Self::read_any(bytes)? {
+            (found, header) if found == codec => Ok(header),
+            (found, _) => {
+                let what = format!("an IVF file of {}, where {} is expected", found.name(), codec.name());
+                Err(Error::conflict(what, "give one of that codec").at(8))
+            }
+        }
+    }
+
+    /// The same of any codec that is known, with that.
+    ///
+    /// # Errors
+    /// For a header that is cut off or of another version or length, and for a codec that is no [`IvfCodec`].
+    pub fn read_any(bytes: &[u8]) -> Result<(IvfCodec, Self)> {
         let Some(b) = bytes.first_chunk::<HEADER_LEN>().filter(|b| b.starts_with(b"DKIF")) else {
             return Err(Error::malformed(
                 format!("no IVF header of {HEADER_LEN} bytes that begins with DKIF"),
@@ -52,8 +74,9 @@ impl IvfHeader {
         if usize::from(u16_at(6)) != HEADER_LEN {
             return Err(Error::out_of_range("length of header", u16_at(6), "32", HEADER_CLAUSE).at(6));
         }
-        check_codec([b[8], b[9], b[10], b[11]])?;
-        Ok(Self { width: u16_at(12), height: u16_at(14), rate: u32_at(16), scale: u32_at(20) })
+        let codec = IvfCodec::of([b[8], b[9], b[10], b[11]])?;
+        let header = Self { width: u16_at(12), height: u16_at(14), rate: u32_at(16), scale: u32_at(20) };
+        Ok((codec, header))
     }
 
     /// Frames a second when each lasts `step` units of the time base; `None` where that is no frame rate.
@@ -62,14 +85,32 @@ impl IvfHeader {
     }
 }
 
-fn check_codec(fourcc: [u8; 4]) -> Result<()> {
-    const REMEDY: &str = "give AV1 in IVF (AV01), or AV1 as OBUs, or H.264 as Annex B";
-    let refuse = |what: String| Err(Error::unsupported(what, REMEDY).at(8));
-    match &fourcc {
-        b"AV01" => Ok(()),
-        b"VP90" => refuse("VP9 in IVF".into()),
-        b"VP80" => refuse("VP8 in IVF".into()),
-        _ => refuse(format!("IVF with the codec '{}'", fourcc.escape_ascii())),
+/// A codec in IVF that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IvfCodec {
+    /// `AV01`.
+    Av1,
+    /// `VP90`.
+    Vp9,
+}
+
+impl IvfCodec {
+    fn of(fourcc: [u8; 4]) -> Result<Self> {
+        const REMEDY: &str = "give AV1 (AV01) or VP9 (VP90) in IVF, AV1 as OBUs, or H.264 as Annex B";
+        let refuse = |what: String| Err(Error::unsupported(what, REMEDY).at(8));
+        match &fourcc {
+            b"AV01" => Ok(Self::Av1),
+            b"VP90" => Ok(Self::Vp9),
+            b"VP80" => refuse("VP8 in IVF".into()),
+            _ => refuse(format!("IVF with the codec '{}'", fourcc.escape_ascii())),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Av1 => "AV1",
+            Self::Vp9 => "VP9",
+        }
     }
 }
 
@@ -231,7 +272,7 @@ mod tests {
             (&changed(3, b"f")[..], 0, "no IVF header"),
             (&changed(4, &[1]), 4, "version is 1, must be 0"),
             (&changed(6, &[36]), 6, "length of header is 36, must be 32"),
-            (&changed(8, b"VP90"), 8, "VP9 in IVF: not supported; give AV1 in IVF (AV01)"),
+            (&changed(8, b"VP90"), 8, "an IVF file of VP9, where AV1 is expected"),
             (&changed(8, b"VP80"), 8, "VP8 in IVF"),
             (&changed(8, b"H\xff\n4"), 8, "IVF with the codec 'H\\xff\\n4'"),
         ] {

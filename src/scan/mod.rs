@@ -1,7 +1,8 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
-//! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC frames, [`ac3`] those of AC-3 and E-AC-3, [`ivf`] finds the frames
-//! of an IVF file, [`av1`] groups OBUs into temporal units, and [`detect`] tells which of these a file is.
+//! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC
+//! frames, [`ac3`] those of AC-3 and E-AC-3, [`ogg`] packets of Opus, [`ivf`] the frames of an IVF file; [`av1`] groups OBUs into
+//! temporal units, [`vp9`] frames into superframes, and [`detect`] tells which of these a file is.
 
 pub mod ac3;
 pub mod access_units;
@@ -15,6 +16,7 @@ pub mod ivf;
 pub mod ogg;
 #[doc(hidden)]
 pub mod simd;
+pub mod vp9;
 
 pub use detect::{ElementaryFormat, detect};
 
@@ -79,6 +81,10 @@ pub struct Dropped {
     pub padding_obus: Count,
     /// Redundant frame header OBUs (AV1 5.9.1), likewise.
     pub redundant_frame_headers: Count,
+    /// Superframe indexes of VP9 packets that were put together: their sample has one of its own (VP9 Annex B).
+    pub superframe_indexes: Count,
+    /// VP9 frames behind the last that is shown; dropped only when asked.
+    pub hidden_frames: Count,
     /// ID3 tags in front of or between frames of ADTS, AC-3 or E-AC-3.
     pub id3_tags: Count,
     /// Bytes of an incomplete last ADTS frame, access unit of AC-3 or E-AC-3, IVF frame, AV1 temporal unit, or Ogg page or packet;

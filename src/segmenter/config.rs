@@ -110,6 +110,15 @@ pub enum CodecConfig {
         /// What is known of the pictures.
         video: VideoConfig,
     },
+    /// VP9 in frames or superframes.
+    ///
+    /// The level in `vpcC` is the least that size, and frame rate and bit rate where they are given, allow: hidden frames are not
+    /// known in advance. Frames may change their size up to the largest of the first segment; a width and height given here
+    /// are those of the first packet.
+    Vp9 {
+        /// What is known of the pictures.
+        video: VideoConfig,
+    },
     /// AAC in raw access units, without ADTS headers.
     Aac(AacConfig),
     /// Opus in raw packets, without Ogg pages. Each lasts as long as it says, and its time is checked; the last sample of the track may be
@@ -145,12 +154,18 @@ impl CodecConfig {
         Self::Av1 { video: VideoConfig::default() }
     }
 
+    /// VP9, all else from the bitstream.
+    pub fn vp9() -> Self {
+        Self::Vp9 { video: VideoConfig::default() }
+    }
+
     /// Type of the sample entry.
     pub(super) fn entry_type(&self) -> &'static [u8; 4] {
         match self {
             Self::Avc { parameter_sets, .. } => parameter_sets.avc_entry_type(),
             Self::Hevc { parameter_sets, .. } => parameter_sets.hevc_entry_type(),
             Self::Av1 { .. } => b"av01",
+            Self::Vp9 { .. } => b"vp09",
             Self::Aac(_) => b"mp4a",
             Self::Opus(_) => b"Opus",
             Self::Ac3(_) => b"ac-3",
@@ -172,7 +187,10 @@ impl CodecConfig {
     /// What is known of the pictures; `None` for audio.
     pub(super) fn video(&self) -> Option<&VideoConfig> {
         match self {
-            Self::Avc { video, .. } | Self::Hevc { video, .. } | Self::Av1 { video } => Some(video),
+            Self::Avc { video, .. }
+            | Self::Hevc { video, .. }
+            | Self::Av1 { video }
+            | Self::Vp9 { video } => Some(video),
             Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Eac3(_) => None,
         }
     }
@@ -190,10 +208,10 @@ pub struct VideoConfig {
     pub frame_rate: Option<FrameRate>,
     /// Meaning of the sample values; wins over the bitstream's.
     pub colour: Option<Colour>,
-    /// Colour volume of the mastering display, for `mdcv`; wins over that of SEI messages, and over that of AV1 metadata in the first
+    /// Colour volume of the mastering display, for `mdcv` (VP9: `SmDm`); wins over that of SEI messages, and over that of AV1 metadata in the first
     /// temporal unit.
     pub mastering_display: Option<MasteringDisplay>,
-    /// Content light levels, for `clli`, likewise.
+    /// Content light levels, for `clli` (VP9: `CoLL`), likewise.
     pub content_light: Option<ContentLight>,
 }
 

@@ -34,6 +34,8 @@ impl Description {
                 let video = video.expect("all but audio is video");
                 let format = with_settings(configuration.video_format(), video);
                 let frame_rate = frame_rate(video, configuration.bitstream_rate());
+                let bit_rate = config.bit_rate.map(|rate| rate.average);
+                let configuration = configuration.described(&format, frame_rate, bit_rate);
                 let entry = SampleEntry::video(&configuration, format, frame_rate);
                 Ok(Self { entry, codec: configuration.codec_string() })
             }

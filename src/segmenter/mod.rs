@@ -204,7 +204,8 @@ impl Segmenter {
     /// Takes a packet, and copies its payload to its place in the segment file. Gives the number of samples in it, which is
     /// 0 where it only holds what belongs to the next picture.
     ///
-    /// H.264, H.265: Annex B, whole access units. AV1: a temporal unit, or several, each behind its delimiter. With several, the
+    /// H.264, H.265: Annex B, whole access units. AV1: a temporal unit, or several, each behind its delimiter. VP9: a frame
+    /// or a superframe; what shows no frame waits for the next packet that does. With several, the
     /// duration is that of each. AAC: one raw access unit. The sync hint is about the first sample; of a packet without one,
     /// the timing is not looked at.
     ///

@@ -16,6 +16,7 @@ mod ac3;
 mod av1;
 mod nal;
 mod opus;
+mod vp9;
 
 /// What one packet gives. The memory is used again from packet to packet.
 #[derive(Debug, Default)]
@@ -81,6 +82,7 @@ pub(super) enum Packets {
     Avc(nal::NalPackets<H264>),
     Hevc(nal::NalPackets<H265>),
     Av1(av1::Av1Packets),
+    Vp9(vp9::Vp9Packets),
     Aac(aac::AacPackets),
     Opus(opus::OpusPackets),
     Ac3(ac3::Ac3Packets),
@@ -104,6 +106,7 @@ impl Packets {
                     .map(Self::Hevc)
             }
             CodecConfig::Av1 { .. } => Ok(Self::Av1(av1::Av1Packets::new(drop_leading))),
+            CodecConfig::Vp9 { .. } => Ok(Self::Vp9(vp9::Vp9Packets::new(drop_leading, published))),
             CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),
             CodecConfig::Opus(config) => Ok(Self::Opus(opus::OpusPackets::new(config))),
             CodecConfig::Ac3(config) => Ok(Self::Ac3(ac3::Ac3Packets::new(Configuration::Ac3(*config)))),
@@ -124,6 +127,7 @@ impl Packets {
             Self::Avc(packets) => packets.read(packet, parsed),
             Self::Hevc(packets) => packets.read(packet, parsed),
             Self::Av1(packets) => packets.read(packet, parsed),
+            Self::Vp9(packets) => packets.read(packet, parsed),
             Self::Aac(packets) => packets.read(packet, parsed),
             Self::Opus(packets) => packets.read(packet, parsed),
             Self::Ac3(packets) => packets.read(packet, parsed),
@@ -135,7 +139,7 @@ impl Packets {
     pub(super) fn usual_header_len(&self, samples: u32) -> u64 {
         let (boxes, row) = match self {
             Self::Avc(_) | Self::Hevc(_) => (136, 12),
-            Self::Av1(_) => (136, 8),
+            Self::Av1(_) | Self::Vp9(_) => (136, 8),
             Self::Aac(_) | Self::Ac3(_) => (140, 4),
             Self::Opus(_) => (164, 4),
         };
@@ -149,6 +153,7 @@ impl Packets {
             Self::Hevc(packets) => packets.picture_size(),
             Self::Av1(packets) => packets.picture_size(),
             Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => None,
+            Self::Vp9(packets) => packets.picture_size(),
         }
     }
 
@@ -158,6 +163,7 @@ impl Packets {
             Self::Avc(packets) => packets.held_len(),
             Self::Hevc(packets) => packets.held_len(),
             Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => 0,
+            Self::Vp9(packets) => packets.held_len(),
         }
     }
 
@@ -176,6 +182,7 @@ impl Packets {
             Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {
                 unreachable!("audio is described by its configuration")
             }
+            Self::Vp9(packets) => packets.configuration().map(Into::into),
         }
     }
 
@@ -185,6 +192,7 @@ impl Packets {
             Self::Avc(packets) => packets.discard_waiting(),
             Self::Hevc(packets) => packets.discard_waiting(),
             Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {}
+            Self::Vp9(packets) => packets.discard_waiting(),
         }
     }
 
@@ -195,6 +203,7 @@ impl Packets {
             Self::Avc(packets) => packets.check_nothing_waits(),
             Self::Hevc(packets) => packets.check_nothing_waits(),
             Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => Ok(()),
+            Self::Vp9(packets) => packets.check_nothing_waits(),
         }
     }
 
@@ -204,6 +213,7 @@ impl Packets {
             Self::Avc(packets) => packets.close_configuration(),
             Self::Hevc(packets) => packets.close_configuration(),
             Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {}
+            Self::Vp9(packets) => packets.close_configuration(),
         }
     }
 
@@ -212,6 +222,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.dropped(),
             Self::Hevc(packets) => packets.dropped(),
+            Self::Vp9(packets) => packets.dropped(),
             Self::Av1(packets) => packets.dropped(),
             Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => Dropped::default(),
         }

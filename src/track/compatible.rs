@@ -4,7 +4,7 @@
 //! In band (`avc3`, `hev1`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
 //! format, length prefixes. Out of band (`avc1`, `hvc1`) every set must be in the published record too, byte for byte but for zeros
 //! at its end, and profile and level within its; that record may hold more. Of AV1 all but metadata must be the same bytes: an encoder
-//! may write it once. Any other codec configuration must be the same bytes.
+//! may write it once. Of VP9 all but the level must be the same, and that within its. Any other codec configuration must be the same bytes.
 
 use std::fmt;
 
@@ -15,6 +15,7 @@ use crate::codec::av1::without_metadata;
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
 use crate::codec::record::ConfigurationRecord;
+use crate::codec::vp9::Vp9Record;
 use crate::error::{Error, Result};
 use crate::track::header::SampleEntry;
 
@@ -79,6 +80,11 @@ impl SampleEntry {
                 configuration: configuration_record.clone(),
                 shape: Shape::Pictures { width: format.width, height: format.height },
             },
+            Self::Vp9 { format, configuration_record, .. } => CodecDescription {
+                entry_type: FourCc(*b"vp09"),
+                configuration: configuration_record.clone(),
+                shape: Shape::Pictures { width: format.width, height: format.height },
+            },
             Self::Audio(audio) => CodecDescription {
                 entry_type: FourCc(*audio.codec.entry_type()),
                 configuration: audio.configuration_record.clone(),
@@ -115,6 +121,15 @@ impl CodecDescription {
             b"hvc1" | b"hev1" => {
                 let own = HevcRecord::read(&self.configuration)?;
                 check_records(&own, &HevcRecord::read(&published.configuration)?, &self.entry_type)
+            }
+            b"vp09" => {
+                let (own, theirs) =
+                    (Vp9Record::read(&self.configuration)?, Vp9Record::read(&published.configuration)?);
+                // The level is an upper bound, which depends on rates that not every worker knows.
+                if own.level <= theirs.level && (Vp9Record { level: theirs.level, ..own }) == theirs {
+                    return Ok(());
+                }
+                Err(differs(own.to_string(), theirs.to_string()))
             }
             b"av01"
                 if without_metadata(&self.configuration) == without_metadata(&published.configuration) =>

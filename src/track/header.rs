@@ -12,11 +12,12 @@ mod tests;
 
 use crate::boxes::brand::{self, AacFacts, AvcFacts, HevcFacts, TrackKind};
 use crate::boxes::moov::{self, Media, PackedLanguage};
-use crate::boxes::sample_entry::{self, AudioFields, Btrt, Clli, DecoderConfig, Mdcv, Nclx};
+use crate::boxes::sample_entry::{self, AudioFields, Btrt, Clli, DecoderConfig, Mdcv, Nclx, SmDm};
 use crate::boxes::{BoxWriter, FourCc};
 use crate::bytes::{U16, U24, U32};
 use crate::codec::aac;
 use crate::codec::h265::HevcRecord;
+use crate::codec::vp9::Vp9Record;
 use crate::codec::{
     AudioCodec, AudioConfiguration, ContentLight, MasteringDisplay, ParameterSetPlacement, SampleAspectRatio,
     ScanType, VideoConfiguration, VideoFormat,
@@ -89,6 +90,15 @@ pub enum SampleEntry {
         /// Pictures per second; `None` when it varies. No brand depends on it.
         frame_rate: Option<FrameRate>,
         /// `AV1CodecConfigurationRecord`: what `av1C` contains.
+        configuration_record: Vec<u8>,
+    },
+    /// VP9 (VP9-ISOBMFF, "VP Codec Sample Entry Box").
+    Vp9 {
+        /// Highest width and height of a frame, sample shape and colour.
+        format: VideoFormat,
+        /// Pictures per second; `None` when it varies. No brand depends on it.
+        frame_rate: Option<FrameRate>,
+        /// `VPCodecConfigurationRecord`: what `vpcC` contains behind version and flags.
         configuration_record: Vec<u8>,
     },
     /// Sound (ISO/IEC 14496-12 12.2.3).
@@ -201,6 +211,7 @@ impl SampleEntry {
                 Self::Hevc { parameter_sets, format, frame_rate, scan, configuration_record }
             }
             VideoConfiguration::Av1(_) => Self::Av1 { format, frame_rate, configuration_record },
+            VideoConfiguration::Vp9(_) => Self::Vp9 { format, frame_rate, configuration_record },
         }
     }
 
@@ -214,9 +225,10 @@ impl SampleEntry {
 
     fn media(&self) -> Result<Media> {
         match self {
-            Self::Avc { format, .. } | Self::Hevc { format, .. } | Self::Av1 { format, .. } => {
-                picture_media(format)
-            }
+            Self::Avc { format, .. }
+            | Self::Hevc { format, .. }
+            | Self::Av1 { format, .. }
+            | Self::Vp9 { format, .. } => picture_media(format),
             Self::Audio(_) => Ok(Media::Audio),
         }
     }
@@ -266,6 +278,9 @@ impl SampleEntry {
                 [_, _, _, _, ..] => Ok(TrackKind::Av1),
                 _ => Err(Error::truncated("initial_presentation_delay_present", "AV1-ISOBMFF 2.3.3")),
             },
+            Self::Vp9 { configuration_record, .. } => {
+                Vp9Record::read(configuration_record).map(|_| TrackKind::Vp9)
+            }
             Self::Audio(audio) if audio.codec == AudioCodec::Aac => {
                 let first = audio.configuration_record.first();
                 let first =
@@ -296,6 +311,9 @@ impl SampleEntry {
             }
             Self::Av1 { format, configuration_record, .. } => {
                 write_pictures(&mut w, b"av01", (b"av1C", configuration_record), format, bit_rate);
+            }
+            Self::Vp9 { format, configuration_record, .. } => {
+                write_vp9(&mut w, configuration_record, format, bit_rate);
             }
             Self::Audio(audio) => write_sound(&mut w, audio, bit_rate)?,
         }
@@ -355,6 +373,23 @@ fn write_pictures(
     });
 }
 
+/// `stsd` with a `vp09` sample entry: `vpcC` has version 1, and light levels and the mastering display have boxes of their own.
+fn write_vp9(w: &mut BoxWriter<'_>, record: &[u8], format: &VideoFormat, bit_rate: Option<BitRate>) {
+    sample_entry::write_stsd(w, |w| {
+        sample_entry::write_visual(w, b"vp09", (format.width, format.height), |w| {
+            w.full(b"vpcC", 1, 0, |w| w.bytes(record));
+            if let Some(display) = &format.mastering_display {
+                sample_entry::write_smdm(w, &smdm(display));
+            }
+            if let Some(light) = &format.content_light {
+                sample_entry::write_coll(w, &clli(light));
+            }
+            let others = VideoFormat { mastering_display: None, content_light: None, ..*format };
+            write_picture_boxes(w, &others, bit_rate);
+        });
+    });
+}
+
 /// `stsd` with an audio sample entry: bit rates stand in `esds` for AAC and in `btrt` for other codecs.
 fn write_sound(w: &mut BoxWriter<'_>, audio: &AudioConfiguration, bit_rate: Option<BitRate>) -> Result<()> {
     let record = audio.configuration_record.as_slice();
@@ -404,12 +439,8 @@ fn write_picture_boxes(w: &mut BoxWriter<'_>, format: &VideoFormat, bit_rate: Op
     if let Some(colour) = nclx(format) {
         sample_entry::write_colr(w, &colour);
     }
-    if let Some(ContentLight { max_content, max_picture_average }) = format.content_light {
-        let light = Clli {
-            max_content_light_level: U16::new(max_content),
-            max_pic_average_light_level: U16::new(max_picture_average),
-        };
-        sample_entry::write_clli(w, &light);
+    if let Some(light) = &format.content_light {
+        sample_entry::write_clli(w, &clli(light));
     }
     if let Some(display) = &format.mastering_display {
         sample_entry::write_mdcv(w, &mdcv(display));
@@ -421,6 +452,31 @@ fn write_picture_boxes(w: &mut BoxWriter<'_>, format: &VideoFormat, bit_rate: Op
     }
     if let Some(rate) = bit_rate {
         write_bit_rate(w, rate);
+    }
+}
+
+fn clli(light: &ContentLight) -> Clli {
+    Clli {
+        max_content_light_level: U16::new(light.max_content),
+        max_pic_average_light_level: U16::new(light.max_picture_average),
+    }
+}
+
+/// Red comes first, and numbers are binary fractions: each is the nearest there is.
+fn smdm(display: &MasteringDisplay) -> SmDm {
+    let nearest = |value: u32, one: u64, steps: u64| (u64::from(value) * 2 * one + steps) / (2 * steps);
+    // 1.0 itself has no 0.16.
+    let coordinate =
+        |value: u16| U16::new(u16::try_from(nearest(value.into(), 1 << 16, 50_000)).unwrap_or(u16::MAX));
+    let point = |(x, y)| [coordinate(x), coordinate(y)];
+    let luminance =
+        |value: u32, one: u64| U32::new(u32::try_from(nearest(value, one, 10_000)).unwrap_or(u32::MAX));
+    let [green, blue, red] = display.primaries;
+    SmDm {
+        primary_chromaticity: [red, green, blue].map(point),
+        white_point_chromaticity: point(display.white_point),
+        luminance_max: luminance(display.max_luminance, 1 << 8),
+        luminance_min: luminance(display.min_luminance, 1 << 14),
     }
 }
 

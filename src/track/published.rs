@@ -14,6 +14,7 @@ use crate::codec::AudioCodec;
 use crate::codec::h264::AvcRecord;
 use crate::codec::h265::HevcRecord;
 use crate::codec::record::ConfigurationRecord;
+use crate::codec::vp9::Vp9Record;
 use crate::error::{Error, Result};
 use crate::time::Timescale;
 use crate::track::header::SampleEntry;
@@ -30,7 +31,7 @@ impl PublishedInit {
     ///
     /// # Errors
     /// When a box or a field does not fit what holds it, a box is missing or there twice, the file has more than one track or
-    /// sample entry, holds media, or its codec is none of `avc1`, `avc3`, `hvc1`, `hev1`, `av01`, `mp4a`.
+    /// sample entry, holds media, or its codec is none of `avc1`, `avc3`, `hvc1`, `hev1`, `av01`, `vp09`, `mp4a`.
     pub fn read(init: &[u8]) -> Result<Self> {
         let mut boxes = Boxes::of_file(init);
         while let Some(next) = boxes.next()? {
@@ -55,12 +56,12 @@ impl PublishedInit {
         self.timescale
     }
 
-    /// Type of the sample entry: `avc1`, `avc3`, `hvc1`, `hev1`, `av01` or `mp4a`.
+    /// Type of the sample entry: `avc1`, `avc3`, `hvc1`, `hev1`, `av01`, `vp09` or `mp4a`.
     pub fn entry_type(&self) -> FourCc {
         self.description.entry_type
     }
 
-    /// What `avcC`, `hvcC` or `av1C` contains; of `esds`, the decoder specific info (`AudioSpecificConfig`).
+    /// What `avcC`, `hvcC` or `av1C` contains, and `vpcC` behind its version and flags; of `esds`, the decoder specific info (`AudioSpecificConfig`).
     pub fn configuration(&self) -> &[u8] {
         &self.description.configuration
     }
@@ -164,11 +165,23 @@ fn read_stsd(stsd: &BoxRef<'_>) -> Result<CodecDescription> {
             record.clone().take(4, "AV1CodecConfigurationRecord")?;
             Ok(CodecDescription { entry_type: entry.kind, configuration: record.rest().to_vec(), shape })
         }
+        b"vp09" => {
+            let clause = "VP9-ISOBMFF, VP Codec Configuration Box";
+            let (shape, mut record) = read_visual(&entry, b"vpcC", clause)?;
+            let at = record.offset();
+            let version = record.take(4, "version and flags")?.u8("version")?;
+            if version != 1 {
+                return Err(Error::out_of_range("version", version, "1", clause).at(at));
+            }
+            let offset = record.offset();
+            Vp9Record::read(record.rest()).map_err(|error| error.shift(offset))?;
+            Ok(CodecDescription { entry_type: entry.kind, configuration: record.rest().to_vec(), shape })
+        }
         kind => match AudioCodec::of_entry_type(kind) {
             Some(codec) => read_audio(&entry, codec),
             None => Err(Error::unsupported(
             format!("a published track with the sample entry '{}'", entry.kind),
-            "give the init segment of an avc1, avc3, hvc1, hev1, av01, mp4a, Opus, ac-3, ec-3 or fLaC track",
+            "give the init segment of an avc1, avc3, hvc1, hev1, av01, vp09, mp4a, Opus, ac-3, ec-3 or fLaC track",
         )
         .at(entry.offset)),
         },

@@ -49,6 +49,23 @@ pub struct Samples {
     ranges: SourceRanges,
     /// Of each range the header that is written in front of it, up to the last that has one.
     headers: Vec<Option<SizedHeader>>,
+    suffixes: Suffixes,
+}
+
+/// Bytes behind the source ranges of the few samples that have some: they are not in the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Suffixes {
+    bytes: Vec<u8>,
+    /// Ascending by sample; each begins where the one before ends.
+    rows: Vec<Suffix>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Suffix {
+    /// Number of source ranges up to the end of the sample.
+    behind_ranges: u32,
+    /// End of its bytes.
+    end: u32,
 }
 
 /// The duration of each sample.
@@ -93,6 +110,7 @@ impl Samples {
             range_ends: Vec::new(),
             ranges: SourceRanges::new(),
             headers: Vec::new(),
+            suffixes: Suffixes { bytes: Vec::new(), rows: Vec::new() },
         }
     }
 
@@ -102,9 +120,33 @@ impl Samples {
     /// # Errors
     /// When its size (`trun.sample_size`), or the number of all ranges, is beyond 32 bits; nothing is appended then.
     pub fn push(&mut self, ranges: &[SourceRange], flags: SampleFlags, duration: u32) -> Result<()> {
+        self.push_with_suffix(ranges, &[], flags, duration)
+    }
+
+    /// The same of a sample that ends in bytes which are not in the source, as the superframe index of VP9 packets that are put
+    /// together. They are kept: a few for a few samples.
+    ///
+    /// # Errors
+    /// Those of [`Self::push`], and when all such bytes of the track pass 4 GiB.
+    pub fn push_with_suffix(
+        &mut self,
+        ranges: &[SourceRange],
+        suffix: &[u8],
+        flags: SampleFlags,
+        duration: u32,
+    ) -> Result<()> {
         let prefix = u64::from(self.framing.prefix_len());
-        let size = ranges.iter().map(|range| u64::from(range.len) + prefix).sum();
-        self.push_sized(ranges.iter().copied(), size, flags, duration)
+        let payload: u64 = ranges.iter().map(|range| u64::from(range.len) + prefix).sum();
+        let suffix_end = self.suffixes.bytes.len() + suffix.len();
+        let suffix_end = u32::try_from(suffix_end)
+            .map_err(|_| too_large("bytes written behind samples", suffix_end as u64))?;
+        self.push_sized(ranges.iter().copied(), payload + suffix.len() as u64, flags, duration)?;
+        if !suffix.is_empty() {
+            self.suffixes.bytes.extend_from_slice(suffix);
+            let behind_ranges = *self.range_ends.last().expect("a sample was just appended");
+            self.suffixes.rows.push(Suffix { behind_ranges, end: suffix_end });
+        }
+        Ok(())
     }
 
     /// The same with a sample that is made of `obus`. Framing is to be [`Framing::Raw`].
@@ -312,6 +354,22 @@ impl<'a> SampleRun<'a> {
             |index: usize| index.checked_sub(1).map_or(0, |before| self.samples.range_ends[before]);
         start_of(self.indices.start)..start_of(self.indices.end)
     }
+
+    /// Bytes that follow the last source range of some samples: how many of [`Self::source_ranges`] stand in front of them, and
+    /// what they are.
+    pub fn suffixes(&self) -> impl Iterator<Item = (usize, &'a [u8])> + use<'a> {
+        let Suffixes { bytes, rows } = &self.samples.suffixes;
+        let ranges_before =
+            |index: usize| index.checked_sub(1).map_or(0, |before| self.samples.range_ends[before]);
+        let (first, last) = (ranges_before(self.indices.start), ranges_before(self.indices.end));
+        // A sample has a range, so that suffixes of the samples in front stand at `first` or before.
+        let start = rows.partition_point(|row| row.behind_ranges <= first);
+        let end = rows.partition_point(|row| row.behind_ranges <= last);
+        (start..end.max(start)).map(move |at| {
+            let from = at.checked_sub(1).map_or(0, |before| rows[before].end);
+            ((rows[at].behind_ranges - first) as usize, &bytes[from as usize..rows[at].end as usize])
+        })
+    }
 }
 
 impl Iterator for SampleRun<'_> {
@@ -365,6 +423,22 @@ mod tests {
             samples.run(0..1).written_headers() == [None, None]
                 && samples.run(2..3).written_headers().is_empty()
         );
+    }
+
+    #[test]
+    fn suffixes_stand_behind_the_ranges_of_their_sample() {
+        let range = |offset| SourceRange { offset, len: 10 };
+        let mut samples = Samples::new(Framing::Raw);
+        samples.push(&[range(0)], SampleFlags::SYNC, 1).unwrap();
+        samples.push_with_suffix(&[range(10), range(30)], b"abc", SampleFlags::INTER, 1).unwrap();
+        samples.push(&[range(40)], SampleFlags::INTER, 1).unwrap();
+        samples.push_with_suffix(&[range(50)], b"de", SampleFlags::INTER, 1).unwrap();
+        assert!(samples.iter().map(|sample| sample.size).eq([10, 23, 10, 12]));
+        let suffixes = |run: Range<usize>| samples.run(run).suffixes().collect::<Vec<_>>();
+        assert_eq!(suffixes(0..4), [(3, &b"abc"[..]), (5, b"de")]);
+        assert_eq!(suffixes(1..3), [(2, &b"abc"[..])]);
+        assert_eq!(suffixes(2..4), [(2, &b"de"[..])]);
+        assert_eq!((suffixes(0..1), suffixes(2..3), suffixes(4..4)), (vec![], vec![], vec![]));
     }
 
     #[test]

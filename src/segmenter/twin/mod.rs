@@ -19,6 +19,7 @@ mod sequences;
 #[cfg(test)]
 mod streams;
 #[cfg(test)]
+mod superframes;
 mod syncframes;
 #[cfg(test)]
 mod temporal_units;

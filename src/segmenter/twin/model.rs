@@ -5,6 +5,7 @@
 mod av1;
 mod avc;
 mod opus;
+mod vp9;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -62,7 +63,7 @@ pub(crate) struct Model {
     /// Files below the track's directory.
     files: BTreeMap<String, Vec<u8>>,
     /// What was known of the bitstream when the last segment was cut.
-    at_cut: (avc::Avc, av1::Av1, Dropped),
+    at_cut: (avc::Avc, av1::Av1, vp9::Vp9, Dropped),
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +73,7 @@ struct State {
     pending: Vec<Pending>,
     avc: avc::Avc,
     av1: av1::Av1,
+    vp9: vp9::Vp9,
     dropped: Dropped,
     segments: Vec<Segment>,
     /// How the track's composition is told: 0 order, 1 presentation time, 2 offset.
@@ -115,6 +117,7 @@ impl Model {
             pending: Vec::new(),
             avc,
             av1: av1::Av1::new(config.drop_leading),
+            vp9: vp9::Vp9::new(config.drop_leading),
             dropped: Dropped::default(),
             segments: Vec::new(),
             told: None,
@@ -122,7 +125,7 @@ impl Model {
             init_written: !config.write_init,
             opus_ended: false,
         };
-        let at_cut = (state.avc.clone(), state.av1.clone(), state.dropped);
+        let at_cut = (state.avc.clone(), state.av1.clone(), state.vp9.clone(), state.dropped);
         Ok(Self { config, state, files: BTreeMap::new(), at_cut })
     }
 
@@ -164,6 +167,7 @@ impl Model {
                 })
             }
             CodecConfig::Av1 { .. } => self.state.av1.packet(packet),
+            CodecConfig::Vp9 { .. } => self.state.vp9.packet(packet),
             CodecConfig::Aac(_) if packet.is_empty() => Err(Refusal::of("empty")),
             CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
             CodecConfig::Opus(config) => opus::packet(packet, config, self.opus_has_ended(), timing.duration),
@@ -236,6 +240,7 @@ impl Model {
         // A worker that neither writes the init segment nor is given it does not know what is in it.
         if self.config.write_init {
             self.state.avc.publish();
+            self.state.vp9.close();
         }
         self.state.init_written = true;
         let duration = fragment.header().duration();
@@ -248,7 +253,8 @@ impl Model {
         self.state.bias = bias;
         self.state.opus_ended = self.opus_has_ended();
         self.state.pending.clear();
-        self.at_cut = (self.state.avc.clone(), self.state.av1.clone(), self.state.dropped);
+        let State { avc, av1, vp9, dropped, .. } = &self.state;
+        self.at_cut = (avc.clone(), av1.clone(), vp9.clone(), *dropped);
         self.state.segments.push(segment.clone());
         Ok(Some(segment))
     }
@@ -366,6 +372,7 @@ impl Model {
         let (video, size) = match &self.config.codec {
             CodecConfig::Avc { video, .. } => (video, self.state.avc.picture_size()),
             CodecConfig::Av1 { video } => (video, self.state.av1.picture_size()),
+            CodecConfig::Vp9 { video } => (video, self.state.vp9.picture_size()),
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
             CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => {
                 return Ok(());
@@ -385,6 +392,10 @@ impl Model {
             CodecConfig::Ac3(config) => SampleEntry::Audio(config.configuration()),
             CodecConfig::Eac3(config) => SampleEntry::Audio(config.configuration()),
             CodecConfig::Av1 { video } => self.state.av1.sample_entry(video)?,
+            CodecConfig::Vp9 { video } => {
+                let bit_rate = self.config.bit_rate.map(|rate| rate.average);
+                self.state.vp9.sample_entry(video, bit_rate)?
+            }
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
         };
         Ok(write_init_segment(&TrackHeader {
@@ -398,8 +409,9 @@ impl Model {
     }
 
     pub(crate) fn discard_pending(&mut self) -> usize {
-        (self.state.avc, self.state.av1, self.state.dropped) = self.at_cut.clone();
+        (self.state.avc, self.state.av1, self.state.vp9, self.state.dropped) = self.at_cut.clone();
         self.state.avc.discard_waiting();
+        self.state.vp9.discard_waiting();
         if self.state.segments.is_empty() {
             self.state.told = None;
         }
@@ -427,6 +439,7 @@ impl Model {
     pub(crate) fn dropped(&self) -> Dropped {
         match self.config.codec {
             CodecConfig::Av1 { .. } => self.state.av1.dropped(),
+            CodecConfig::Vp9 { .. } => self.state.vp9.dropped(),
             _ => self.state.dropped,
         }
     }
@@ -443,6 +456,9 @@ impl Model {
     pub(crate) fn finish(&mut self) -> Answer<Finished> {
         if self.state.avc.waits_for_a_picture() {
             return Err(Refusal::of("a picture that has not come"));
+        }
+        if self.state.vp9.has_waiting() {
+            return Err(Refusal::of("none follows that is"));
         }
         self.cut()?;
         if !self.state.init_written {

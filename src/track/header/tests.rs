@@ -168,6 +168,82 @@ fn an_independent_reader_finds_the_av1_track() {
     assert_eq!(av01.pasp.as_ref().map(|pasp| (pasp.h_spacing, pasp.v_spacing)), Some((3, 2)));
 }
 
+fn vp9(format: VideoFormat) -> TrackHeader {
+    let configuration_record = vec![0, 10, 0x82, 1, 1, 1, 0, 0];
+    let entry = SampleEntry::Vp9 { format, frame_rate: FrameRate::new(25, 1), configuration_record };
+    TrackHeader { entry, ..video(format) }
+}
+
+#[test]
+fn an_independent_reader_finds_the_vp9_track() {
+    let ratio = SampleAspectRatio { horizontal: 4, vertical: 3 };
+    let format = VideoFormat { width: 64, height: 48, sample_aspect_ratio: Some(ratio), ..SQUARE_BT709 };
+    let (ftyp, moov) = read_back(&vp9(format));
+    let brands: Vec<String> = ftyp.compatible_brands.iter().map(ToString::to_string).collect();
+    assert_eq!(brands.join(" "), "iso6 mp42 cmfc cmf2");
+    let [Codec::Vp09(entry)] = moov.trak[0].mdia.minf.stbl.stsd.codecs.as_slice() else {
+        panic!("one vp09 entry")
+    };
+    assert_eq!((entry.visual.width, entry.visual.height), (64, 48));
+    let record = &entry.vpcc;
+    assert_eq!((record.profile, record.level, record.bit_depth), (0, 10, 8));
+    assert_eq!((record.chroma_subsampling, record.video_full_range_flag), (1, false));
+    assert_eq!(
+        (record.color_primaries, record.transfer_characteristics, record.matrix_coefficients),
+        (1, 1, 1)
+    );
+}
+
+#[test]
+#[rustfmt::skip]
+fn the_entry_of_vp9_is_written_as_ffmpeg_writes_it() {
+    // FFmpeg 5.1: `-f lavfi -i testsrc2=size=64x48:rate=25:duration=1 -pix_fmt yuv420p -c:v libvpx-vp9 -error-resilient 1 -b:v 60k -f ivf
+    // x.ivf`, then `-i x.ivf -c copy -f mp4`: the sample entry, whole. Its `btrt` is put behind ours as given.
+    let ffmpeg = [
+        b"\0\0\0\x7evp09\0\0\0\0\0\0\0\x01".as_slice(),
+        b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+        b"\0\x40\0\x30\0\x48\0\0\0\x48\0\0\0\0\0\0\0\x01",
+        &[0; 32],
+        b"\0\x18\xff\xff",
+        b"\0\0\0\x14vpcC\x01\0\0\0\0\x0a\x82\x02\x02\x02\0\0",
+        b"\0\0\0\x14btrt\0\0\0\0\0\0\x78\xb8\0\0\x78\xb8",
+    ].concat();
+    let format = VideoFormat::of_size(64, 48);
+    let entry = SampleEntry::Vp9 { format, frame_rate: None, configuration_record: vec![0, 10, 0x82, 2, 2, 2, 0, 0] };
+    let rate = BitRate { buffer_size: 0, max: 0x78b8, average: 0x78b8 };
+    let stsd = entry.sample_description(Some(rate)).unwrap();
+    assert_eq!(stsd[16..], ffmpeg);
+}
+
+#[test]
+#[rustfmt::skip]
+fn hdr_metadata_of_vp9_has_boxes_of_its_own() {
+    // The layout of VP9-ISOBMFF for BT.2020 primaries, D65, 1000 and 0.005 cd/m²: FFprobe 5.1 reads these two boxes in a `vp09` entry as
+    // red 46399/65536 19137/65536, green 11141/65536 52232/65536, blue 8585/65536 3015/65536, white 20493/65536 21561/65536,
+    // min 82/16384, max 256000/256, and MaxCLL 1000, MaxFALL 400.
+    let display = MasteringDisplay {
+        primaries: [(8500, 39_850), (6550, 2300), (35_400, 14_600)],
+        white_point: (15_635, 16_450),
+        max_luminance: 10_000_000,
+        min_luminance: 50,
+    };
+    let light = ContentLight { max_content: 1000, max_picture_average: 400 };
+    let format = VideoFormat { mastering_display: Some(display), content_light: Some(light), ..SQUARE_BT709 };
+    let stsd = vp9(format).entry.sample_description(None).unwrap();
+    let boxes = [
+        b"\0\0\0\x24SmDm\0\0\0\0".as_slice(),
+        b"\xb5\x3f\x4a\xc1\x2b\x85\xcc\x08\x21\x89\x0b\xc7", // red, green, blue
+        b"\x50\x0d\x54\x39",                                     // white
+        b"\0\x03\xe8\0\0\0\0\x52",                           // 1000.0, 82/16384
+        b"\0\0\0\x10CoLL\0\0\0\0\x03\xe8\x01\x90",
+        b"\0\0\0\x13colrnclx\0\x01\0\x01\0\x01\0",
+    ].concat();
+    assert_eq!(stsd[16 + 86 + 20..], boxes);
+    // 1.0 has no 0.16, and luminances that have no 32 bits are the highest.
+    let most = MasteringDisplay { primaries: [(50_000, 0); 3], min_luminance: u32::MAX, ..display };
+    assert_eq!((smdm(&most).primary_chromaticity[0][0].get(), smdm(&most).luminance_min.get()), (0xffff, u32::MAX));
+}
+
 #[test]
 #[rustfmt::skip]
 fn hdr_metadata_is_written_as_ffmpeg_writes_it() {
