@@ -38,10 +38,16 @@ impl Timescale {
     /// numerators, times the smallest power of ten that makes it at least 10,000 (25 → 25000, 30000/1001 → 30000).
     /// `None` without rates, or when no `u32` does.
     pub fn for_frame_rates(rates: impl IntoIterator<Item = FrameRate>) -> Option<Self> {
-        let mut rates = rates.into_iter();
-        let first = u64::from(rates.next()?.numerator());
-        let mut ticks = rates.try_fold(first, |acc, rate| {
-            let n = u64::from(rate.numerator());
+        Self::multiple_of(rates.into_iter().map(FrameRate::ticking))
+    }
+
+    /// The timescale that has whole ticks for those of all `timescales`: their least common multiple, times the smallest power of
+    /// ten that makes it at least 10,000. `None` without timescales, or when no `u32` does.
+    pub fn multiple_of(timescales: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut timescales = timescales.into_iter();
+        let first = u64::from(timescales.next()?.get());
+        let mut ticks = timescales.try_fold(first, |acc, timescale| {
+            let n = u64::from(timescale.get());
             (acc / gcd(acc, n)).checked_mul(n).filter(|&lcm| lcm <= u64::from(u32::MAX))
         })?;
         while ticks < 10_000 {
@@ -172,6 +178,11 @@ impl FrameRate {
         self.denominator.get()
     }
 
+    /// The timescale of its numerator: a picture lasts as many ticks as its denominator says.
+    pub const fn ticking(self) -> Timescale {
+        Timescale(self.numerator)
+    }
+
     /// Duration of one picture in ticks of `timescale`; `None` when it is no whole number of them.
     pub fn frame_duration(self, timescale: Timescale) -> Option<u32> {
         let product = u64::from(timescale.get()) * u64::from(self.denominator());
@@ -220,6 +231,8 @@ mod tests {
         assert_eq!(of(&[rate(30_000, 1001), rate(60_000, 1001)]), Some(60_000));
         assert_eq!(of(&[rate(25, 1), rate(30, 1)]), Some(15_000));
         assert_eq!(of(&[]), None);
+        let scales = [90_000, 24_000].map(|n| Timescale(NonZeroU32::new(n).unwrap()));
+        assert_eq!(Timescale::multiple_of(scales).map(Timescale::get), Some(360_000));
         assert_eq!(of(&[rate(4_294_967_291, 4_294_967_290), rate(4_294_967_279, 4_294_967_278)]), None);
     }
 

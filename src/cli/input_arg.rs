@@ -1,6 +1,6 @@
 //! One input on the command line: `PATH[,key=value…]`, for example `en.aac,lang=en,name=English`; `-` is standard input.
 //!
-//! The path ends at the first comma that is followed by letters and `=`; other commas belong to it. `\,` is a comma of
+//! The path ends at the first comma that is followed by letters (`-` among them) and `=`; other commas belong to it. `\,` is a comma of
 //! the path or value wherever it stands, `\\` a backslash; any other backslash is itself. No file is looked at: the same
 //! words always mean the same.
 
@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
+use fragmint::codec::{Colour, ContentLight, MasteringDisplay};
 use fragmint::time::FrameRate;
 use fragmint::{Error, Result};
 use oxilangtag::LanguageTag;
@@ -27,12 +28,27 @@ pub struct InputArg {
     pub role: Option<String>,
     /// `default=`: whether a player should choose it where the viewer has no preference.
     pub default: Option<bool>,
+    /// `timecodes=`: the file with the time of each picture.
+    pub timecodes: Option<PathBuf>,
+    /// `colour=`: what sample values mean.
+    pub colour: Option<Colour>,
+    /// `mastering-display=`: colour volume of the display that the content was mastered on.
+    pub mastering_display: Option<MasteringDisplay>,
+    /// `content-light=`: light levels of the content.
+    pub content_light: Option<ContentLight>,
 }
 
 /// Another name of `-`, which a word that goes on with settings can start with and be no option.
 pub const STANDARD_INPUT: &[u8] = b"/dev/stdin";
 
-const KEYS: [&str; 5] = ["fps", "lang", "name", "role", "default"];
+const KEYS: [&str; 9] =
+    ["fps", "timecodes", "lang", "name", "role", "default", "colour", "mastering-display", "content-light"];
+
+/// The settings whose values have commas, which need no backslash: what follows one and is no setting goes on with it.
+const LISTS: [&[u8]; 2] = [b"mastering-display=", b"content-light="];
+
+/// The setting whose value is a path, of any bytes.
+const TIMECODES: &[u8] = b"timecodes=";
 
 /// The values of the role scheme `urn:mpeg:dash:role:2011` (ISO/IEC 23009-1 5.8.5.5). The edition of 2012 has
 /// seven of them; the others are in the lists that Shaka Packager and AWS MediaLive publish.
@@ -71,7 +87,20 @@ impl InputArg {
         let path = if path == STANDARD_INPUT { b"-".to_vec() } else { path };
         let mut input =
             Self { path: PathBuf::from(std::ffi::OsString::from_vec(path)), ..Default::default() };
-        for piece in settings {
+        let mut settings = settings.iter().peekable();
+        while let Some(piece) = settings.next() {
+            if let Some(path) = piece.text.strip_prefix(TIMECODES).filter(|path| !path.is_empty()) {
+                let path = PathBuf::from(OsStr::from_bytes(path));
+                once(&mut input.timecodes, "timecodes", path)?;
+                continue;
+            }
+            let mut piece = Piece { text: piece.text.clone() };
+            if LISTS.iter().any(|key| piece.text.starts_with(key)) {
+                while let Some(next) = settings.next_if(|next| !is_setting(next)) {
+                    piece.text.push(b',');
+                    piece.text.extend(&next.text);
+                }
+            }
             let setting = std::str::from_utf8(&piece.text).map_err(|_| {
                 Error::conflict(
                     format!("'{}' is not UTF-8", piece.text.escape_ascii()),
@@ -103,6 +132,9 @@ impl InputArg {
             "name" => once(&mut self.name, key, name(value)?),
             "role" => once(&mut self.role, key, role(value)?),
             "default" => once(&mut self.default, key, yes_or_no(value)?),
+            "colour" => once(&mut self.colour, key, Colour::parse(value)?),
+            "mastering-display" => once(&mut self.mastering_display, key, MasteringDisplay::parse(value)?),
+            "content-light" => once(&mut self.content_light, key, ContentLight::parse(value)?),
             _ => {
                 let what = format!("'{key}' is not a setting of an input");
                 let remedy = format!(
@@ -147,10 +179,10 @@ fn split(text: &[u8]) -> Vec<Piece> {
     pieces
 }
 
-/// Letters and `=`: also a misspelt key, so that it is reported and not taken for a part of the path.
+/// Letters, with hyphens among them, and `=`: also a misspelt key, so that it is reported and not taken for a part of the path.
 fn starts_like_a_setting(text: &[u8]) -> bool {
-    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-    letters > 0 && text.get(letters) == Some(&b'=')
+    let letters = text.iter().take_while(|byte| byte.is_ascii_alphabetic() || **byte == b'-').count();
+    text.first().is_some_and(u8::is_ascii_alphabetic) && text.get(letters) == Some(&b'=')
 }
 
 /// The 20 languages with a code in ISO 639-2/B (bibliographic) that differs from the one in 639-2/T, which alone BCP 47
@@ -282,8 +314,40 @@ mod tests {
             name: Some("English".to_owned()),
             role: Some("main".to_owned()),
             default: Some(true),
+            ..InputArg::default()
         };
         assert_eq!(input, expected);
+    }
+
+    #[test]
+    fn pictures_are_described_with_commas_that_need_no_backslash() {
+        let display =
+            "mastering-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,1)";
+        let input =
+            parse(&format!("v.h265,{display},content-light=1000,400,colour=bt2020-pq,name=HDR")).unwrap();
+        assert_eq!(input.path, PathBuf::from("v.h265"));
+        assert_eq!(input.colour, Colour::parse("9/16/9").ok());
+        assert_eq!(input.mastering_display.map(|display| display.max_luminance), Some(10_000_000));
+        assert_eq!(input.content_light, ContentLight::parse("1000,400").ok());
+        assert_eq!(input.name.as_deref(), Some("HDR"));
+        // The backslash may stand there all the same.
+        assert_eq!(parse(r"v,content-light=1000\,400").unwrap().content_light, input.content_light);
+        assert!(error("v,content-light=1000").contains("MaxCLL"));
+        assert!(error("v,content-light=1,2,3").contains("MaxCLL"));
+        assert!(error("v,content-light=1,2,content-light=1,2").contains("twice"));
+        assert!(error("v,mastering-display=G(1,2)").contains("as x265 takes it"));
+        assert!(error("v,colour=red").contains("bt2020-hlg"));
+        assert!(error("v,mastering-displays=1").contains("not a setting"));
+    }
+
+    #[test]
+    fn timecodes_are_a_path_of_any_bytes() {
+        let input =
+            InputArg::parse(OsStr::from_bytes(b"v.h264,timecodes=dir/a\\,b\xff.txt,lang=en")).unwrap();
+        assert_eq!(input.timecodes.unwrap().as_os_str().as_bytes(), b"dir/a,b\xff.txt");
+        assert_eq!(input.language.as_deref(), Some("en"));
+        assert!(error("v,timecodes=a,timecodes=b").contains("twice"));
+        assert!(error("v,timecodes=").contains("no value"));
     }
 
     #[test]
@@ -306,7 +370,7 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_setting_is_said_with_what_is_right() {
-        assert!(error("a.aac,langg=en").contains("fps, lang, name, role, default"));
+        assert!(error("a.aac,langg=en").contains("fps, timecodes, lang, name, role, default, colour"));
         assert!(error("a.aac,lang=en,lang=de").contains("twice"));
         assert!(error("a.aac,name=Hello, you").contains(r"'\,'"));
         assert!(error("a.aac,name=").contains("no value"));

@@ -14,6 +14,7 @@ mod play;
 mod progress;
 mod streams;
 mod table;
+mod timecodes;
 mod verify;
 
 use std::ffi::OsString;

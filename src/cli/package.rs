@@ -7,7 +7,7 @@ use fragmint::Result;
 use fragmint::hash::HashAlgorithm;
 use fragmint::io::input::Input;
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
-use fragmint::package::{self, InputRequest, IoChoice, Request};
+use fragmint::package::{self, InputRequest, IoChoice, Request, Timecodes};
 use fragmint::presentation::names::codec_name;
 use fragmint::time::FrameRate;
 
@@ -19,6 +19,7 @@ use super::print_notice;
 use super::progress::Progress;
 use super::streams;
 use super::table::{self, RenditionRow, RowFormat};
+use super::timecodes;
 
 /// Packages `args.inputs` into `args.output`.
 pub fn run(args: &PackageArgs) -> Result<()> {
@@ -30,7 +31,8 @@ pub fn run(args: &PackageArgs) -> Result<()> {
 fn package(args: &PackageArgs) -> Result<Report> {
     let interruption = Interruption::watch()?;
     let progress = Progress::new(!args.quiet && !args.json);
-    let request = request(args, streams::spool(args, &progress)?);
+    let timecodes = args.inputs.iter().map(timecodes::read).collect::<Result<Vec<_>>>()?;
+    let request = request(args, streams::spool(args, &progress)?, timecodes);
     let add = |bytes| progress.add(bytes);
     // Only for the length of the bar: an input that cannot be opened is told of by the run.
     let input_bytes = |input: &InputRequest| match &input.opened {
@@ -46,8 +48,13 @@ fn package(args: &PackageArgs) -> Result<Report> {
     package::run::write_until(&request, &plan, &add, interruption.stop_from_here_on())
 }
 
-fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
-    let input = |(input, opened): (&InputArg, Option<Arc<Input>>)| InputRequest {
+fn request(
+    args: &PackageArgs,
+    opened: Vec<Option<Arc<Input>>>,
+    timecodes: Vec<Option<Arc<Timecodes>>>,
+) -> Request {
+    type Given<'a> = ((&'a InputArg, Option<Arc<Input>>), Option<Arc<Timecodes>>);
+    let input = |((input, opened), timecodes): Given<'_>| InputRequest {
         path: streams::name(input),
         opened,
         frame_rate: input.fps,
@@ -55,6 +62,10 @@ fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
         name: input.name.clone(),
         role: input.role.clone(),
         default: input.default.unwrap_or(false),
+        timecodes,
+        colour: input.colour,
+        mastering_display: input.mastering_display,
+        content_light: input.content_light,
     };
     Request {
         segment_duration: args.segment_duration,
@@ -76,7 +87,7 @@ fn request(args: &PackageArgs, opened: Vec<Option<Arc<Input>>>) -> Request {
         durable: args.durable,
         drop_leading: args.drop_leading,
         drop_incomplete: args.drop_incomplete,
-        ..Request::new(args.inputs.iter().zip(opened).map(input).collect(), &args.output)
+        ..Request::new(args.inputs.iter().zip(opened).zip(timecodes).map(input).collect(), &args.output)
     }
 }
 

@@ -5,6 +5,7 @@ pub mod aac;
 pub mod ac3;
 mod audio;
 pub mod av1;
+pub(crate) mod colour_text;
 pub mod eac3;
 pub mod h264;
 pub mod h265;

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::report::Notice;
 use super::timing::TimedTrack;
-use crate::codec::{Colour, ContentLight, MasteringDisplay, ScanType, VideoFormat, VideoRange};
+use crate::codec::colour_text::{code_points, colour_volume, light_levels};
+use crate::codec::{ScanType, VideoFormat, VideoRange};
 use crate::error::{Error, Result};
 use crate::presentation::{Media, codec_family};
-use crate::time::{FrameRate, Ticks};
+use crate::time::Ticks;
 
 /// Tells of leading pictures and incomplete frames that were dropped.
 ///
@@ -44,28 +45,25 @@ pub fn tell_dropped(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Res
 struct Lead<'t> {
     track: &'t TimedTrack<'t>,
     pictures: u64,
-    rate: FrameRate,
 }
 
 impl<'t> Lead<'t> {
     fn of(track: &'t TimedTrack<'t>) -> Option<Self> {
         let pictures = track.source.dropped.leading_pictures.units;
-        track.picture_rate.map(|rate| Self { track, pictures, rate })
+        track.is_video().then_some(Self { track, pictures })
     }
 
-    /// Without rounding: pictures fit 63 bits, being bytes of a file at least, and rates 32 bits each.
+    /// Without rounding: ticks of 64 bits, timescales of 32.
     fn lasts_as_long_as(&self, other: &Self) -> bool {
         let span = |lead: &Self, against: &Self| {
-            u128::from(lead.pictures)
-                * u128::from(lead.rate.denominator())
-                * u128::from(against.rate.numerator())
+            u128::from(lead.track.lead.0) * u128::from(against.track.timescale.get())
         };
         span(self, other) == span(other, self)
     }
 
     /// For printing.
     fn seconds(&self) -> f64 {
-        self.pictures as f64 / self.rate.hertz()
+        self.track.timescale.seconds(self.track.lead)
     }
 
     fn span(&self) -> String {
@@ -103,7 +101,7 @@ fn skipped_pictures(track: &TimedTrack<'_>) -> Option<Notice> {
 
 fn incomplete_frame(track: &TimedTrack<'_>) -> Option<Notice> {
     let bytes = track.source.dropped.incomplete_frames.bytes;
-    let frame = track.source.samples.iter().next().map_or(0, |sample| sample.duration);
+    let frame = track.source.samples.last_duration().unwrap_or(0);
     (bytes > 0).then(|| {
         let message = format!(
             "dropped at the end: an incomplete frame ({:.3} s), {bytes} bytes",
@@ -234,28 +232,11 @@ fn light_differences(first: &VideoFormat, other: &VideoFormat) -> Vec<String> {
     differences
 }
 
-/// Primaries, transfer and matrix, as they are usually written.
-fn code_points(colour: Colour) -> String {
-    let range = if colour.full_range { "full range" } else { "limited range" };
-    format!("{}/{}/{} in {range}", colour.primaries, colour.transfer, colour.matrix)
-}
-
-/// As x264 and x265 take it on their command lines.
-fn colour_volume(display: &MasteringDisplay) -> String {
-    let [(gx, gy), (bx, by), (rx, ry)] = display.primaries;
-    let (wx, wy) = display.white_point;
-    let (max, min) = (display.max_luminance, display.min_luminance);
-    format!("G({gx},{gy})B({bx},{by})R({rx},{ry})WP({wx},{wy})L({max},{min})")
-}
-
-/// Likewise: of the content, then of a picture.
-fn light_levels(light: ContentLight) -> String {
-    format!("{},{}", light.max_content, light.max_picture_average)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{Colour, ContentLight, MasteringDisplay};
+    use crate::time::FrameRate;
 
     const PQ: VideoFormat = VideoFormat {
         colour: Some(Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false }),

@@ -47,6 +47,7 @@ struct VideoTimes {
     name: String,
     set: String,
     sync_times: Vec<Ticks>,
+    sync_frames: Vec<u64>,
 }
 
 /// Cuts the switching sets of video in the order of their first tracks.
@@ -59,12 +60,13 @@ fn cut_video(
         .iter()
         .filter_map(|track| {
             let (set, name) = (track.video_set()?, track.input.path.display().to_string());
-            Some((track, VideoTimes { name, set, sync_times: track.sync_times() }))
+            let (sync_times, sync_frames) = (track.sync_times(), track.sync_frames());
+            Some((track, VideoTimes { name, set, sync_times, sync_frames }))
         })
         .collect();
     let mut sets: Vec<(&TimedTrack<'_>, &str, Vec<RenditionTimes<'_>>)> = Vec::new();
-    for (track, VideoTimes { name, set, sync_times }) in &video {
-        let times = track.rendition_times(name, sync_times);
+    for (track, VideoTimes { name, set, sync_times, sync_frames }) in &video {
+        let times = track.rendition_times(name, sync_times, sync_frames);
         match sets.iter_mut().find(|(_, of_set, _)| of_set == set) {
             Some((.., renditions)) => renditions.push(times),
             None => sets.push((track, set, vec![times])),
@@ -92,7 +94,7 @@ fn cut_video(
 /// `H.265`, or `H.265 PQ` where the range is not standard.
 fn set_name(track: &TimedTrack<'_>) -> String {
     let codec = codec_name(&track.codec_string()).to_owned();
-    match track.source.kind.video().map(|configuration| configuration.video_format().video_range()) {
+    match track.video_format().map(|format| format.video_range()) {
         None | Some(VideoRange::Sdr) => codec,
         Some(range) => format!("{codec} {range}"),
     }

@@ -18,7 +18,7 @@ use rayon::prelude::*;
 use super::frame_rate::Timestamps;
 use super::report::Notice;
 use super::{InputRequest, Progress, Request};
-use crate::codec::{AudioConfiguration, VideoConfiguration};
+use crate::codec::{AudioConfiguration, VideoConfiguration, VideoFormat};
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows;
@@ -74,10 +74,14 @@ impl SourceKind {
         }
     }
 
-    /// What video has in common with that of its switching set; `None` for audio.
-    pub(super) fn video_set(&self) -> Option<String> {
-        self.video()
-            .map(|configuration| video_set(&configuration.codec_string(), &configuration.video_format()))
+    /// What video has in common with that of its switching set, with what `input` says of it; `None` for audio.
+    pub(super) fn video_set(&self, input: &InputRequest) -> Option<String> {
+        self.video_format(input).map(|format| video_set(&self.codec_string(), &format))
+    }
+
+    /// What pictures are like by the bitstream, and by what `input` says in its place; `None` for audio.
+    pub(super) fn video_format(&self, input: &InputRequest) -> Option<VideoFormat> {
+        self.video().map(|configuration| input.picture_format(configuration.video_format()))
     }
 
     /// What the bitstream says of each picture.
@@ -97,11 +101,11 @@ impl SourceKind {
     }
 
     /// Lets the configuration of video say what depends on rates.
-    pub(super) fn tell_rates(&mut self, frame_rate: FrameRate, average_bit_rate: u32) {
+    pub(super) fn tell_rates(&mut self, frame_rate: Option<FrameRate>, average_bit_rate: u32) {
         if let Self::Video { configuration, .. } = self {
             let format = configuration.video_format();
             **configuration =
-                configuration.as_ref().clone().described(&format, Some(frame_rate), Some(average_bit_rate));
+                configuration.as_ref().clone().described(&format, frame_rate, Some(average_bit_rate));
         }
     }
 

@@ -5,6 +5,7 @@
 //! wrote (`verification`), and publishes. A plan can therefore be shown without being run, and two runs of one plan write the same bytes.
 
 mod advice;
+mod colour;
 mod cutting;
 pub mod frame_rate;
 #[cfg(any(test, fuzzing))]
@@ -13,6 +14,7 @@ pub mod ingest;
 mod naming;
 mod open_gop;
 pub mod plan;
+mod presentation_times;
 pub mod receipt;
 pub mod report;
 pub mod run;
@@ -20,12 +22,14 @@ pub mod run;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod timecodes;
 mod timing;
 mod verification;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::codec::{Colour, ContentLight, MasteringDisplay};
 use crate::hash::HashAlgorithm;
 use crate::io::input::Input;
 use crate::plan::SegmentDuration;
@@ -37,6 +41,10 @@ pub use crate::io::publish::Existing;
 pub use fuzz::fuzz_resume;
 pub use plan::Plan;
 pub use report::Report;
+pub use timecodes::Timecodes;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub use timecodes::fuzz_timecodes;
 
 /// What to package, and how.
 #[derive(Clone, Debug)]
@@ -86,6 +94,14 @@ pub struct InputRequest {
     pub role: Option<String>,
     /// The audio that plays when the viewer chose none.
     pub default: bool,
+    /// When each picture is presented; wins over every frame rate. Not beside a frame rate of this input.
+    pub timecodes: Option<Arc<Timecodes>>,
+    /// Colour of the pictures, in the place of what the bitstream says, a preferred transfer in SEI messages included.
+    pub colour: Option<Colour>,
+    /// Colour volume of the mastering display, in the place of what the bitstream says.
+    pub mastering_display: Option<MasteringDisplay>,
+    /// Content light levels, in the place of what the bitstream says.
+    pub content_light: Option<ContentLight>,
 }
 
 impl InputRequest {

@@ -15,13 +15,13 @@ use super::naming::{is_same_choice, name_tracks};
 use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
-use super::{Request, advice};
+use super::{Request, advice, colour};
 use crate::codec::VideoFormat;
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
 use crate::manifest::{dash, hls};
-use crate::presentation::{DESCRIPTION, PackagedTrack, Presentation, Segment};
+use crate::presentation::{DESCRIPTION, Media, PackagedTrack, Presentation, Segment};
 use crate::time::{DecodeTime, FrameRate, Ticks};
 use crate::track::Samples;
 use crate::track::header::write_init_segment;
@@ -93,6 +93,7 @@ impl Plan {
         let names = name_tracks(&tracks)?;
         advice::tell_dropped(&tracks, &mut notices)?;
         advice::tell_looks(&tracks, &mut notices);
+        colour::tell_contradictions(&tracks, &mut notices);
         let starts = cut(request, &tracks, &mut notices)?;
         let renditions = tracks
             .into_par_iter()
@@ -221,7 +222,11 @@ impl RenditionPlan {
             directory: track.directory().to_owned(),
             codec: track.codec().to_owned(),
             media: match &self.source.kind {
-                SourceKind::Video { configuration, .. } => self.video_report(configuration.video_format()),
+                SourceKind::Video { configuration, .. } => match *track.media() {
+                    // With what the caller said.
+                    Media::Video { format, .. } => self.video_report(format),
+                    Media::Audio { .. } => self.video_report(configuration.video_format()),
+                },
                 SourceKind::Audio(audio) => {
                     MediaReport::Audio { channels: audio.channels, sample_rate: audio.sample_rate }
                 }
@@ -273,6 +278,7 @@ fn check_settings(tracks: &[TimedTrack<'_>]) -> Result<()> {
         if !track.is_video() && track.input.frame_rate.is_some() {
             return refuse("fps= stands at audio, whose timing is in the stream".into(), "leave it out");
         }
+        colour::check(track)?;
         if !track.input.default {
             continue;
         }

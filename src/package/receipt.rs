@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::plan::Plan;
 use super::{InputRequest, Request};
+use crate::codec::colour_text::{code_points, colour_volume, light_levels};
 use crate::hash::HashAlgorithm;
 use crate::io::publish::WrittenFile;
 
@@ -47,6 +48,18 @@ pub struct ReceiptInput {
     /// It plays when the viewer chose nothing.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
+    /// XXH3-128 of its timecode file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timecodes: Option<String>,
+    /// Colour that was given for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub colour: Option<String>,
+    /// Mastering display that was given for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mastering_display: Option<String>,
+    /// Content light levels that were given for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_light: Option<String>,
 }
 
 /// Options that decide what is in a package.
@@ -141,6 +154,10 @@ impl ReceiptInput {
             label: input.name.clone(),
             role: input.role.clone(),
             default: input.default,
+            timecodes: input.timecodes.as_ref().map(|timecodes| timecodes.hash().to_owned()),
+            colour: input.colour.map(code_points),
+            mastering_display: input.mastering_display.as_ref().map(colour_volume),
+            content_light: input.content_light.map(light_levels),
         }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use super::frame_rate::{Stated, field_rate, frame_rate};
+use super::frame_rate::{Clock, Counted, Stated, clock, field_rate};
 use super::ingest::{OpenCra, Pictures, SourceKind, SourceTrack};
+use super::presentation_times::{self, PresentationTimes};
 use super::report::Notice;
 use super::{InputRequest, Request};
-use crate::codec::VideoConfiguration;
+use crate::codec::{VideoConfiguration, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
 use crate::presentation::Media;
@@ -21,10 +22,12 @@ pub struct TimedTrack<'a> {
     pub input: &'a InputRequest,
     /// The track, timed.
     pub source: SourceTrack,
-    /// Frames per second; `None` for audio.
+    /// Frames per second, the highest where it varies; `None` for audio, and where that is above what a frame rate may be.
     pub frame_rate: Option<FrameRate>,
     /// Pictures per second: twice as many where each field is one.
     pub picture_rate: Option<FrameRate>,
+    /// How long the pictures lasted that were dropped in front of the first.
+    pub lead: Ticks,
     /// Of all its times.
     pub timescale: Timescale,
     /// Bit rates of its samples, without boxes.
@@ -44,13 +47,9 @@ pub fn time_tracks<'a>(
     for (input, mut source) in request.inputs.iter().zip(sources) {
         notices.append(&mut source.notices);
         match &mut source.kind {
-            SourceKind::Video { configuration, timestamps, pictures } => {
-                let stated = Stated::of(configuration, *timestamps);
-                let rate = frame_rate(request, input, stated, notices)?;
-                let is_given = input.frame_rate.or(request.frame_rate).is_some();
-                let (rate, said) = pictures.settle(rate, is_given);
-                notices.extend(said.map(|message| Notice::about(&input.path, message)));
-                video.push((input, source, rate));
+            SourceKind::Video { .. } => {
+                let clock = video_clock(request, input, &mut source, notices)?;
+                video.push((input, source, clock));
             }
             SourceKind::Audio(configuration) => {
                 let rate = NonZeroU32::new(configuration.sample_rate).expect("readers refuse a rate of 0");
@@ -61,6 +60,7 @@ pub fn time_tracks<'a>(
                     source,
                     frame_rate: None,
                     picture_rate: None,
+                    lead: Ticks(0),
                     timescale,
                     bit_rate,
                     open_cras: Vec::new(),
@@ -69,28 +69,119 @@ pub fn time_tracks<'a>(
         }
     }
     let mut tracks = Vec::with_capacity(video.len() + audio.len());
+    check_starts(&video)?;
     let timescales = timescales(&video)?;
-    for ((input, mut source, rate), timescale) in video.into_iter().zip(timescales) {
+    for ((input, mut source, clock), timescale) in video.into_iter().zip(timescales) {
         // It has done its work then, and is not kept.
         let pictures = source.kind.take_pictures();
-        tracks.push(time_pictures(input, source, pictures, rate, timescale)?);
+        tracks.push(time_pictures(input, source, pictures, clock, timescale)?);
     }
     tracks.extend(audio);
     Ok(tracks)
 }
 
+/// What makes the times of a video input, told.
+fn video_clock(
+    request: &Request,
+    input: &InputRequest,
+    source: &mut SourceTrack,
+    notices: &mut Vec<Notice>,
+) -> Result<Clock> {
+    let (samples, dropped) = (&source.samples, &source.dropped);
+    let SourceKind::Video { configuration, timestamps, pictures } = &mut source.kind else {
+        unreachable!("the caller has looked")
+    };
+    // As many as there are bytes at most, so that they fit memory's width.
+    let lead = usize::try_from(dropped.leading_pictures.units).unwrap_or(usize::MAX);
+    let clock = if let Some(timecodes) = &input.timecodes {
+        if input.frame_rate.is_some() {
+            let what = "fps= and timecodes= stand at one input";
+            return Err(Error::usage(what, "leave one of them out").in_file(&input.path));
+        }
+        if dropped.skipped_pictures.units > 0 {
+            let what = format!(
+                "{} RASL pictures were dropped, and which of the timecodes are theirs is not known",
+                dropped.skipped_pictures.units
+            );
+            let remedy = "cut the stream so that none has to be dropped";
+            return Err(Error::conflict(what, remedy).in_file(&input.path));
+        }
+        notices.extend(timecodes.notices().iter().map(|message| Notice::about(&input.path, message.clone())));
+        Clock::Times(timecodes.times(samples.len().saturating_add(lead), lead)?)
+    } else {
+        let stated = Stated::of(configuration, timestamps.take());
+        let offset_of = |index| samples.source_offset(index);
+        let counted = Counted { pictures: samples.len(), lead, offset_of: &offset_of };
+        clock(request, input, stated, &counted, notices)?
+    };
+    Ok(match clock {
+        Clock::Rate(rate) => {
+            let is_given = input.frame_rate.or(request.frame_rate).is_some();
+            let (rate, said) = pictures.settle(rate, is_given);
+            notices.extend(said.map(|message| Notice::about(&input.path, message)));
+            Clock::Rate(rate)
+        }
+        Clock::Times(times) => {
+            // They say for how long each is presented.
+            pictures.fields = Vec::new();
+            let start = times.start_nanoseconds();
+            notices.extend((start != 0).then(|| Notice::about(&input.path, late_start(start))));
+            Clock::Times(times)
+        }
+    })
+}
+
+/// What becomes of a first picture that is not presented at 0.
+fn late_start(nanoseconds: i128) -> String {
+    let seconds = nanoseconds as f64 / 1e9;
+    let remedy = if nanoseconds > 0 {
+        format!("cut {seconds:.6} s off the beginning of sound that starts at 0 by the same clock")
+    } else {
+        format!("put {:.6} s of silence in front of sound that starts at 0 by the same clock", -seconds)
+    };
+    format!("its first picture is presented at {seconds:.6} s by its times, and at 0 here: {remedy}")
+}
+
+/// Renditions whose pictures start at different instants would be moved against each other, since each starts at 0.
+///
+/// # Errors
+/// Names two that are a millisecond apart or more.
+fn check_starts(video: &[(&InputRequest, SourceTrack, Clock)]) -> Result<()> {
+    let mut starts = video.iter().filter_map(|(input, _, clock)| match clock {
+        Clock::Times(times) => Some((input, times.start_nanoseconds())),
+        Clock::Rate(_) => None,
+    });
+    let Some((first, start)) = starts.next() else { return Ok(()) };
+    match starts.find(|(_, other)| other.abs_diff(start) >= 1_000_000) {
+        None => Ok(()),
+        Some((other, later)) => Err(Error::not_aligned(
+            format!(
+                "the first picture of '{}' is presented at {:.3} s, that of '{}' at {:.3} s",
+                first.path.display(),
+                start as f64 / 1e9,
+                other.path.display(),
+                later as f64 / 1e9
+            ),
+            "cut the streams at the same picture, or count their times from the same instant",
+        )),
+    }
+}
+
 /// The timescale of each video input: that of its switching set.
-fn timescales(video: &[(&InputRequest, SourceTrack, FrameRate)]) -> Result<Vec<Timescale>> {
-    let sets: Vec<_> = video.iter().map(|(_, source, _)| source.kind.video_set()).collect();
+fn timescales(video: &[(&InputRequest, SourceTrack, Clock)]) -> Result<Vec<Timescale>> {
+    let sets: Vec<_> = video.iter().map(|(input, source, _)| source.kind.video_set(input)).collect();
     let of_set = |name: &Option<String>| {
         let set = || video.iter().zip(&sets).filter(|(_, other)| *other == name).map(|(track, _)| track);
-        // A field without the other one lasts half a frame.
-        let ticking = set().map(|(input, source, rate)| {
-            let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
-            if has_fields { field_rate(*rate) } else { picture_rate(source, *rate) }
-                .map_err(|e| e.in_file(&input.path))
+        let ticking = set().map(|(input, source, clock)| match clock {
+            Clock::Times(times) => Ok(times.timescale()),
+            Clock::Rate(rate) => {
+                // A field without the other one lasts half a frame.
+                let has_fields = source.kind.pictures().is_some_and(|pictures| !pictures.fields.is_empty());
+                let rate = if has_fields { field_rate(*rate) } else { picture_rate(source, *rate) };
+                rate.map(FrameRate::ticking).map_err(|e| e.in_file(&input.path))
+            }
         });
-        Timescale::for_frame_rates(ticking.collect::<Result<Vec<_>>>()?).ok_or_else(|| {
+        Timescale::multiple_of(ticking.collect::<Result<Vec<_>>>()?).ok_or_else(|| {
             let refused = Error::unsupported(
                 "no 32-bit timescale counts the frames of all renditions in whole ticks",
                 "give renditions of one switching set the same frame rate, or rates with common factors",
@@ -109,22 +200,20 @@ fn time_pictures<'a>(
     input: &'a InputRequest,
     mut source: SourceTrack,
     pictures: Pictures,
-    rate: FrameRate,
+    clock: Clock,
     timescale: Timescale,
 ) -> Result<TimedTrack<'a>> {
     let Pictures { orders, fields, closed_cras, open_cras } = pictures;
-    let pictures_a_second = picture_rate(&source, rate).map_err(|error| error.in_file(&input.path))?;
     let samples = &mut source.samples;
     let in_file = |error: Error| error.in_file(&input.path);
     timeline::check_epochs(&orders, &closed_cras, |index| samples.source_offset(index)).map_err(in_file)?;
-    if fields.is_empty() {
-        samples.set_duration(picture_duration(pictures_a_second, timescale).map_err(in_file)?.get());
-    } else {
-        let field = field_rate(rate).and_then(|rate| picture_duration(rate, timescale)).map_err(in_file)?;
-        let shown = |index: usize| field.get().saturating_mul(u32::from(fields[index]));
-        samples.set_durations(timeline::decode_durations(&orders, shown));
-        drop(fields);
-    }
+    let rates = match clock {
+        Clock::Rate(rate) => set_durations(&mut source, &orders, &fields, rate, timescale),
+        Clock::Times(times) => set_instants(&mut source, &times, timescale),
+    };
+    let Rates { frame_rate, picture_rate, lead } = rates.map_err(in_file)?;
+    drop(fields);
+    let samples = &mut source.samples;
     // There are none where samples are presented in the order of decoding.
     if !orders.is_empty() {
         let (duration_of, place) = (|index| samples.duration_of(index), |index| samples.source_offset(index));
@@ -132,9 +221,51 @@ fn time_pictures<'a>(
         samples.set_composition_offsets(offsets);
     }
     let bit_rate = BitRate::of(source.samples.iter(), timescale);
-    source.kind.tell_rates(rate, bit_rate.average);
-    let (frame_rate, picture_rate) = (Some(rate), Some(pictures_a_second));
-    Ok(TimedTrack { input, source, frame_rate, picture_rate, timescale, bit_rate, open_cras })
+    source.kind.tell_rates(frame_rate, bit_rate.average);
+    Ok(TimedTrack { input, source, frame_rate, picture_rate, lead, timescale, bit_rate, open_cras })
+}
+
+/// What durations say of a track.
+struct Rates {
+    frame_rate: Option<FrameRate>,
+    picture_rate: Option<FrameRate>,
+    lead: Ticks,
+}
+
+/// Frames of this rate last as long as each other, and pictures as long as their fields.
+fn set_durations(
+    source: &mut SourceTrack,
+    orders: &timeline::Orders,
+    fields: &[u8],
+    rate: FrameRate,
+    timescale: Timescale,
+) -> Result<Rates> {
+    let pictures_a_second = picture_rate(source, rate)?;
+    let dropped = source.dropped.leading_pictures.units;
+    let lead = if fields.is_empty() {
+        let duration = picture_duration(pictures_a_second, timescale)?.get();
+        source.samples.set_duration(duration);
+        dropped.saturating_mul(u64::from(duration))
+    } else {
+        let field = picture_duration(field_rate(rate)?, timescale)?.get();
+        let shown = |index: usize| field.saturating_mul(u32::from(fields[index]));
+        source.samples.set_durations(timeline::decode_durations(orders, shown));
+        // Frames, as far as is known of what was dropped.
+        dropped.saturating_mul(2 * u64::from(field))
+    };
+    Ok(Rates { frame_rate: Some(rate), picture_rate: Some(pictures_a_second), lead: Ticks(lead) })
+}
+
+/// Pictures are presented at these instants. Decode times are presentation times in order, so the sample that is decoded in the
+/// turn of a picture lasts as long as that is presented.
+fn set_instants(source: &mut SourceTrack, times: &PresentationTimes, timescale: Timescale) -> Result<Rates> {
+    let durations = times.durations(timescale)?;
+    debug_assert_eq!(durations.len(), source.samples.len(), "the clock was made for these samples");
+    let picture_rate = presentation_times::highest_rate(durations.iter().copied(), timescale);
+    source.samples.set_durations(durations);
+    let is_field_coded = source.kind.video().is_some_and(VideoConfiguration::is_field_coded);
+    let frame_rate = if is_field_coded { picture_rate.and_then(FrameRate::halved) } else { picture_rate };
+    Ok(Rates { frame_rate, picture_rate, lead: Ticks(times.lead(timescale)) })
 }
 
 /// Pictures per second at so many frames.
@@ -167,7 +298,12 @@ impl TimedTrack<'_> {
 
     /// Lines of a picture after cropping; 0 for audio.
     pub fn height(&self) -> u16 {
-        self.source.kind.video().map_or(0, |configuration| configuration.video_format().height)
+        self.video_format().map_or(0, |format| format.height)
+    }
+
+    /// What its pictures are like, by the bitstream and what was asked for; `None` for audio.
+    pub fn video_format(&self) -> Option<VideoFormat> {
+        self.source.kind.video_format(self.input)
     }
 
     /// Sum of the samples' durations.
@@ -197,10 +333,25 @@ impl TimedTrack<'_> {
         times
     }
 
-    /// What cutting needs to know of a video track with these [`TimedTrack::sync_times`].
-    pub fn rendition_times<'t>(&self, name: &'t str, sync_times: &'t [Ticks]) -> RenditionTimes<'t> {
-        let frame = self.source.samples.iter().next().map_or(0, |sample| sample.duration);
-        RenditionTimes { name, sync_times, frame_duration: Ticks(u64::from(frame)), end: self.duration() }
+    /// The index of each sync sample where durations differ; empty where they do not, since times tell it then.
+    pub fn sync_frames(&self) -> Vec<u64> {
+        if !self.source.samples.durations_vary() {
+            return Vec::new();
+        }
+        let is_sync = |(index, sample): (u64, crate::track::Sample)| sample.flags.is_sync().then_some(index);
+        (0..).zip(self.source.samples.iter()).filter_map(is_sync).collect()
+    }
+
+    /// What cutting needs to know of a video track with these [`TimedTrack::sync_times`] and [`TimedTrack::sync_frames`].
+    pub fn rendition_times<'t>(
+        &self,
+        name: &'t str,
+        sync_times: &'t [Ticks],
+        sync_frames: &'t [u64],
+    ) -> RenditionTimes<'t> {
+        // What another rendition lacks at its end is its last picture.
+        let frame_duration = Ticks(u64::from(self.source.samples.last_duration().unwrap_or(0)));
+        RenditionTimes { name, sync_times, sync_frames, frame_duration, end: self.duration() }
     }
 
     /// RFC 6381 codec string.
@@ -210,7 +361,7 @@ impl TimedTrack<'_> {
 
     /// What video has in common with that of its switching set; `None` for audio.
     pub fn video_set(&self) -> Option<String> {
-        self.source.kind.video_set()
+        self.source.kind.video_set(self.input)
     }
 
     /// What playlists say of it.
@@ -221,7 +372,8 @@ impl TimedTrack<'_> {
     fn entry(&self) -> SampleEntry {
         match &self.source.kind {
             SourceKind::Video { configuration, .. } => {
-                SampleEntry::video(configuration, configuration.video_format(), self.frame_rate)
+                let format = self.input.picture_format(configuration.video_format());
+                SampleEntry::video(configuration, format, self.frame_rate)
             }
             SourceKind::Audio(audio) => SampleEntry::Audio(audio.clone()),
         }

@@ -139,6 +139,7 @@ impl<'a> Scaled<'a> {
         self.set.renditions.iter().zip(&self.sync_times).map(|(rendition, sync_times)| RenditionTimes {
             name: rendition.name,
             sync_times,
+            sync_frames: rendition.sync_frames,
             frame_duration: Ticks(rendition.frame_duration.0.saturating_mul(self.factor)),
             end: Ticks(rendition.end.0 * self.factor),
         })

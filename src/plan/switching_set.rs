@@ -23,7 +23,9 @@ pub struct RenditionTimes<'a> {
     pub name: &'a str,
     /// Its samples of SAP type 1 or 2, ascending; the first is where the rendition starts.
     pub sync_times: &'a [Ticks],
-    /// Duration of one frame; turns times into frame numbers and is what two ends may differ by.
+    /// The index of each of these samples, for messages; empty where every frame lasts `frame_duration`, which tells it.
+    pub sync_frames: &'a [u64],
+    /// Duration of one frame, of the last where they differ: what two ends may differ by.
     pub frame_duration: Ticks,
     /// Where its last sample ends; after the last sync time.
     pub end: Ticks,
@@ -247,7 +249,11 @@ impl<'a> Set<'a> {
     }
 
     fn frame(&self, rendition: &RenditionTimes, time: Ticks) -> String {
-        let frame = (time.0 - self.start.0) / rendition.frame_duration.0.max(1);
+        let told = rendition.sync_times.binary_search(&time).ok();
+        let frame = match told.and_then(|index| rendition.sync_frames.get(index)) {
+            Some(&frame) => frame,
+            None => (time.0 - self.start.0) / rendition.frame_duration.0.max(1),
+        };
         format!("frame {frame} ({} s)", self.seconds(time))
     }
 

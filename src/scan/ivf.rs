@@ -5,6 +5,8 @@
 //! `ivf_parser.h`: integers are little-endian, a header of 32 bytes, and each frame behind 12 bytes of its own. The number of
 //! frames in the header is not read: writers that cannot go back leave it 0, and FFmpeg writes a duration there.
 
+use std::sync::Arc;
+
 use super::{Count, SourceRange};
 use crate::error::{Error, Result};
 use crate::time::FrameRate;
@@ -168,7 +170,7 @@ impl Unreadable {
 }
 
 /// What an IVF file consisted of. Its header, frame headers, payload and the incomplete frame add up to its length.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IvfReport {
     /// The file header.
     pub header: IvfHeader,
@@ -181,7 +183,7 @@ pub struct IvfReport {
 }
 
 /// How timestamps go up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Cadence {
     /// There were fewer than two.
     #[default]
@@ -198,35 +200,64 @@ pub enum Cadence {
         timestamp: i64,
         /// … and the step until there; 0 where it is the first.
         step: u64,
+        /// Those of all units, in order.
+        timestamps: Arc<[i64]>,
     },
 }
 
-/// Watches timestamps.
-#[derive(Clone, Copy, Debug, Default)]
+/// Watches timestamps, and keeps them from the first on that comes too early or too late.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct CadenceWatch {
+    first: Option<i64>,
     last: Option<i64>,
-    cadence: Cadence,
+    /// How many there were.
+    count: u64,
+    step: Option<u64>,
+    variable: Option<Variable>,
+}
+
+/// See [`Cadence::Variable`].
+#[derive(Clone, Debug)]
+struct Variable {
+    offset: u64,
+    before: i64,
+    timestamp: i64,
+    step: u64,
+    timestamps: Vec<i64>,
 }
 
 impl CadenceWatch {
     /// Takes the timestamp of the next temporal unit, which begins at `offset`.
     pub(crate) fn push(&mut self, timestamp: i64, offset: u64) {
+        self.count += 1;
+        if let Some(variable) = &mut self.variable {
+            variable.timestamps.push(timestamp);
+            return;
+        }
+        let first = *self.first.get_or_insert(timestamp);
         let Some(before) = self.last.replace(timestamp) else { return };
         let grown = timestamp.checked_sub(before).and_then(|step| u64::try_from(step).ok()).unwrap_or(0);
-        let step = match self.cadence {
-            Cadence::Unknown => 0,
-            Cadence::Constant(step) if step == grown => return,
-            Cadence::Constant(step) => step,
-            Cadence::Variable { .. } => return,
-        };
-        self.cadence = match (step, grown) {
-            (0, 1..) => Cadence::Constant(grown),
-            _ => Cadence::Variable { offset, before, timestamp, step },
-        };
+        match self.step {
+            None if grown > 0 => self.step = Some(grown),
+            Some(step) if step == grown => {}
+            step => {
+                let step = step.unwrap_or(0);
+                // Constant until here, from the first on: steps that fitted 63 bits.
+                let constant = (0..self.count - 1).map(|index| first.wrapping_add_unsigned(index * step));
+                let timestamps = constant.chain([timestamp]).collect();
+                self.variable = Some(Variable { offset, before, timestamp, step, timestamps });
+            }
+        }
     }
 
-    pub(crate) fn cadence(&self) -> Cadence {
-        self.cadence
+    pub(crate) fn cadence(self) -> Cadence {
+        match (self.variable, self.step) {
+            (Some(Variable { offset, before, timestamp, step, timestamps }), _) => {
+                Cadence::Variable { offset, before, timestamp, step, timestamps: timestamps.into() }
+            }
+            (None, Some(step)) => Cadence::Constant(step),
+            (None, None) => Cadence::Unknown,
+        }
     }
 }
 
@@ -322,16 +353,21 @@ mod tests {
             }
             watch.cadence()
         };
-        let variable =
-            |offset, before, timestamp, step| Cadence::Variable { offset, before, timestamp, step };
+        let variable = |offset, before, timestamp, step, timestamps: &[i64]| Cadence::Variable {
+            offset,
+            before,
+            timestamp,
+            step,
+            timestamps: timestamps.into(),
+        };
         assert_eq!(watch(&[]), Cadence::Unknown);
         assert_eq!(watch(&[7]), Cadence::Unknown);
         assert_eq!(watch(&[7, 10, 13, 16]), Cadence::Constant(3));
         assert_eq!(watch(&[-3, 0, 3]), Cadence::Constant(3));
-        assert_eq!(watch(&[0, 33, 67, 100]), variable(200, 33, 67, 33));
-        assert_eq!(watch(&[0, 1, 2, 2, 3]), variable(300, 2, 2, 1));
-        assert_eq!(watch(&[5, 5, 6]), variable(100, 5, 5, 0));
-        assert_eq!(watch(&[5, 4, 3]), variable(100, 5, 4, 0));
-        assert_eq!(watch(&[i64::MIN, i64::MAX]), variable(100, i64::MIN, i64::MAX, 0));
+        assert_eq!(watch(&[0, 33, 67, 100]), variable(200, 33, 67, 33, &[0, 33, 67, 100]));
+        assert_eq!(watch(&[0, 1, 2, 2, 3]), variable(300, 2, 2, 1, &[0, 1, 2, 2, 3]));
+        assert_eq!(watch(&[5, 5, 6]), variable(100, 5, 5, 0, &[5, 5, 6]));
+        assert_eq!(watch(&[5, 4, 3]), variable(100, 5, 4, 0, &[5, 4, 3]));
+        assert_eq!(watch(&[i64::MIN, i64::MAX]), variable(100, i64::MIN, i64::MAX, 0, &[i64::MIN, i64::MAX]));
     }
 }

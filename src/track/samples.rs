@@ -251,6 +251,16 @@ impl Samples {
         }
     }
 
+    /// Whether there are samples of different durations.
+    pub const fn durations_vary(&self) -> bool {
+        matches!(self.durations, Durations::Each(_))
+    }
+
+    /// Duration of the last sample; `None` without samples.
+    pub fn last_duration(&self) -> Option<u32> {
+        self.len().checked_sub(1).map(|last| self.duration_of(last))
+    }
+
     /// The sum of all durations, in ticks.
     pub fn duration(&self) -> u64 {
         self.iter().duration()
@@ -474,6 +484,11 @@ mod tests {
             );
         }
         assert_eq!(of_durations(&[7, 7]).durations, Durations::Same(7));
+        assert!(of_durations(&[7, 8]).durations_vary() && !of_durations(&[7, 7]).durations_vary());
+        assert_eq!(
+            (of_durations(&[7, 8]).last_duration(), of_durations(&[]).last_duration()),
+            (Some(8), None)
+        );
         let mut samples = of_durations(&[7, 7, 8]);
         samples.set_duration(9);
         assert_eq!(samples, of_durations(&[9, 9, 9]));

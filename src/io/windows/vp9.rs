@@ -181,7 +181,7 @@ mod tests {
         let (packets, report) = kept(&file, &Vp9Options::default());
         let report = report.unwrap();
         // The timestamp of the packet that shows nothing does not count.
-        assert_eq!((report.cadence, report.frames.units), (Cadence::Constant(4), 4));
+        assert_eq!((report.cadence.clone(), report.frames.units), (Cadence::Constant(4), 4));
         let sizes: Vec<_> = packets.iter().map(|(_, index, frames)| (*index, frames.len())).collect();
         assert_eq!(sizes, [(0, 1), (4, 2), (5, 3), (0, 1)]);
         for (range, index, frames) in &packets {
@@ -195,7 +195,7 @@ mod tests {
         }
         for window_size in [0, 129, 200, 700, 1000] {
             let options = Vp9Options { window_size, ..Vp9Options::default() };
-            assert_eq!(kept(&file, &options), (packets.clone(), Ok(report)), "{window_size}");
+            assert_eq!(kept(&file, &options), (packets.clone(), Ok(report.clone())), "{window_size}");
         }
     }
 

@@ -28,7 +28,13 @@ impl Stream {
 
     fn times<'a>(&'a self, name: &'a str) -> RenditionTimes<'a> {
         let frame_duration = Ticks(u64::from(self.scale / 25));
-        RenditionTimes { name, sync_times: &self.sync_times, frame_duration, end: Ticks(self.end) }
+        RenditionTimes {
+            name,
+            sync_times: &self.sync_times,
+            sync_frames: &[],
+            frame_duration,
+            end: Ticks(self.end),
+        }
     }
 }
 

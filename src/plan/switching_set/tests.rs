@@ -17,7 +17,7 @@ fn ticks(times: impl IntoIterator<Item = u64>) -> Vec<Ticks> {
 
 /// A rendition with a 40 ms frame and times in milliseconds.
 fn rendition<'a>(name: &'a str, sync_times: &'a [Ticks], end: u64) -> RenditionTimes<'a> {
-    RenditionTimes { name, sync_times, frame_duration: Ticks(40), end: Ticks(end) }
+    RenditionTimes { name, sync_times, sync_frames: &[], frame_duration: Ticks(40), end: Ticks(end) }
 }
 
 fn plan(renditions: &[RenditionTimes], target: &str) -> Result<Cuts> {
@@ -204,7 +204,13 @@ fn ntsc_rates_do_not_drift_over_hours() {
         // Groups of 2.002 s through ten hours: a target of 4.004 s, like one of 4 s, cuts at every second group.
         let sync = ticks((0..18_000).map(|n| n * frames * frame));
         let end = Ticks(18_000 * frames * frame);
-        let set = [RenditionTimes { name: "a", sync_times: &sync, frame_duration: Ticks(frame), end }];
+        let set = [RenditionTimes {
+            name: "a",
+            sync_times: &sync,
+            sync_frames: &[],
+            frame_duration: Ticks(frame),
+            end,
+        }];
         let expected: Vec<Ticks> = sync.iter().copied().step_by(2).collect();
         for target in ["4.004", "1001/250", "4"] {
             let cuts = plan_cuts(&set, scale, target.parse().unwrap()).unwrap();
@@ -216,8 +222,13 @@ fn ntsc_rates_do_not_drift_over_hours() {
 #[test]
 fn the_largest_times_do_not_overflow() {
     let sync = [Ticks(0), Ticks(u64::MAX / 2), Ticks(u64::MAX - 1)];
-    let set =
-        [RenditionTimes { name: "a", sync_times: &sync, frame_duration: Ticks(0), end: Ticks(u64::MAX) }; 2];
+    let set = [RenditionTimes {
+        name: "a",
+        sync_times: &sync,
+        sync_frames: &[],
+        frame_duration: Ticks(0),
+        end: Ticks(u64::MAX),
+    }; 2];
     let target = SegmentDuration::new(u64::from(u32::MAX), u64::from(u32::MAX) - 1).unwrap();
     let cuts = plan_cuts(&set, timescale(u32::MAX), target).unwrap();
     assert_eq!(cuts.starts, sync);
