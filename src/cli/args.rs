@@ -165,10 +165,19 @@ const PACKAGE_NOTES: &str = r"Inputs:
 
   Settings of an input:
     fps=30000/1001   frame rate, if the stream does not tell
+    timecodes=FILE   time of each picture, if the frame rate varies: versions 1
+                     and 2, as x264 and MKVToolNix write them
     lang=en          language (BCP 47)
     name=English     name in playlists, and of the directory
     role=main        role (DASH): main, alternate, commentary, dub …
     default=yes      the one to play when the viewer has no preference
+    colour=bt709     what the stream does not say of its colour, or says wrong:
+                     bt601-625, bt601-525, bt2020, bt2020-pq, bt2020-hlg, or
+                     primaries/transfer/matrix (H.273), and /full if it is
+    mastering-display=G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)
+                     likewise of the mastering display, as x265 takes it
+    content-light=1000,400
+                     likewise of MaxCLL and MaxFALL, in cd/m²
 
   A comma that belongs to a path or a value is written '\,', as in 'a\,b=c.aac'.
 

@@ -254,9 +254,10 @@ fn size(track: &PackagedTrack) -> Option<(u16, u16)> {
     }
 }
 
+/// `@frameRate`: the average where it varies (ISO/IEC 23009-1 5.3.7.2, not opened).
 fn frame_rate(track: &PackagedTrack) -> Option<FrameRate> {
     match track.media() {
-        Media::Video { frame_rate, .. } => *frame_rate,
+        Media::Video { frame_rate, .. } => track.average_frame_rate().or(*frame_rate),
         Media::Audio { .. } => None,
     }
 }

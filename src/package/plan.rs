@@ -340,7 +340,8 @@ fn rendition(
         .with_language(track.input.language.clone())
         .with_name(track.input.name.clone())
         .with_role(track.input.role.clone())
-        .with_default(track.input.default);
+        .with_default(track.input.default)
+        .with_average_frame_rate(track.average_frame_rate());
     // A track borrows its input from the request.
     let input = request.inputs.iter().position(|input| std::ptr::eq(input, track.input));
     let input = input.expect("tracks are made from the request's inputs");

@@ -296,6 +296,15 @@ impl TimedTrack<'_> {
         self.source.kind.video().is_some()
     }
 
+    /// Frames per second on average where pictures are shown for different times: the fraction, or where that does not fit
+    /// thousandths. `None` where all last as long, and for audio.
+    pub fn average_frame_rate(&self) -> Option<FrameRate> {
+        let samples = &self.source.samples;
+        let configuration = self.source.kind.video().filter(|_| samples.durations_vary())?;
+        let rate = average_rate(samples.len() as u64, samples.duration(), self.timescale)?;
+        if configuration.is_field_coded() { rate.halved() } else { Some(rate) }
+    }
+
     /// Lines of a picture after cropping; 0 for audio.
     pub fn height(&self) -> u16 {
         self.video_format().map_or(0, |format| format.height)
@@ -390,5 +399,38 @@ impl TimedTrack<'_> {
             duration: Some(Ticks(self.duration().0.saturating_sub(self.priming().0))),
             bit_rate: Some(self.bit_rate),
         }
+    }
+}
+
+fn average_rate(pictures: u64, duration: u64, timescale: Timescale) -> Option<FrameRate> {
+    let (ticks, duration) = (u128::from(pictures) * u128::from(timescale.get()), u128::from(duration.max(1)));
+    let exact =
+        u64::try_from(ticks).ok().and_then(|ticks| FrameRate::new(ticks, u64::try_from(duration).ok()?));
+    let thousandths = || u64::try_from((2000 * ticks + duration) / (2 * duration)).ok();
+    exact.or_else(|| FrameRate::new(thousandths()?, 1000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_average_is_the_fraction_or_thousandths() {
+        let of = |pictures, duration, ticks| {
+            average_rate(pictures, duration, Timescale::new(NonZeroU32::new(ticks).unwrap()))
+        };
+        assert_eq!(of(4, 5005, 30_000), FrameRate::new(24_000, 1001));
+        // 12345678901 / 90000 is no fraction of 32-bit numbers.
+        assert_eq!(of(4_000_003, 12_345_678_901, 90_000), FrameRate::new(29_160, 1000));
+        assert_eq!(of(1, 1, 90_000), None);
+        assert_eq!(of(u64::MAX, u64::MAX, 25), FrameRate::new(25, 1));
+    }
+
+    #[test]
+    fn a_late_start_is_told_with_what_to_do_about_the_sound() {
+        assert!(
+            late_start(40_000_000).contains("at 0.040000 s by its times, and at 0 here: cut 0.040000 s off")
+        );
+        assert!(late_start(-40_000_000).contains("put 0.040000 s of silence in front"));
     }
 }

@@ -72,6 +72,7 @@ pub struct PackagedTrack {
     pub(super) name: Option<String>,
     pub(super) role: Option<String>,
     pub(super) default: bool,
+    pub(super) average_frame_rate: Option<FrameRate>,
 }
 
 impl PackagedTrack {
@@ -117,6 +118,7 @@ impl PackagedTrack {
             name: None,
             role: None,
             default: false,
+            average_frame_rate: None,
         })
     }
 
@@ -161,6 +163,12 @@ impl PackagedTrack {
     #[must_use]
     pub fn with_default(self, default: bool) -> Self {
         Self { default, ..self }
+    }
+
+    /// The same with the average of its frame rate, where that varies; `None` where it does not, or is not known.
+    #[must_use]
+    pub fn with_average_frame_rate(self, average_frame_rate: Option<FrameRate>) -> Self {
+        Self { average_frame_rate, ..self }
     }
 
     /// Where its files are, relative to the multivariant playlist, without a slash at the end.
@@ -217,6 +225,11 @@ impl PackagedTrack {
     /// Whether it is the one of its kind to play when the viewer has not chosen.
     pub fn is_default(&self) -> bool {
         self.default
+    }
+
+    /// The average of its frame rate where that varies; `None` where it does not, or is not known.
+    pub fn average_frame_rate(&self) -> Option<FrameRate> {
+        self.average_frame_rate
     }
 
     /// The codec string (RFC 6381), such as `avc1.64001f`.
