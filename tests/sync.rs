@@ -153,9 +153,8 @@ fn clicks_of(path: &Path) -> Vec<i64> {
 
 /// Packages video with sound that was given these settings, and checks that flashes are where they were, and clicks `late`
 /// samples behind them.
-fn check(video: &[&str], audio: (&str, &[&str], &str), late: i64) {
+fn check(video: &[&str], (name, codec, settings, late): Sound) {
     let directory = tempfile::tempdir().unwrap();
-    let (name, codec, settings) = audio;
     let pictures = flashes(directory.path(), "flash", video);
     let sound = clicks(directory.path(), name, codec);
     let output = directory.path().join("out");
@@ -188,10 +187,54 @@ const H264: [&str; 14] = [
     "h264",
 ];
 
-/// FFmpeg's encoder needs 1024 samples before the first, which ADTS cannot tell: without a word, sound is later by as many.
+/// A form of sound: what FFmpeg makes it with, the settings behind its name, and by how many samples it comes out late.
+type Sound = (&'static str, &'static [&'static str], &'static str, i64);
+
+/// FFmpeg's encoder needs 1024 samples in front of the first, which ADTS cannot tell: without a word, sound is later by as many.
+const AAC: Sound = ("click.aac", &["-c:a", "aac", "-b:a", "192k", "-f", "adts"], "", 1024);
+/// With a word it is not.
+const AAC_PRIMED: Sound = ("click.aac", &["-c:a", "aac", "-b:a", "192k", "-f", "adts"], ",priming=1024", 0);
+/// Ogg Opus tells what to skip (RFC 7845 5.1, pre-skip).
+const OPUS: Sound = ("click.opus", &["-c:a", "libopus", "-b:a", "192k", "-f", "ogg"], "", 0);
+/// Lossless, and without delay.
+const FLAC: Sound = ("click.flac", &["-c:a", "flac", "-f", "flac"], "", 0);
+/// FFmpeg's encoders delay by a block of 256 samples, which neither format tells: FFmpeg decodes the files as late.
+const AC3: Sound = ("click.ac3", &["-c:a", "ac3", "-b:a", "192k", "-f", "ac3"], "", 256);
+const EAC3: Sound = ("click.eac3", &["-c:a", "eac3", "-b:a", "192k", "-f", "eac3"], "", 256);
+
 #[test]
 fn aac_whose_priming_nobody_told_is_late_by_exactly_that() {
-    check(&H264, ("click.aac", &["-c:a", "aac", "-b:a", "192k", "-f", "adts"], ""), 1024);
+    check(&H264, AAC);
+}
+
+#[test]
+#[ignore = "priming= is not a setting yet"]
+fn aac_whose_priming_was_told_clicks_where_it_did() {
+    check(&H264, AAC_PRIMED);
+}
+
+#[test]
+#[ignore = "Ogg Opus is not an input yet"]
+fn opus_clicks_where_it_did() {
+    check(&H264, OPUS);
+}
+
+#[test]
+#[ignore = "FLAC is not an input yet"]
+fn flac_clicks_where_it_did() {
+    check(&H264, FLAC);
+}
+
+#[test]
+#[ignore = "AC-3 is not an input yet"]
+fn ac3_clicks_where_its_file_does() {
+    check(&H264, AC3);
+}
+
+#[test]
+#[ignore = "E-AC-3 is not an input yet"]
+fn eac3_clicks_where_its_file_does() {
+    check(&H264, EAC3);
 }
 
 /// Video in H.265 with B pictures in pyramids.
@@ -205,7 +248,7 @@ fn h265_flashes_where_it_did() {
         "-f",
         "hevc",
     ];
-    check(&h265, ("click.aac", &["-c:a", "aac", "-b:a", "192k", "-f", "adts"], ""), 1024);
+    check(&h265, AAC);
 }
 
 /// Decoding with a clock of its own: the pictures of a film at a variable rate flash at the times of its timecodes.
