@@ -124,6 +124,12 @@ write('vp9', 'packets', ...vp9Packets);
 // The number of pictures, then timecode files of both versions.
 write('timecodes', 'v2', [3], Buffer.from('# timestamp format v2\n0\n33.366667\n83.416667\n'));
 write('timecodes', 'v1', [9], Buffer.from('# timecode format v1\nAssume 25\n0,3,29.97\n5,7,24000/1001\n'));
+for (const name of ['fixed.flac', 'variable.flac']) {
+  const stream = readFileSync(path.join(here, '../tests/streams', name));
+  // Options and window size, then metadata and frames: all of them, and a last one that is cut off.
+  write('flac', name, [254], stream);
+  write('flac', `drop-incomplete-${name}`, [41], stream.subarray(0, stream.length - 100));
+}
 // Mastering display, light levels and preferred transfer in one unit, as x264 and x265 have them in three.
 const hdr = '891833c286c41d4c0bb884d03e803d1340420098968000000300019004' + '03e801909301' + '1280';
 write('sei', 'hdr-h264', [0], Buffer.from(`06${hdr}`, 'hex'));

@@ -178,6 +178,8 @@ const PACKAGE_NOTES: &str = r"Inputs:
                      likewise of the mastering display, as x265 takes it
     content-light=1000,400
                      likewise of MaxCLL and MaxFALL, in cd/m²
+    priming=1024     samples at the start of AAC that its encoder made up: 1024
+                     of FFmpeg's, 2112 of Apple's. They are decoded and not heard
 
   A comma that belongs to a path or a value is written '\,', as in 'a\,b=c.aac'.
 

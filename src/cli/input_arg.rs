@@ -36,13 +36,25 @@ pub struct InputArg {
     pub mastering_display: Option<MasteringDisplay>,
     /// `content-light=`: light levels of the content.
     pub content_light: Option<ContentLight>,
+    /// `priming=`: samples at the start of AAC that are decoded and not heard.
+    pub priming: Option<u32>,
 }
 
 /// Another name of `-`, which a word that goes on with settings can start with and be no option.
 pub const STANDARD_INPUT: &[u8] = b"/dev/stdin";
 
-const KEYS: [&str; 9] =
-    ["fps", "timecodes", "lang", "name", "role", "default", "colour", "mastering-display", "content-light"];
+const KEYS: [&str; 10] = [
+    "fps",
+    "timecodes",
+    "lang",
+    "name",
+    "role",
+    "default",
+    "priming",
+    "colour",
+    "mastering-display",
+    "content-light",
+];
 
 /// The settings whose values have commas, which need no backslash: what follows one and is no setting goes on with it.
 const LISTS: [&[u8]; 2] = [b"mastering-display=", b"content-light="];
@@ -132,6 +144,7 @@ impl InputArg {
             "name" => once(&mut self.name, key, name(value)?),
             "role" => once(&mut self.role, key, role(value)?),
             "default" => once(&mut self.default, key, yes_or_no(value)?),
+            "priming" => once(&mut self.priming, key, priming(value)?),
             "colour" => once(&mut self.colour, key, Colour::parse(value)?),
             "mastering-display" => once(&mut self.mastering_display, key, MasteringDisplay::parse(value)?),
             "content-light" => once(&mut self.content_light, key, ContentLight::parse(value)?),
@@ -275,6 +288,15 @@ fn yes_or_no(value: &str) -> Result<bool> {
     }
 }
 
+fn priming(value: &str) -> Result<u32> {
+    value.parse().map_err(|_| {
+        Error::conflict(
+            format!("priming={value} is not a number of samples"),
+            "give what the encoder put in front of the sound, such as 1024 (FFmpeg) or 2112 (Apple)",
+        )
+    })
+}
+
 /// Refuses one path with the same settings twice. What settings may not share is for the library to say, which knows what
 /// the inputs are.
 pub fn check_distinct(inputs: &[InputArg]) -> Result<()> {
@@ -306,7 +328,9 @@ mod tests {
 
     #[test]
     fn settings_follow_the_path() {
-        let input = parse("dir/en.aac,fps=30000/1001,lang=en-gb,name=English,role=main,default=yes").unwrap();
+        let input =
+            parse("dir/en.aac,fps=30000/1001,lang=en-gb,name=English,role=main,default=yes,priming=2112")
+                .unwrap();
         let expected = InputArg {
             path: PathBuf::from("dir/en.aac"),
             fps: FrameRate::new(30_000, 1001),
@@ -370,11 +394,15 @@ mod tests {
 
     #[test]
     fn what_is_wrong_with_a_setting_is_said_with_what_is_right() {
-        assert!(error("a.aac,langg=en").contains("fps, timecodes, lang, name, role, default, colour"));
+        assert!(
+            error("a.aac,langg=en").contains("fps, timecodes, lang, name, role, default, priming, colour")
+        );
         assert!(error("a.aac,lang=en,lang=de").contains("twice"));
         assert!(error("a.aac,name=Hello, you").contains(r"'\,'"));
         assert!(error("a.aac,name=").contains("no value"));
         assert!(error("a.aac,role=hero").contains("enhanced-audio-intelligibility"));
+        assert!(error("a.aac,priming=1e3").contains("2112 (Apple)"));
+        assert!(error("a.aac,priming=-1").contains("not a number of samples"));
         assert!(error("a.aac,default=true").contains("default=yes"));
         assert!(error("a.aac,fps=29.97").contains("30000/1001"));
         assert!(error("a.aac,name=a\"b").contains("quotation"));

@@ -66,6 +66,7 @@ fn request(
         colour: input.colour,
         mastering_display: input.mastering_display,
         content_light: input.content_light,
+        priming: input.priming,
     };
     Request {
         segment_duration: args.segment_duration,

@@ -5,6 +5,7 @@
 //! projects quote them.
 
 use std::fmt;
+use std::num::NonZeroI16;
 
 use super::{AudioCodec, AudioConfiguration};
 use crate::error::{Error, Result};
@@ -122,6 +123,14 @@ impl AacConfig {
             roll_distance: None,
             dolby: None,
         }
+    }
+
+    /// The same of a track whose first `priming` samples are not presented. Where there are some, every sample is in a roll group of
+    /// distance -1, as FFmpeg and Apple write it (ISO/IEC 14496-12 10.1, not opened; FFmpeg 5.1 in files without fragments): a frame
+    /// overlaps the one in front of it, so sound is right from the second on.
+    pub fn primed_configuration(&self, priming: u32) -> AudioConfiguration {
+        let roll_distance = if priming > 0 { NonZeroI16::new(-1) } else { None };
+        AudioConfiguration { priming, roll_distance, ..self.configuration() }
     }
 
     /// Whether the low sampling rate suggests SBR (HE-AAC) that ADTS does not tell of: an LC core at 24 kHz or less. Players

@@ -7,6 +7,7 @@ mod audio;
 pub mod av1;
 pub(crate) mod colour_text;
 pub mod eac3;
+pub mod flac;
 pub mod h264;
 pub mod h265;
 pub mod opus;

@@ -5,6 +5,7 @@
 //! before are handed out in order. [`read_adts`] steps from frame to frame, [`obu`], [`ogg`] and [`vp9`] do likewise. Windows, parts and threads change no result.
 
 pub mod ac3;
+pub mod flac;
 pub mod obu;
 pub mod ogg;
 pub mod vp9;

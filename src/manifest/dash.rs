@@ -210,21 +210,36 @@ fn segment_template(track: &PackagedTrack, timing: &Timing) -> Result<Element> {
         .with_known("startNumber", track.segments().first().map(|segment| segment.number))
         .with("initialization", format!("{directory}/{}", track.init()))
         .with("media", format!("{directory}/{SEGMENT_TEMPLATE}"))
-        .containing([segment_timeline(track)]))
+        .containing([segment_timeline(track)?]))
 }
 
 /// An `S` for each run of segments that last as long; the first says when it starts, the others start where the one before ends.
-fn segment_timeline(track: &PackagedTrack) -> Element {
-    let runs = track.segments().chunk_by(|a, b| a.duration == b.duration);
+///
+/// # Errors
+/// Where a segment is not presented at all, which `S` cannot say.
+fn segment_timeline(track: &PackagedTrack) -> Result<Element> {
+    let duration = |segment: &Segment| timing::presented_duration(track, segment);
+    if let Some(silent) = track.segments().iter().find(|segment| duration(segment) == 0) {
+        return Err(Error::conflict(
+            format!(
+                "{}: segment {} has nothing but priming ({} samples)",
+                track.directory(),
+                silent.number,
+                track.priming().0
+            ),
+            "cut behind the priming",
+        ));
+    }
+    let runs = track.segments().chunk_by(|a, b| duration(a) == duration(b));
     let s = runs.enumerate().map(|(index, run)| {
-        let start = (index == 0).then_some(run[0].base_decode_time.0);
+        let start = (index == 0).then(|| track.presented(&run[0]).start);
         let repeats = run.len() - 1;
         Element::new("S")
             .with_known("t", start)
-            .with("d", run[0].duration.0)
+            .with("d", duration(&run[0]))
             .with_known("r", (repeats > 0).then_some(repeats))
     });
-    Element::new("SegmentTimeline").containing(s)
+    Ok(Element::new("SegmentTimeline").containing(s))
 }
 
 fn label(name: Option<&str>) -> Result<Option<Element>> {

@@ -6,6 +6,7 @@
 mod aac;
 mod ac3;
 mod av1;
+mod flac;
 mod nal;
 mod opus;
 mod pictures;
@@ -149,9 +150,10 @@ pub fn read_inputs(request: &Request, progress: Progress<'_>) -> Result<Vec<Sour
                     av1::read(request, av1::Form::LengthDelimited, input, progress)
                 }
                 ElementaryFormat::Vp9Ivf => vp9::read(request, input, progress),
-                ElementaryFormat::AdtsAac => aac::read(request, input, progress),
                 ElementaryFormat::OggOpus => opus::read(request, input, progress),
                 ElementaryFormat::Ac3 | ElementaryFormat::Eac3 => ac3::read(request, input, progress),
+                ElementaryFormat::AdtsAac => aac::read(request, settings, input, progress),
+                ElementaryFormat::Flac => flac::read(request, input, progress),
             };
             read.map_err(|error| error.in_file(&settings.path))
         })

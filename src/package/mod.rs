@@ -102,6 +102,9 @@ pub struct InputRequest {
     pub mastering_display: Option<MasteringDisplay>,
     /// Content light levels, in the place of what the bitstream says.
     pub content_light: Option<ContentLight>,
+    /// Samples of one channel at the start of an AAC stream that prime the decoder and are not presented: what the encoder says,
+    /// since ADTS cannot. Refused for what is not AAC.
+    pub priming: Option<u32>,
 }
 
 impl InputRequest {

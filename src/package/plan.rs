@@ -16,7 +16,7 @@ use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
 use super::{Request, advice, colour};
-use crate::codec::VideoFormat;
+use crate::codec::{AudioCodec, VideoFormat};
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
@@ -279,6 +279,11 @@ fn check_settings(tracks: &[TimedTrack<'_>]) -> Result<()> {
             return refuse("fps= stands at audio, whose timing is in the stream".into(), "leave it out");
         }
         colour::check(track)?;
+        let is_aac = matches!(&track.source.kind, SourceKind::Audio(audio) if audio.codec == AudioCodec::Aac);
+        if !is_aac && track.input.priming.is_some() {
+            let remedy = "leave it out: other codecs tell their priming, or have none";
+            return refuse("priming= stands at what is not AAC".into(), remedy);
+        }
         if !track.input.default {
             continue;
         }

@@ -60,6 +60,9 @@ pub struct ReceiptInput {
     /// Content light levels that were given for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_light: Option<String>,
+    /// Samples at its start that were given as priming.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priming: Option<u32>,
 }
 
 /// Options that decide what is in a package.
@@ -158,6 +161,7 @@ impl ReceiptInput {
             colour: input.colour.map(code_points),
             mastering_display: input.mastering_display.as_ref().map(colour_volume),
             content_light: input.content_light.map(light_levels),
+            priming: input.priming,
         }
     }
 }

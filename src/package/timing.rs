@@ -396,7 +396,7 @@ impl TimedTrack<'_> {
             language: self.input.language.clone(),
             role: self.input.role.clone(),
             // The edit list takes the priming from what is presented (ISO/IEC 14496-12 8.8.2, 8.6.6).
-            duration: Some(Ticks(self.duration().0.saturating_sub(self.priming().0))),
+            duration: Some(self.duration()),
             bit_rate: Some(self.bit_rate),
         }
     }

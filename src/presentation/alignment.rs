@@ -1,6 +1,6 @@
 //! Finished renditions ► whether a player may switch between them: as many segments in each, and each segment boundary at
 //! the same time, compared as fractions of a second whatever the timescales. Audio is compared by its whole length alone,
-//! for its frames seldom end where a picture does.
+//! for its frames seldom end where a picture does, without the priming that nobody hears.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -57,7 +57,7 @@ pub struct Alignment {
 pub struct AudioDifference {
     /// Directory of the audio track.
     pub directory: String,
-    /// Its duration less that of the first video rendition.
+    /// Its [presented duration](PackagedTrack::presented_duration) less that of the first video rendition.
     pub difference: Difference,
     /// Whether somebody should look at it.
     pub verdict: Verdict,
@@ -205,7 +205,7 @@ fn compare_audio(
     video: &PackagedTrack,
     options: &AlignmentOptions,
 ) -> Result<AudioDifference> {
-    let duration = |track: &PackagedTrack| ExactTime::new(track.duration(), track.timescale());
+    let duration = |track: &PackagedTrack| ExactTime::new(track.presented_duration(), track.timescale());
     let difference = Difference::between(duration(track), duration(video));
     let beyond = |limit: Option<ExactTime>| limit.filter(|&limit| difference.exceeds(limit));
     if let Some(limit) = beyond(options.audio_error) {
@@ -213,10 +213,10 @@ fn compare_audio(
             format!(
                 "{} lasts {}/{} s, but {} {}/{} s: a difference of {difference} ({:+.6} s), the limit is {}/{} s",
                 track.directory(),
-                track.duration().0,
+                track.presented_duration().0,
                 track.timescale(),
                 video.directory(),
-                video.duration().0,
+                video.presented_duration().0,
                 video.timescale(),
                 difference.seconds(),
                 limit.ticks.0,

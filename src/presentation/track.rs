@@ -1,6 +1,7 @@
 //! A finished track: where its files are, what it shows or sounds like, its segments in order. It may be the whole of a
 //! rendition or the part that one worker made: it starts at any number and time, and [`merge`](super::merge()) joins the parts.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -276,6 +277,26 @@ impl PackagedTrack {
         self.duration
     }
 
+    /// What is decoded at its start and not presented: the edit list in its init segment begins behind it. 0 for video.
+    pub fn priming(&self) -> Ticks {
+        Ticks(self.audio_configuration().map_or(0, |audio| audio.priming.into()))
+    }
+
+    /// When a segment of it is presented: its decode times less the [priming](Self::priming), without what lies before 0. Empty for a
+    /// segment that has nothing but priming.
+    pub fn presented(&self, segment: &Segment) -> Range<u64> {
+        let start = segment.base_decode_time.0;
+        let presented = |time: u64| time.saturating_sub(self.priming().0);
+        // Its end is within 64 bits (`PackagedTrack::new`).
+        presented(start)..presented(start + segment.duration.0)
+    }
+
+    /// From the first sample that is presented to the end of the last segment.
+    pub fn presented_duration(&self) -> Ticks {
+        let ends = self.segments.first().zip(self.segments.last());
+        Ticks(ends.map_or(0, |(first, last)| self.presented(last).end - self.presented(first).start))
+    }
+
     /// Duration of each segment in microseconds, as playlists print it: the differences of rounded times since the
     /// start of the track, so that their sum is the rounded duration of the track and no error adds up.
     pub fn rounded_durations(&self) -> impl Iterator<Item = u64> + '_ {
@@ -292,7 +313,7 @@ impl PackagedTrack {
         BitRate::new(self.total_bytes, self.duration, self.timescale)
     }
 
-    /// Whether segments start at the same times as those of another audio track, with ends at most one frame apart.
+    /// Whether segments are presented from the same times on as those of another audio track, with ends at most one frame apart.
     pub(super) fn lines_up_with(&self, other: &Self) -> bool {
         let Media::Audio { sample_rate, .. } = self.media else { return false };
         // Both in units of a second divided by both timescales.
@@ -300,14 +321,23 @@ impl PackagedTrack {
             let scale = |ticks: u64, timescale: Timescale| u128::from(ticks) * u128::from(timescale.get());
             scale(own, other.timescale).abs_diff(scale(others, self.timescale))
         };
-        let frame = u128::from(aac::SAMPLES_PER_FRAME)
+        // Where nobody said more than the codec string, it is taken for AAC.
+        let frame = |track: &Self| {
+            track.audio_configuration().map_or(aac::SAMPLES_PER_FRAME, AudioConfiguration::longest_frame)
+        };
+        let frame = u128::from(frame(self).max(frame(other)))
             * u128::from(self.timescale.get())
             * u128::from(other.timescale.get());
-        let start = |segment: &Segment| segment.base_decode_time.0;
+        let start = |track: &Self, segment: &Segment| track.presented(segment).start;
         // The apart of 64-bit times below 2^96, times 32 bits: within 128.
         self.segments.len() == other.segments.len()
-            && self.segments.iter().zip(other.segments()).all(|(a, b)| apart(start(a), start(b)) == 0)
-            && apart(self.duration.0, other.duration.0) * u128::from(sample_rate) <= frame
+            && self
+                .segments
+                .iter()
+                .zip(other.segments())
+                .all(|(a, b)| apart(start(self, a), start(other, b)) == 0)
+            && apart(self.presented_duration().0, other.presented_duration().0) * u128::from(sample_rate)
+                <= frame
     }
 
     /// The peak segment bit rate (RFC 8216 4.1) for a target duration in seconds; zero without segments.

@@ -31,6 +31,8 @@ pub enum ElementaryFormat {
     Ac3,
     /// E-AC-3, or AC-3 with dependent substreams of E-AC-3.
     Eac3,
+    /// Native FLAC.
+    Flac,
 }
 
 /// Tells what `head` is the beginning of. It should have 64 KiB, or be the whole file if that is shorter; ID3 tags that are
@@ -48,6 +50,9 @@ pub fn detect(head: &[u8]) -> Result<ElementaryFormat> {
     }
     if body.starts_with(b"OggS") {
         return super::ogg::detect(body);
+    }
+    if body.starts_with(b"fLaC") {
+        return Ok(ElementaryFormat::Flac);
     }
     if is_obu_stream(body) {
         return Ok(ElementaryFormat::Av1Obu);
@@ -186,8 +191,6 @@ fn signature(bytes: &[u8]) -> Option<Error> {
         ("AVI", DEMUX)
     } else if (has(b"RIFF") || has(b"RF64")) && at(8, b"WAVE") {
         ("WAV", "encode it: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
-    } else if has(b"fLaC") {
-        ("FLAC", "encode it as AAC: ffmpeg -i FILE -c:a aac -b:a 128k out.aac")
     } else if has(b"ADIF") {
         ("AAC in ADIF", "write it as ADTS: ffmpeg -i FILE -c copy out.aac")
     } else if bytes.len() > 2 && has(&[0x56]) && bytes[1] & 0xe0 == 0xe0 && !is_text(bytes) {
@@ -337,6 +340,14 @@ mod tests {
     }
 
     #[test]
+    fn flac_is_known_by_its_marker_behind_tags() {
+        let tagged = b"ID3\x04\0\0\0\0\0\x02abfLaC\0\0\0\x22";
+        for head in [&b"fLaC\0\0\0\x22"[..], b"fLaC", tagged] {
+            assert_eq!(detect(head).unwrap(), ElementaryFormat::Flac);
+        }
+    }
+
+    #[test]
     fn ivf_is_known_by_its_signature_and_codec() {
         let mut header = *b"DKIF\0\0\x20\0AV01@\x01\xf0\0\xe8\x03\0\0\x01\0\0\0\0\0\0\0\0\0\0\0";
         assert_eq!(detect(&header).unwrap(), ElementaryFormat::Av1Ivf);
@@ -383,7 +394,7 @@ mod tests {
                 "VP8 in IVF: not supported",
             ),
             (b"OggS\0\x02", "Ogg"),
-            (b"fLaC\0\0\0\x22", "FLAC"),
+            (b"OggS\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x33\x7fFLAC\x01\0", "native FLAC"),
             (&[0x77, 0x0b, 0, 0, 0x40, 0], "AC-3 in little-endian words"),
             (&[0x0b, 0x77, 0, 0, 0, 0x48], "bsid 9"),
             (&[0x56, 0xe0, 0x30, 0x20], "LATM"),

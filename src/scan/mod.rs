@@ -1,7 +1,7 @@
 //! Elementary byte formats, found in bytes and borrowed from them: where coded units lie, and which make one sample.
 //!
 //! [`annexb`] finds NAL units, [`access_units`] groups them as [`h264`] and [`h265`] say, [`adts`] finds AAC
-//! frames, [`ac3`] those of AC-3 and E-AC-3, [`ogg`] packets of Opus, [`ivf`] the frames of an IVF file; [`av1`] groups OBUs into
+//! frames, [`ac3`] those of AC-3 and E-AC-3, [`mod@flac`] those of FLAC, [`ogg`] packets of Opus, [`ivf`] the frames of an IVF file; [`av1`] groups OBUs into
 //! temporal units, [`vp9`] frames into superframes, and [`detect`] tells which of these a file is.
 
 pub mod ac3;
@@ -10,6 +10,7 @@ pub mod adts;
 pub mod annexb;
 pub mod av1;
 mod detect;
+pub mod flac;
 pub mod h264;
 pub mod h265;
 pub mod ivf;
@@ -85,9 +86,11 @@ pub struct Dropped {
     pub superframe_indexes: Count,
     /// VP9 frames behind the last that is shown; dropped only when asked.
     pub hidden_frames: Count,
-    /// ID3 tags in front of or between frames of ADTS, AC-3 or E-AC-3.
+    /// ID3 tags in front of or between frames of ADTS, AC-3 or E-AC-3, or around a FLAC stream.
     pub id3_tags: Count,
-    /// Bytes of an incomplete last ADTS frame, access unit of AC-3 or E-AC-3, IVF frame, AV1 temporal unit, or Ogg page or packet;
+    /// Metadata blocks of FLAC but STREAMINFO: comments, pictures, seek tables, padding.
+    pub metadata_blocks: Count,
+    /// Bytes of an incomplete last ADTS or FLAC frame, access unit of AC-3 or E-AC-3, IVF frame, AV1 temporal unit, or Ogg page or packet;
     /// dropped only when asked.
     pub incomplete_frames: Count,
     /// Comment headers of Ogg Opus (`OpusTags`, RFC 7845 5.2): titles and the like.

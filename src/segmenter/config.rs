@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::codec::aac::AacConfig;
 use crate::codec::ac3::Ac3Config;
 use crate::codec::eac3::Eac3Config;
+use crate::codec::flac::FlacConfig;
 use crate::codec::opus::OpusConfig;
 use crate::codec::{AudioConfiguration, ParameterSetPlacement};
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
@@ -39,6 +40,9 @@ pub struct SegmenterConfig {
     pub expected_samples: u32,
     /// Bytes that a segment is expected to have: a hint for the space allocated at once, 0 where nothing is known.
     pub expected_bytes: u64,
+    /// Samples of one channel at the start of an AAC track that prime the decoder and are not presented: 1024 for FFmpeg's encoder.
+    /// Times count from the first sample all the same. Default 0; an error for other codecs.
+    pub priming: u32,
     /// Language as a BCP 47 tag, such as `en` or `pt-BR`.
     pub language: Option<String>,
     /// What the track is for, in the DASH role scheme (`urn:mpeg:dash:role:2011`): `main`, `commentary` …
@@ -73,12 +77,21 @@ impl SegmenterConfig {
             drop_leading: false,
             expected_samples: 0,
             expected_bytes: 0,
+            priming: 0,
             language: None,
             role: None,
             duration: None,
             bit_rate: None,
             content_hash: true,
             buffered: false,
+        }
+    }
+
+    /// What its sample entry says; `None` for video.
+    pub(super) fn audio(&self) -> Option<AudioConfiguration> {
+        match &self.codec {
+            CodecConfig::Aac(config) => Some(config.primed_configuration(self.priming)),
+            codec => codec.audio(),
         }
     }
 }
@@ -128,6 +141,9 @@ pub enum CodecConfig {
     Ac3(Ac3Config),
     /// E-AC-3 in access units: the syncframes of six blocks of each substream.
     Eac3(Eac3Config),
+    /// FLAC in frames; each lasts as many ticks as it has samples of one channel. Numbers in the frames may be any: workers on one
+    /// rendition start each at their own.
+    Flac(FlacConfig),
 }
 
 impl CodecConfig {
@@ -170,6 +186,7 @@ impl CodecConfig {
             Self::Opus(_) => b"Opus",
             Self::Ac3(_) => b"ac-3",
             Self::Eac3(_) => b"ec-3",
+            Self::Flac(_) => b"fLaC",
         }
     }
 
@@ -180,6 +197,7 @@ impl CodecConfig {
             Self::Opus(config) => Some(config.configuration()),
             Self::Ac3(config) => Some(config.configuration()),
             Self::Eac3(config) => Some(config.configuration()),
+            Self::Flac(config) => Some(config.configuration()),
             _ => None,
         }
     }
@@ -191,7 +209,7 @@ impl CodecConfig {
             | Self::Hevc { video, .. }
             | Self::Av1 { video }
             | Self::Vp9 { video } => Some(video),
-            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Eac3(_) => None,
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Eac3(_) | Self::Flac(_) => None,
         }
     }
 }

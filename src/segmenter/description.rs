@@ -24,7 +24,7 @@ impl Description {
     /// Where the bitstream has not told enough yet.
     pub(super) fn new(config: &SegmenterConfig, packets: &Packets) -> Result<Self> {
         let codec = &config.codec;
-        match (codec.audio(), codec.video()) {
+        match (config.audio(), codec.video()) {
             (Some(audio), _) => {
                 let codec = audio.codec_string.clone();
                 Ok(Self { entry: SampleEntry::Audio(audio), codec })
@@ -80,7 +80,7 @@ pub(super) fn unknown(config: &SegmenterConfig) -> (String, Media) {
         Media::Video { format: with_settings(format, video), frame_rate: video.frame_rate, scan: None }
     };
     let codec = &config.codec;
-    match (codec.audio(), codec.video()) {
+    match (config.audio(), codec.video()) {
         (Some(audio), _) => (audio.codec_string.clone(), Media::of(&SampleEntry::Audio(audio))),
         (None, known) => {
             let known = known.expect("all but audio is video");

@@ -165,6 +165,12 @@ impl Segmenter {
                 "give audio the timescale of its sampling rate",
             ));
         }
+        if config.priming > 0 && !matches!(config.codec, CodecConfig::Aac(_)) {
+            return Err(Error::conflict(
+                format!("priming is {} for a track that is not AAC", config.priming),
+                "give 0; other codecs tell their priming, or have none",
+            ));
+        }
         description::check_texts(&config)?;
         let published_init = config.published_init.as_deref().map(PublishedInit::read).transpose()?;
         if published_init.is_some() && config.write_init {

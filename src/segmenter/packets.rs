@@ -14,6 +14,7 @@ use crate::track::published::PublishedInit;
 mod aac;
 mod ac3;
 mod av1;
+mod flac;
 mod nal;
 mod opus;
 mod vp9;
@@ -86,6 +87,7 @@ pub(super) enum Packets {
     Aac(aac::AacPackets),
     Opus(opus::OpusPackets),
     Ac3(ac3::Ac3Packets),
+    Flac(flac::FlacPackets),
 }
 
 impl Packets {
@@ -113,6 +115,7 @@ impl Packets {
             CodecConfig::Eac3(config) => {
                 Ok(Self::Ac3(ac3::Ac3Packets::new(Configuration::Eac3(config.clone()))))
             }
+            CodecConfig::Flac(config) => Ok(Self::Flac(flac::FlacPackets::new(*config))),
         }
     }
 
@@ -131,6 +134,7 @@ impl Packets {
             Self::Aac(packets) => packets.read(packet, parsed),
             Self::Opus(packets) => packets.read(packet, parsed),
             Self::Ac3(packets) => packets.read(packet, parsed),
+            Self::Flac(packets) => packets.read(packet, parsed),
         }
     }
 
@@ -140,7 +144,7 @@ impl Packets {
         let (boxes, row) = match self {
             Self::Avc(_) | Self::Hevc(_) => (136, 12),
             Self::Av1(_) | Self::Vp9(_) => (136, 8),
-            Self::Aac(_) | Self::Ac3(_) => (140, 4),
+            Self::Aac(_) | Self::Ac3(_) | Self::Flac(_) => (140, 4),
             Self::Opus(_) => (164, 4),
         };
         boxes + row * u64::from(samples)
@@ -152,7 +156,7 @@ impl Packets {
             Self::Avc(packets) => packets.picture_size(),
             Self::Hevc(packets) => packets.picture_size(),
             Self::Av1(packets) => packets.picture_size(),
-            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => None,
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => None,
             Self::Vp9(packets) => packets.picture_size(),
         }
     }
@@ -162,7 +166,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.held_len(),
             Self::Hevc(packets) => packets.held_len(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => 0,
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => 0,
             Self::Vp9(packets) => packets.held_len(),
         }
     }
@@ -179,7 +183,7 @@ impl Packets {
             Self::Avc(packets) => packets.configuration(),
             Self::Hevc(packets) => packets.configuration(),
             Self::Av1(packets) => packets.configuration().map(Into::into),
-            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => {
                 unreachable!("audio is described by its configuration")
             }
             Self::Vp9(packets) => packets.configuration().map(Into::into),
@@ -191,7 +195,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.discard_waiting(),
             Self::Hevc(packets) => packets.discard_waiting(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {}
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => {}
             Self::Vp9(packets) => packets.discard_waiting(),
         }
     }
@@ -202,7 +206,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.check_nothing_waits(),
             Self::Hevc(packets) => packets.check_nothing_waits(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => Ok(()),
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => Ok(()),
             Self::Vp9(packets) => packets.check_nothing_waits(),
         }
     }
@@ -212,7 +216,7 @@ impl Packets {
         match self {
             Self::Avc(packets) => packets.close_configuration(),
             Self::Hevc(packets) => packets.close_configuration(),
-            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => {}
+            Self::Av1(_) | Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => {}
             Self::Vp9(packets) => packets.close_configuration(),
         }
     }
@@ -224,7 +228,7 @@ impl Packets {
             Self::Hevc(packets) => packets.dropped(),
             Self::Vp9(packets) => packets.dropped(),
             Self::Av1(packets) => packets.dropped(),
-            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) => Dropped::default(),
+            Self::Aac(_) | Self::Opus(_) | Self::Ac3(_) | Self::Flac(_) => Dropped::default(),
         }
     }
 }

@@ -36,7 +36,7 @@ pub struct TrackHeader {
     pub language: Option<String>,
     /// What the track is for, as a value of the scheme `urn:mpeg:dash:role:2011` (ISO/IEC 23009-1 5.8.5.5).
     pub role: Option<String>,
-    /// Duration of the whole track as it is presented, without priming, for `mehd`. `None`: not known yet.
+    /// Duration of the whole track, priming included, for `mehd`, which tells it without. `None`: not known yet.
     pub duration: Option<Ticks>,
     /// Bit rates of the whole track, for `btrt` or `esds`. `None`: not known yet.
     pub bit_rate: Option<BitRate>,
@@ -151,7 +151,10 @@ pub fn write_init_segment(header: &TrackHeader) -> Result<Vec<u8>> {
         });
         w.nest(b"mvex", |w| {
             if let Some(duration) = header.duration {
-                moov::write_mehd(w, duration);
+                // "Length of the presentation of the whole movie including fragments" (14496-12 8.8.2, not opened, as JAAD quotes
+                // it): what the edit list leaves.
+                let priming = audio.map_or(0, |audio| audio.priming.into());
+                moov::write_mehd(w, Ticks(duration.0.saturating_sub(priming)));
             }
             moov::write_trex(w);
         });

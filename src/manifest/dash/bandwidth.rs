@@ -13,7 +13,7 @@
 //! overflow. `@bandwidth` is the least whole rate for which it does not, and not less than the average. `@minBufferTime` is the longest segment of the
 //! presentation: with less, a constant bit rate would need a `@bandwidth` above itself. Init segments do not count.
 
-use super::timing::Microseconds;
+use super::timing::{self, Microseconds};
 use crate::error::{Error, Result};
 use crate::presentation::PackagedTrack;
 
@@ -57,7 +57,7 @@ fn is_enough(track: &PackagedTrack, rate: u32, min_buffer_time: Microseconds) ->
     track.segments().iter().all(|segment| {
         filled += u128::from(segment.bytes) * 8 * timescale;
         let holds = filled * 1_000_000 <= size;
-        filled = filled.saturating_sub(rate * u128::from(segment.duration.0));
+        filled = filled.saturating_sub(rate * u128::from(timing::presented_duration(track, segment)));
         holds
     })
 }

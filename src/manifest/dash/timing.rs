@@ -5,6 +5,13 @@
 //! multiples of a second divided by the greatest common divisor of all timescales are whole ticks of each; the last one
 //! that no track starts before is taken. Tracks that start together at such an instant start at 0 in the Period.
 //!
+//! # Priming
+//! Times of the MPD are those of the presentation, behind the edit list (ISO/IEC 23009-1 7.2.1, not opened; the DASH-IF restricted
+//! timing model 4.4.1 and 9 speak of presentation times throughout). So a segment starts at `tfdt` less the priming of its track, and
+//! the first one, of which the priming itself is not presented, at 0 and is as much shorter: [`PackagedTrack::presented`]. Shaka
+//! Packager counts so too (`Fragmenter::AddSample`: what is in front of 0 is left out of earliest time and duration). Players set
+//! the time stamp offset to `Period@start` less `presentationTimeOffset`, and the browser applies the edit list.
+//!
 //! # The length of the Period
 //! To the end of the track that lasts longest: "the duration of a CMAF presentation shall be the duration of its longest
 //! CMAF track" (ISO/IEC 23000-19 7.3.6, not opened, as the DASH-IF conformance software quotes it).
@@ -15,8 +22,8 @@
 //! it and dash.js 5.2.1 played 0.01 to 0.1 s of the last 0.4 s of sound. With that of the longest both played everything,
 //! and ended: their SegmentTimeline tells them where each track does. For the same reason spans are rounded up.
 
-use crate::presentation::{PackagedTrack, Presentation};
-use crate::time::{Ticks, Timescale, gcd};
+use crate::presentation::{PackagedTrack, Presentation, Segment};
+use crate::time::{Timescale, gcd};
 
 const MICROSECONDS: u128 = 1_000_000;
 
@@ -68,10 +75,10 @@ impl Timing {
         let mut timing = Self { zero, unit, duration: Microseconds(0), longest_segment: Microseconds(0) };
         for track in presentation.tracks() {
             let begin = u128::from(start(track) - timing.offset(track));
-            let end = Microseconds::ceil(begin + u128::from(track.duration().0), track.timescale());
+            let end = Microseconds::ceil(begin + u128::from(track.presented_duration().0), track.timescale());
             timing.duration = timing.duration.max(end);
-            let longest = track.segments().iter().map(|segment| segment.duration).max().unwrap_or(Ticks(0));
-            let longest = Microseconds::ceil(longest.0.into(), track.timescale());
+            let longest = track.segments().iter().map(|segment| presented_duration(track, segment)).max();
+            let longest = Microseconds::ceil(longest.unwrap_or(0).into(), track.timescale());
             timing.longest_segment = timing.longest_segment.max(longest);
         }
         timing
@@ -85,7 +92,13 @@ impl Timing {
 }
 
 fn start(track: &PackagedTrack) -> u64 {
-    track.segments().first().map_or(0, |segment| segment.base_decode_time.0)
+    track.segments().first().map_or(0, |segment| track.presented(segment).start)
+}
+
+/// Ticks for which a segment is presented.
+pub(super) fn presented_duration(track: &PackagedTrack, segment: &Segment) -> u64 {
+    let presented = track.presented(segment);
+    presented.end - presented.start
 }
 
 /// Whether segments of the tracks start together, each at the same time as its counterparts; ends may differ.
@@ -95,8 +108,8 @@ pub(super) fn start_together(tracks: &[&PackagedTrack]) -> bool {
         let scaled = |ticks: u64, timescale: Timescale| u128::from(ticks) * u128::from(timescale.get());
         first.segments().len() == other.segments().len()
             && first.segments().iter().zip(other.segments()).all(|(a, b)| {
-                scaled(a.base_decode_time.0, other.timescale())
-                    == scaled(b.base_decode_time.0, first.timescale())
+                scaled(first.presented(a).start, other.timescale())
+                    == scaled(other.presented(b).start, first.timescale())
             })
     })
 }

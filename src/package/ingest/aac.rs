@@ -2,15 +2,20 @@
 
 use super::{SourceKind, SourceTrack};
 use crate::codec::aac::{self, AacConfig};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::io::input::Input;
 use crate::io::windows::{self, AdtsOptions};
 use crate::package::report::Notice;
-use crate::package::{Progress, Request};
+use crate::package::{InputRequest, Progress, Request};
 use crate::scan::{Count, Dropped};
 use crate::track::{Framing, SampleFlags, Samples};
 
-pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
+pub(super) fn read(
+    request: &Request,
+    settings: &InputRequest,
+    input: Input,
+    progress: Progress<'_>,
+) -> Result<SourceTrack> {
     let mut samples = Samples::new(Framing::Raw);
     let options = AdtsOptions {
         drop_incomplete: request.drop_incomplete,
@@ -27,11 +32,19 @@ pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> R
         incomplete_frames: report.incomplete_frames,
         ..Dropped::default()
     };
+    let priming = settings.priming.unwrap_or(0);
+    let presented = samples.duration().saturating_sub(priming.into());
+    if presented == 0 {
+        return Err(Error::usage(
+            format!("priming={priming}, but the stream has only {} samples", samples.duration()),
+            "give the number of samples that the encoder put in front of the sound, such as 1024 or 2112",
+        ));
+    }
     let notices = tell_implicit_sbr(&input, &report.config).into_iter().collect();
     Ok(SourceTrack {
         input,
-        samples,
-        kind: SourceKind::Audio(report.config.configuration()),
+        samples: samples.in_roll_group(priming > 0),
+        kind: SourceKind::Audio(report.config.primed_configuration(priming)),
         scan_parts: 1,
         dropped,
         repeated_parameter_sets: Count::default(),

@@ -10,6 +10,7 @@ mod vp9;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use crate::codec::flac::{FlacConfig, FrameHeader};
 use crate::codec::{PictureOrder, VideoFormat};
 use crate::fragment::Fragment;
 use crate::hash::ContentHash;
@@ -33,6 +34,20 @@ impl Refusal {
     pub(super) fn of(words: impl Into<String>) -> Self {
         Self(vec![words.into()])
     }
+}
+
+/// A frame of the stream with its CRC-16, taken bit by bit.
+fn is_flac_frame(packet: &[u8], config: &FlacConfig) -> bool {
+    let is_own = FrameHeader::read(packet, config).is_ok_and(|header| {
+        header.has_format_of(config) && header.block_size <= config.max_block_size().into()
+    });
+    let bits = packet.iter().flat_map(|byte| (0..8).rev().map(move |bit| u32::from(byte >> bit & 1)));
+    // The remainder of the packet as a polynomial, divided by x^16 + x^15 + x^2 + 1.
+    let remainder = bits.fold(0u32, |rest, bit| {
+        let rest = rest << 1 | bit;
+        if rest & 0x1_0000 != 0 { rest ^ 0x1_8005 } else { rest }
+    });
+    is_own && remainder == 0
 }
 
 impl From<crate::Error> for Refusal {
@@ -169,6 +184,10 @@ impl Model {
             CodecConfig::Av1 { .. } => self.state.av1.packet(packet),
             CodecConfig::Vp9 { .. } => self.state.vp9.packet(packet),
             CodecConfig::Aac(_) if packet.is_empty() => Err(Refusal::of("empty")),
+            CodecConfig::Flac(_) if packet.is_empty() => Err(Refusal::of("empty")),
+            CodecConfig::Flac(flac) if !is_flac_frame(packet, flac) => {
+                Err(Refusal(["frame header", "the configuration says", "CRC-16"].map(String::from).into()))
+            }
             CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
             CodecConfig::Opus(config) => opus::packet(packet, config, self.opus_has_ended(), timing.duration),
             CodecConfig::Ac3(_) | CodecConfig::Eac3(_)
@@ -374,7 +393,11 @@ impl Model {
             CodecConfig::Av1 { video } => (video, self.state.av1.picture_size()),
             CodecConfig::Vp9 { video } => (video, self.state.vp9.picture_size()),
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
-            CodecConfig::Aac(_) | CodecConfig::Opus(_) | CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => {
+            CodecConfig::Aac(_)
+            | CodecConfig::Opus(_)
+            | CodecConfig::Ac3(_)
+            | CodecConfig::Eac3(_)
+            | CodecConfig::Flac(_) => {
                 return Ok(());
             }
         };
@@ -391,6 +414,7 @@ impl Model {
             CodecConfig::Opus(opus) => SampleEntry::Audio(opus.configuration()),
             CodecConfig::Ac3(config) => SampleEntry::Audio(config.configuration()),
             CodecConfig::Eac3(config) => SampleEntry::Audio(config.configuration()),
+            CodecConfig::Flac(flac) => SampleEntry::Audio(flac.configuration()),
             CodecConfig::Av1 { video } => self.state.av1.sample_entry(video)?,
             CodecConfig::Vp9 { video } => {
                 let bit_rate = self.config.bit_rate.map(|rate| rate.average);
