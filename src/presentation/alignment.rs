@@ -239,7 +239,9 @@ mod tests {
     use super::super::{Media, Segment};
     use super::*;
     use crate::codec::VideoFormat;
+    use crate::codec::aac::{AacConfig, AudioObjectType};
     use crate::error::ErrorKind;
+    use crate::track::header::SampleEntry;
 
     /// A track in `directory` with segments from `start` on.
     fn track(directory: &str, scale: u32, start: u64, durations: &[u64]) -> PackagedTrack {
@@ -313,6 +315,16 @@ mod tests {
         let (a, b) = (track("a", 1, 0, &[2, 2]), track("b", 1, 0, &[2, 1, 1]));
         let result = check_alignment(&[&a, &b], &[], &within(time(100, 1)));
         not_aligned(result, &["b has 3 segments, but a has 2"]);
+    }
+
+    #[test]
+    fn priming_does_not_make_audio_longer() {
+        let video = track("video", 25_000, 0, &[50_000; 2]);
+        let aac = AacConfig::new(AudioObjectType::LowComplexity, 3, 2).unwrap();
+        let entry = SampleEntry::Audio(aac.primed_configuration(2112));
+        let audio = track("audio", 48_000, 0, &[96_000 + 2112, 96_000]).with_sample_entry(entry);
+        let found = check_alignment(&[&video], &[&audio], &AlignmentOptions::default()).unwrap().audio;
+        assert_eq!(found[0].difference.to_string(), "0 s");
     }
 
     #[test]

@@ -410,8 +410,9 @@ pub(crate) fn check_path(what: &str, path: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{refused, segment, track};
+    use super::super::testing::{refused, segment, timescale, track};
     use super::*;
+    use crate::codec::flac::FlacConfig;
 
     #[test]
     fn segment_files_are_named_by_number() {
@@ -426,6 +427,37 @@ mod tests {
         assert_eq!((track.total_bytes(), track.duration()), (2000, Ticks(5500)));
         // 16000 bits in 5.5 s are 2909.09.
         assert_eq!(track.average_bit_rate().ceil(), 2910);
+    }
+
+    #[test]
+    fn tracks_line_up_as_they_are_presented() {
+        let with = |audio: AudioConfiguration, first: u64, last: u64| {
+            let segments = vec![segment(1, first, 0), segment(2, last, first)];
+            let track = PackagedTrack::new(
+                "audio/en",
+                "x",
+                super::super::testing::AUDIO,
+                timescale(48_000),
+                segments,
+            );
+            track.unwrap().with_sample_entry(SampleEntry::Audio(audio))
+        };
+        let aac = |priming, first, last| {
+            let config = aac::AacConfig::new(aac::AudioObjectType::LowComplexity, 3, 2).unwrap();
+            with(config.primed_configuration(priming), first, last)
+        };
+        assert!(aac(0, 96_256, 96_256).lines_up_with(&aac(0, 96_256, 95_232)));
+        assert!(!aac(0, 96_256, 96_256).lines_up_with(&aac(0, 96_256, 95_231)), "more than a frame apart");
+        // Two frames more, of which two are not presented.
+        assert!(aac(2048, 96_256, 96_256).lines_up_with(&aac(0, 94_208, 96_256)));
+        assert!(!aac(1024, 96_256, 96_256).lines_up_with(&aac(0, 96_256, 95_232)));
+        // Blocks of 4608.
+        let mut block = [0; 34];
+        block[..18].copy_from_slice(b"\x12\0\x12\0\0\0\0\0\0\0\x0b\xb8\x02\xf0\0\0\0\0");
+        let flac = |last| with(FlacConfig::read(&block).unwrap().configuration(), 96_768, last);
+        assert!(flac(96_000).lines_up_with(&flac(91_392)) && !flac(96_000).lines_up_with(&flac(91_391)));
+        assert_eq!(flac(96_000).presented(&flac(96_000).segments()[1]), 96_768..192_768);
+        assert_eq!(aac(1024, 96_256, 96_256).presented(&segment(1, 96_256, 0)), 0..95_232);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 use std::num::NonZeroU32;
 
 use super::*;
+use crate::codec::aac::{AacConfig, AudioObjectType};
 use crate::codec::{Colour, SampleAspectRatio, ScanType, VideoFormat};
 use crate::presentation::Segment;
 use crate::time::{DecodeTime, Ticks, Timescale};
@@ -70,6 +71,40 @@ const SIZES: [(u64, u64); 3] = [(500_500, 120_120), (1_001_000, 120_120), (250_2
 
 /// 188, 188, 94 frames of AAC: 10.026667 s, a frame more than the video.
 const FRAMES: [(u64, u64); 3] = [(64_171, 188), (64_171, 188), (32_086, 94)];
+
+/// The same with so much priming.
+fn primed(track: PackagedTrack, priming: u32) -> PackagedTrack {
+    let aac = AacConfig::new(AudioObjectType::LowComplexity, 3, 2).unwrap();
+    track.with_sample_entry(SampleEntry::Audio(aac.primed_configuration(priming)))
+}
+
+#[test]
+fn times_are_those_of_the_presentation() {
+    let mpd = mpd_of(Vec::new(), vec![primed(audio("audio/a", &FRAMES), 1024)]).unwrap();
+    // 188 frames less one, 188, 94; the whole is 469 frames.
+    let timeline = r#"<S t="0" d="191488"/><S d="192512"/><S d="96256"/>"#;
+    let squeezed: String = mpd.lines().map(str::trim).collect();
+    assert!(
+        squeezed.contains(timeline) && mpd.contains(r#"mediaPresentationDuration="PT10.005334S""#),
+        "{mpd}"
+    );
+    // 4.010667 s and 3.989334 s: the second segment is the longest that is presented.
+    assert!(mpd.contains(r#"minBufferTime="PT4.010667S""#), "{mpd}");
+    // A part of a track that starts at 4 s is presented as much earlier; the unit of the zero is a second.
+    let sizes = [(1000, 48_000), (1000, 48_000)];
+    let later = track_from((3, 4 * 48_000), ("audio/a", "mp4a.40.2"), STEREO, 48_000, &sizes);
+    let mpd = mpd_of(Vec::new(), vec![primed(later, 1024)]).unwrap();
+    let squeezed: String = mpd.lines().map(str::trim).collect();
+    assert!(squeezed.contains(r#"<S t="190976" d="48000" r="1"/>"#), "{mpd}");
+    assert!(mpd.contains(r#"presentationTimeOffset="190976""#) && mpd.contains(r#"="PT2S""#), "{mpd}");
+}
+
+#[test]
+fn a_segment_of_priming_alone_is_refused() {
+    let track = primed(audio("audio/a", &[(100, 2), (100, 2)]), 2048);
+    refused(mpd_of(Vec::new(), vec![track]), "segment 1 has nothing but priming (2048 samples)");
+    assert!(mpd_of(Vec::new(), vec![primed(audio("audio/a", &[(100, 2), (100, 2)]), 2047)]).is_ok());
+}
 
 macro_rules! golden {
     ($name:literal, $mpd:expr) => {

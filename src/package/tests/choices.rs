@@ -54,6 +54,43 @@ fn paths(plan: &Plan) -> Vec<&str> {
 }
 
 #[test]
+fn priming_is_presented_by_neither_manifest_nor_player_and_told_by_the_receipt() {
+    let scene = |priming| {
+        let mut scene = Scene::new();
+        let path = scene.path("a.aac");
+        fs::write(&path, audio(2)).unwrap();
+        scene.request.inputs.push(InputRequest { priming, ..InputRequest::new(path) });
+        scene
+    };
+    let (plain, primed) = (scene(None).plan().unwrap(), scene(Some(2112)).plan().unwrap());
+    // 200 frames of 1024 in one segment.
+    let mpd = |plan: &Plan| plan.manifests.iter().find(|(path, _)| path.ends_with(".mpd")).unwrap().1.clone();
+    assert!(mpd(&plain).contains(r#"<S t="0" d="204800"/>"#), "{}", mpd(&plain));
+    let text = mpd(&primed);
+    assert!(text.contains(r#"<S t="0" d="202688"/>"#) && text.contains("PT4.222667S"), "{text}");
+    let track = &primed.renditions[0].packaged;
+    assert_eq!(
+        (track.duration().0, track.presented_duration().0, track.priming().0),
+        (204_800, 202_688, 2112)
+    );
+    let init = &primed.renditions[0].init;
+    let mehd = memchr::memmem::find(init, b"mehd").unwrap();
+    assert_eq!(init[mehd + 8..mehd + 12], 202_688u32.to_be_bytes());
+    let refused = scene(Some(204_800)).plan().unwrap_err().to_string();
+    assert!(refused.contains("the stream has only 204800 samples"), "{refused}");
+}
+
+#[test]
+fn priming_stands_at_aac_alone() {
+    let mut scene = Scene::new();
+    let path = scene.path("a.flac");
+    fs::copy(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/streams/fixed.flac"), &path).unwrap();
+    scene.request.inputs.push(InputRequest { priming: Some(0), ..InputRequest::new(path) });
+    let refused = scene.plan().unwrap_err().to_string();
+    assert!(refused.contains("priming= stands at what is not AAC"), "{refused}");
+}
+
+#[test]
 fn one_name_in_two_encodings_is_one_choice() {
     let plan = Scene::two_encodings([true, true], ["en", "en"]).plan().unwrap();
     let expected = [

@@ -9,6 +9,8 @@ use super::calls::Call;
 use super::streams::{Choices, Draft, Kind, Picture, Sets, Step, stream};
 use crate::codec::ParameterSetPlacement;
 use crate::codec::aac::{AacConfig, AudioObjectType};
+use crate::codec::flac::FlacConfig;
+use crate::scan::flac::testing::stream_info;
 use crate::segmenter::{CodecConfig, SampleTiming, SegmenterConfig, VideoConfig};
 use crate::time::{DecodeTime, Timescale};
 
@@ -127,6 +129,12 @@ pub(super) fn avc_config(directory: &Path, parameter_sets: ParameterSetPlacement
 pub(super) fn aac_config(directory: &Path) -> SegmenterConfig {
     let aac = AacConfig::new(AudioObjectType::LowComplexity, 3, 2).unwrap();
     SegmenterConfig::new(directory, "audio/en", CodecConfig::Aac(aac), timescale(48_000))
+}
+
+/// FLAC of 44.1 kHz, mono, 8 bits, in blocks of up to 64.
+pub(super) fn flac_config(directory: &Path) -> SegmenterConfig {
+    let flac = FlacConfig::read(&stream_info(64, 0)).unwrap();
+    SegmenterConfig::new(directory, "audio/en", CodecConfig::Flac(flac), timescale(44_100))
 }
 
 /// Calls that hand over `packet`: pushed, or written into a reservation, with others abandoned in front of it.

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::calls::{Both, Call, assert_same_bytes};
 use super::drawn::{
-    DURATION, Drawn, aac_config, avc_config, calls_of, choices, drawn, hand_over, timescale, ways,
+    DURATION, Drawn, aac_config, avc_config, calls_of, choices, drawn, flac_config, hand_over, timescale,
+    ways,
 };
 use super::model::Model;
 use super::streams::{Choices, Draft, Step, lay_out, stream};
@@ -17,8 +18,9 @@ use crate::codec::h264::testing::{BitWriter, Order, Pps, Slice, Sps};
 use crate::fragment::Fragment;
 use crate::scan::SourceRange;
 use crate::scan::annexb::NalUnits;
+use crate::scan::flac::testing::{frame, header, verbatim};
 use crate::scan::h264::{AccessUnit, AccessUnitBuilder, AccessUnitOptions};
-use crate::segmenter::{CodecConfig, SampleTiming};
+use crate::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig};
 use crate::time::{DecodeTime, FrameRate};
 use crate::track::header::{SampleEntry, TrackHeader, write_init_segment};
 use crate::track::timeline::{self, Orders};
@@ -177,6 +179,58 @@ proptest! {
         prop_assert!(files.remove("init.mp4").is_some());
         assert_same_files(&files, &segments(&source, &track, &cuts, DecodeTime(0)));
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, ..ProptestConfig::default() })]
+
+    #[test]
+    fn primed_aac_and_flac_are_written_as_the_model_has_them(
+        payloads in prop::collection::vec((1u16..65, any::<u8>(), any::<bool>()), 1..20),
+        cuts in prop::collection::btree_set(1..20_usize, 0..4),
+        is_flac: bool, mut choices in choices(), ways in ways(),
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let config = if is_flac {
+            flac_config(directory.path())
+        } else {
+            SegmenterConfig { priming: 2112, ..aac_config(directory.path()) }
+        };
+        let mut both = Both::new(&ways.apply(config)).expect("a sound configuration");
+        let mut taken = 0;
+        for (index, (size, byte, is_damaged)) in payloads.into_iter().enumerate() {
+            if cuts.contains(&index) {
+                both.call(&Call::Cut);
+            }
+            let mut packet = frame(&header(false, index as u32, size), &verbatim(&vec![byte; size.into()]));
+            if !is_flac {
+                // No header of ADTS.
+                packet[0] = 0;
+            } else if is_damaged {
+                packet[usize::from(size) + 3] ^= 1 + byte % 255;
+            }
+            for call in hand_over(packet, SampleTiming::new(size.into()), &mut choices) {
+                let is_taken = both.call(&call);
+                prop_assert!(is_taken || (is_flac && is_damaged), "refused: {call:?}");
+            }
+            taken += usize::from(!is_damaged || !is_flac);
+        }
+        let files = both.finish();
+        prop_assert_eq!(files.is_some(), taken > 0 || is_flac);
+        let files = files.unwrap_or_default();
+        let init = &files["init.mp4"];
+        let has = |file: &[u8], name: &[u8]| memchr::memmem::find(file, name).is_some();
+        prop_assert_eq!((has(init, b"edts"), has(init, b"roll"), has(init, b"dfLa")), (!is_flac, !is_flac, is_flac));
+        prop_assert!(files.iter().all(|(name, file)| name == "init.mp4" || has(file, b"sbgp") != is_flac));
+    }
+}
+
+#[test]
+fn priming_is_for_aac() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = SegmenterConfig { priming: 1024, ..flac_config(directory.path()) };
+    let error = Segmenter::new(config).err().expect("FLAC has none").to_string();
+    assert!(error.contains("priming is 1024"), "{error}");
 }
 
 /// Without choices every unit has a start code of four bytes, and every access unit is a packet that is pushed: the

@@ -247,6 +247,7 @@ impl Model {
         }
         let base = DecodeTime(self.state.base_decode_time);
         let (samples, source, bias) = self.lay_out()?;
+        let samples = samples.in_roll_group(self.config.priming > 0);
         let fragment = Fragment::new(number, base, samples.iter())?;
         let mut bytes = Vec::new();
         fragment.piece_list()?.write_to(&source, &mut bytes)?;
@@ -410,7 +411,7 @@ impl Model {
     fn init(&self) -> Answer<Vec<u8>> {
         let entry = match &self.config.codec {
             CodecConfig::Avc { video, .. } => self.state.avc.sample_entry(video)?,
-            CodecConfig::Aac(aac) => SampleEntry::Audio(aac.configuration()),
+            CodecConfig::Aac(aac) => SampleEntry::Audio(aac.primed_configuration(self.config.priming)),
             CodecConfig::Opus(opus) => SampleEntry::Audio(opus.configuration()),
             CodecConfig::Ac3(config) => SampleEntry::Audio(config.configuration()),
             CodecConfig::Eac3(config) => SampleEntry::Audio(config.configuration()),
