@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
+use super::ingest::SourceKind;
 use super::report::Notice;
 use super::timing::TimedTrack;
 use crate::codec::colour_text::{code_points, colour_volume, light_levels};
-use crate::codec::{ScanType, VideoFormat, VideoRange};
+use crate::codec::{AudioCodec, ScanType, VideoFormat, VideoRange};
 use crate::error::{Error, Result};
 use crate::presentation::{Media, codec_family};
 use crate::time::Ticks;
@@ -103,10 +104,14 @@ fn incomplete_frame(track: &TimedTrack<'_>) -> Option<Notice> {
     let bytes = track.source.dropped.incomplete_frames.bytes;
     let frame = track.source.samples.last_duration().unwrap_or(0);
     (bytes > 0).then(|| {
-        let message = format!(
-            "dropped at the end: an incomplete frame ({:.3} s), {bytes} bytes",
-            track.timescale.seconds(Ticks(u64::from(frame)))
-        );
+        let what = match &track.source.kind {
+            // A page has many packets.
+            SourceKind::Audio(audio) if audio.codec == AudioCodec::Opus => {
+                "an incomplete page or packet".to_owned()
+            }
+            _ => format!("an incomplete frame ({:.3} s)", track.timescale.seconds(Ticks(u64::from(frame)))),
+        };
+        let message = format!("dropped at the end: {what}, {bytes} bytes");
         Notice::about(&track.input.path, message)
     })
 }

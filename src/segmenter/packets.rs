@@ -145,7 +145,7 @@ impl Packets {
             Self::Avc(_) | Self::Hevc(_) => (136, 12),
             Self::Av1(_) | Self::Vp9(_) => (136, 8),
             Self::Aac(_) | Self::Ac3(_) | Self::Flac(_) => (140, 4),
-            Self::Opus(_) => (164, 4),
+            Self::Opus(_) => (168, 4),
         };
         boxes + row * u64::from(samples)
     }

@@ -189,8 +189,8 @@ pub(super) fn chained_stream(page: &Page<'_>) -> Error {
     Error::unsupported(
         format!("a chained Ogg file: behind the end of its stream begins another, of {}", codec_of(page.body)),
         format!(
-            "split it at byte {} and package its parts separately, or encode it again as one stream: ffmpeg -i FILE -c:a \
-             libopus out.opus",
+            "split it at byte {} and package its parts separately, or encode it again as one stream: ffmpeg -i FILE -af \
+             aresample=async=1 -c:a libopus out.opus",
             page.offset
         ),
     )

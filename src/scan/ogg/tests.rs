@@ -158,7 +158,11 @@ fn missing_and_damaged_pages_are_refused() {
     let first = pages.packets(0, 960, &[3]);
     pages.sequence += 1;
     let second = pages.packets(ENDS, 1920, &[3]);
-    refused(&pages, second, "page 4 stands where page 3 must");
+    refused(&pages, second, "page 4 stands where page 3 must (RFC 3533 6); pages are missing or damaged");
+    let mut recording = Pages::new();
+    recording.sequence = 1000;
+    let offset = recording.packets(ENDS, 96_000, &[3]);
+    refused(&recording, offset, "page 1000 stands where page 2 must (RFC 3533 6); write it again: ffmpeg");
     let mut damaged = pages.clone();
     damaged.bytes[first as usize + 29] ^= 1;
     refused(&damaged, first, "checksum");
