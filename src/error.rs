@@ -97,6 +97,19 @@ pub enum ErrorKind {
         /// Byte offset of the one that differs.
         second: u64,
     },
+    /// Pictures have another format than those before them, which the sample entry describes: their size, shape, chroma or colour.
+    #[error(
+        "{what} within the stream, from the format of the picture at {first:#x} on; one track has one format: start a new period \
+         here (--on-change new-period, on_change), or cut the stream and package the parts separately"
+    )]
+    PictureFormatChanged {
+        /// What of it changes, from what to what.
+        what: Text,
+        /// Byte offset of the first picture of the first format.
+        first: u64,
+        /// Byte offset of the first picture of the second.
+        second: u64,
+    },
     /// The caller's words contradict the input or each other.
     #[error("{what}; {remedy}")]
     Conflict {
@@ -168,7 +181,8 @@ fn changed_set(kind: &str, id: u8, first: u64) -> String {
         ),
         _ => format!(
             "{kind} {id} differs from the one with the same id at {first:#x}; an avc1 sample entry holds one set for each \
-             id: keep the sets in band (avc3), or package the parts of the stream separately"
+             id: keep the sets in band (avc3; --parameter-sets in-band), start a new period (--on-change new-period, on_change), or \
+             package the parts of the stream separately"
         ),
     }
 }

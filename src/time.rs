@@ -213,6 +213,40 @@ pub(crate) fn gcd(mut a: u64, mut b: u64) -> u64 {
     a.max(1)
 }
 
+/// A span of time, or an instant, exact: ticks of a timescale.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExactTime {
+    /// How many ticks.
+    pub ticks: Ticks,
+    /// Of which there are so many a second.
+    pub timescale: Timescale,
+}
+
+impl ExactTime {
+    /// No time.
+    pub const ZERO: Self = Self { ticks: Ticks(0), timescale: Timescale::new(NonZeroU32::MIN) };
+
+    /// `ticks` of `timescale`.
+    pub const fn new(ticks: Ticks, timescale: Timescale) -> Self {
+        Self { ticks, timescale }
+    }
+
+    /// Whether it is earlier than `other`.
+    pub(crate) fn is_before(self, other: Self) -> bool {
+        self.scaled(other) < other.scaled(self)
+    }
+
+    /// Whether both are the same instant.
+    pub(crate) fn is_at(self, other: Self) -> bool {
+        self.scaled(other) == other.scaled(self)
+    }
+
+    /// In units of a second divided by both timescales.
+    fn scaled(self, other: Self) -> u128 {
+        u128::from(self.ticks.0) * u128::from(other.timescale.get())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -87,6 +87,16 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 
+    /// Where the parameter sets of H.264 and H.265 go
+    #[arg(long, value_name = "WHERE", value_enum, default_value_t = ParameterSets::Auto)]
+    #[arg(help_heading = "Packaging")]
+    pub parameter_sets: ParameterSets,
+
+    /// What to do where parameter sets, or the format of the pictures, change
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnChangeChoice::Error)]
+    #[arg(help_heading = "Packaging")]
+    pub on_change: OnChangeChoice,
+
     /// Write no HLS playlists
     #[arg(long, help_heading = "Packaging", conflicts_with = "no_dash")]
     pub no_hls: bool,
@@ -227,6 +237,26 @@ pub enum HashChoice {
     Sha256,
     /// No hashes
     None,
+}
+
+/// Where parameter sets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ParameterSets {
+    /// In the sample entry (avc1, hvc1); in band too where one changes and no period may start
+    Auto,
+    /// In the sample entry alone (avc1, hvc1)
+    SampleEntry,
+    /// In the segments too (avc3, hev1), which some players do not take
+    InBand,
+}
+
+/// What to do where a stream changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OnChangeChoice {
+    /// Refuse the stream
+    Error,
+    /// Start a new period in every track: another init segment, a discontinuity in HLS, a Period in DASH
+    NewPeriod,
 }
 
 /// How segment files are filled.
@@ -408,6 +438,7 @@ mod tests {
         assert!(![args.dry_run, args.json, args.quiet, args.force].contains(&true));
         assert!(!args.no_hls && !args.no_dash);
         assert!(!args.drop_leading && !args.drop_incomplete);
+        assert_eq!((args.parameter_sets, args.on_change), (ParameterSets::Auto, OnChangeChoice::Error));
         assert!(!args.resume && !args.no_verify && !args.durable);
         assert_eq!(args.hash, HashChoice::Xxh3);
     }
@@ -416,7 +447,7 @@ mod tests {
     fn every_option_reaches_its_field() {
         let args = package(
             "fragmint package a.h264 b.aac -o o --segment-duration 2.002 --fps 30000/1001 --threads 3 --io gather \
-             --dry-run --json --quiet --force --drop-leading --drop-incomplete",
+             --dry-run --json --quiet --force --drop-leading --drop-incomplete --parameter-sets in-band --on-change new-period",
         );
         assert_eq!(args.inputs.len(), 2);
         assert_eq!(args.segment_duration.to_string(), "1001/500");
@@ -424,6 +455,7 @@ mod tests {
         assert_eq!((args.threads, args.io), (Some(3), IoWay::Gather));
         assert!(args.dry_run && args.json && args.quiet && args.force && args.drop_leading);
         assert!(args.drop_incomplete);
+        assert_eq!((args.parameter_sets, args.on_change), (ParameterSets::InBand, OnChangeChoice::NewPeriod));
         assert!(package("fragmint package a.h264 -o o --no-hls").no_hls);
         assert!(package("fragmint package a.h264 -o o --no-dash").no_dash);
         let args = package("fragmint package a.h264 -o o --resume --no-verify --durable --hash sha256");

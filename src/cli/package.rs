@@ -7,11 +7,11 @@ use fragmint::Result;
 use fragmint::hash::HashAlgorithm;
 use fragmint::io::input::Input;
 use fragmint::package::report::{MediaReport, RenditionReport, Report};
-use fragmint::package::{self, InputRequest, IoChoice, Request, Timecodes};
+use fragmint::package::{self, InputRequest, IoChoice, OnChange, ParameterSetChoice, Request, Timecodes};
 use fragmint::presentation::names::codec_name;
 use fragmint::time::FrameRate;
 
-use super::args::{HashChoice, IoWay, PackageArgs};
+use super::args::{HashChoice, IoWay, OnChangeChoice, PackageArgs, ParameterSets};
 use super::input_arg::{self, InputArg};
 use super::interruption::Interruption;
 use super::plan::{PlanView, SetView, TrackView, bytes};
@@ -88,6 +88,15 @@ fn request(
         durable: args.durable,
         drop_leading: args.drop_leading,
         drop_incomplete: args.drop_incomplete,
+        parameter_sets: match args.parameter_sets {
+            ParameterSets::Auto => ParameterSetChoice::Auto,
+            ParameterSets::SampleEntry => ParameterSetChoice::SampleEntry,
+            ParameterSets::InBand => ParameterSetChoice::InBand,
+        },
+        on_change: match args.on_change {
+            OnChangeChoice::Error => OnChange::Error,
+            OnChangeChoice::NewPeriod => OnChange::NewPeriod,
+        },
         ..Request::new(args.inputs.iter().zip(opened).zip(timecodes).map(input).collect(), &args.output)
     }
 }

@@ -91,6 +91,10 @@ pub trait ParameterSetStore: Clone + Debug + Default {
 
     /// The bytes of the set that holds now and was last sent at `offset`.
     fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>>;
+
+    /// The sets that hold now, as what comes before another sample entry: each counts as one of that only once it is sent again
+    /// or a picture uses it, and any may come under its id before.
+    fn renewed(&self) -> Self;
 }
 
 /// Parameter sets of one kind, by id.
@@ -109,6 +113,8 @@ struct Stored<T> {
     replaced_by: Option<Version<T>>,
     /// Where the one that holds now was last sent.
     last: u64,
+    /// It came before the sample entry that is collected for, and nothing has asked for it since.
+    inherited: bool,
 }
 
 /// A set as it came.
@@ -155,10 +161,12 @@ impl<T> SetMap<T> {
                 )
                 .at(offset));
             }
-            by_id.insert(id, Stored { first: version(), replaced_by: None, last: offset });
+            by_id.insert(id, Stored { first: version(), replaced_by: None, last: offset, inherited: false });
             return Ok(());
         };
-        if *stored.current().bytes != *nal {
+        if std::mem::take(&mut stored.inherited) && *stored.first.bytes != *nal {
+            stored.first = version();
+        } else if *stored.current().bytes != *nal {
             if placement == ParameterSetPlacement::SampleEntry {
                 let first = stored.first.offset;
                 return Err(
@@ -193,7 +201,33 @@ impl<T> SetMap<T> {
 
     /// The sets as they first came, in id order.
     pub(crate) fn first(&self) -> impl Iterator<Item = &Version<T>> {
-        self.by_id.values().map(|stored| &stored.first)
+        self.by_id.values().filter(|stored| !stored.inherited).map(|stored| &stored.first)
+    }
+
+    /// The sets that hold now, for [`ParameterSetStore::renewed`].
+    pub(crate) fn renewed(&self) -> Self
+    where
+        T: Clone,
+    {
+        let renewed = |stored: &Stored<T>| Stored {
+            first: stored.current().clone(),
+            replaced_by: None,
+            last: stored.last,
+            inherited: true,
+        };
+        Self { kind: self.kind, by_id: self.by_id.iter().map(|(&id, set)| (id, renewed(set))).collect() }
+    }
+
+    /// Whether the set under `id` belongs to what came before the sample entry that is collected for.
+    pub(crate) fn is_inherited(&self, id: u8) -> bool {
+        self.by_id.get(&id).is_some_and(|stored| stored.inherited)
+    }
+
+    /// Makes the set under `id` one of the sample entry; gives it if it was not.
+    pub(crate) fn keep_inherited(&mut self, id: u8) -> Option<&T> {
+        let stored = self.by_id.get_mut(&id).filter(|stored| stored.inherited)?;
+        stored.inherited = false;
+        Some(&stored.first.value)
     }
 
     /// Whether a set first came with these bytes.
@@ -323,8 +357,8 @@ pub(crate) struct Came<'a> {
 /// they give.
 #[derive(Clone, Debug)]
 pub(crate) struct Used<S, A, T> {
-    /// That of the first picture.
-    first: Option<S>,
+    /// That of the first picture, and where that picture was.
+    first: Option<(S, u64)>,
     /// Of every one.
     timings: BTreeSet<Option<T>>,
     /// In use now.
@@ -345,7 +379,7 @@ impl<S: SequenceSet, A: Copy + PartialEq, T: Ord> Used<S, A, T> {
 
     /// The sequence parameter set of the first picture.
     pub(crate) fn first(&self) -> Option<&S> {
-        self.first.as_ref()
+        self.first.as_ref().map(|(sps, _)| sps)
     }
 
     /// Timing of every sequence parameter set that pictures used.
@@ -358,16 +392,19 @@ impl<S: SequenceSet, A: Copy + PartialEq, T: Ord> Used<S, A, T> {
         self.first().map(|sps| sps.picture_format().cropped_size())
     }
 
-    /// Notes that pictures use `sps` from now on, with this `timing`.
+    /// Notes that pictures from `offset` on use `sps`, with this `timing`.
     ///
     /// # Errors
     /// Where their format is not that of the first picture: the sample entry describes one. Nothing is noted then.
-    pub(crate) fn activate(&mut self, active: A, sps: S, timing: Option<T>) -> Result<()> {
-        if let Some(first) = &self.first {
-            first.picture_format().check_same(&sps.picture_format())?;
+    pub(crate) fn activate(&mut self, active: A, sps: S, timing: Option<T>, offset: u64) -> Result<()> {
+        if let Some((first, at)) = &self.first
+            && let Some(what) = first.picture_format().difference(&sps.picture_format())
+        {
+            let kind = ErrorKind::PictureFormatChanged { what: what.into(), first: *at, second: offset };
+            return Err(Error::new(kind).at(offset));
         }
         self.timings.insert(timing);
-        self.first.get_or_insert(sps);
+        self.first.get_or_insert((sps, offset));
         self.active = Some(active);
         Ok(())
     }

@@ -74,11 +74,8 @@ impl PictureFormat {
         }
     }
 
-    /// Whether pictures of `next` fit the sample entry made for those of this.
-    ///
-    /// # Errors
-    /// Where they do not.
-    pub(super) fn check_same(&self, next: &Self) -> Result<()> {
+    /// What of pictures of `next` does not fit the sample entry made for those of this.
+    pub(super) fn difference(&self, next: &Self) -> Option<String> {
         let size = |format: &Self| {
             let ((coded_width, coded_height), (width, height)) = (format.coded_size, format.cropped_size());
             format!("{width}x{height} (coded {coded_width}x{coded_height})")
@@ -94,12 +91,9 @@ impl PictureFormat {
         } else if self.field_seq != next.field_seq {
             "the coding changes between frames and fields".to_owned()
         } else {
-            return Ok(());
+            return None;
         };
-        Err(Error::unsupported(
-            what + " within the stream",
-            "one track has one format: cut the stream here and package the parts separately",
-        ))
+        Some(what)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Presentation ► static DASH MPD (ISO/IEC 23009-1): one Period, an AdaptationSet for each switching set, and in each
+//! Presentation ► static DASH MPD (ISO/IEC 23009-1): a Period for each part between discontinuities, an AdaptationSet for each switching set, and in each
 //! Representation a SegmentTemplate with the exact SegmentTimeline of the segments that the HLS playlists name too. Only what the
 //! tracks prove is written. Equal input gives equal bytes.
 //!
@@ -39,18 +39,14 @@ const SEGMENT_TEMPLATE: &str = "seg-$Number%05d$.m4s";
 /// than its number gives it; and when a bit rate passes 32 bits.
 pub fn write_mpd(presentation: &Presentation) -> Result<String> {
     let timing = Timing::new(presentation);
-    let default = match presentation.default_audio()? {
-        Some(index) => presentation.audio_choices().swap_remove(index),
-        None => Vec::new(),
-    };
-    let sets = presentation.switching_sets();
-    let audio_sets = sets.iter().filter(|set| !set[0].media().is_video()).count();
-    let mut period =
-        Element::new("Period").with("id", 0).with("start", Microseconds(0)).with("duration", timing.duration);
-    for (tracks, id) in sets.iter().zip(1u32..) {
-        let is_default = tracks.iter().any(|track| default.contains(track));
-        let set = AdaptationSet { id, tracks, is_default, is_preferred: is_default && audio_sets > 1 };
-        period = period.containing([set.element(&timing)?]);
+    let periods = presentation.periods();
+    let starts: Vec<_> = periods.iter().map(|period| timing.start_of(period)).collect();
+    let ends = starts.iter().skip(1).copied().chain([timing.duration]);
+    let mut elements = Vec::with_capacity(periods.len());
+    for ((id, period), (&start, end)) in periods.iter().enumerate().zip(starts.iter().zip(ends)) {
+        let duration = Microseconds(end.0.saturating_sub(start.0));
+        let element = Element::new("Period").with("id", id).with("start", start).with("duration", duration);
+        elements.push(element.containing(adaptation_sets(&period.presentation, &timing.within(period))?));
     }
     let mpd = Element::new("MPD")
         .with("xmlns", "urn:mpeg:dash:schema:mpd:2011")
@@ -59,8 +55,24 @@ pub fn write_mpd(presentation: &Presentation) -> Result<String> {
         .with("mediaPresentationDuration", timing.duration)
         .with("minBufferTime", timing.longest_segment)
         .with("maxSegmentDuration", timing.longest_segment)
-        .containing([period]);
+        .containing(elements);
     Ok(mpd.document())
+}
+
+/// The sets of one Period.
+fn adaptation_sets(presentation: &Presentation, timing: &Timing) -> Result<Vec<Element>> {
+    let default = match presentation.default_audio()? {
+        Some(index) => presentation.audio_choices().swap_remove(index),
+        None => Vec::new(),
+    };
+    let sets = presentation.switching_sets();
+    let audio_sets = sets.iter().filter(|set| !set[0].media().is_video()).count();
+    let element = |(tracks, id): (&Vec<&PackagedTrack>, u32)| {
+        let is_default = tracks.iter().any(|track| default.contains(track));
+        let set = AdaptationSet { id, tracks, is_default, is_preferred: is_default && audio_sets > 1 };
+        set.element(timing)
+    };
+    sets.iter().zip(1u32..).map(element).collect()
 }
 
 /// Tracks that a player may switch between.

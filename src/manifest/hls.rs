@@ -7,7 +7,7 @@ mod groups;
 use std::fmt::Write;
 
 use self::groups::{Group, Groups};
-use crate::codec::VideoRange;
+use crate::codec::{VideoFormat, VideoRange};
 use crate::error::{Error, Result};
 use crate::presentation::{BitRate, Media, PackagedTrack, Presentation};
 use crate::time::FrameRate;
@@ -49,7 +49,11 @@ pub fn write_media(track: &PackagedTrack, target_duration: u64) -> Result<String
     line(&mut text, format_args!("#EXT-X-MEDIA-SEQUENCE:{}", first.number));
     line(&mut text, format_args!("#EXT-X-PLAYLIST-TYPE:VOD"));
     line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", track.init()));
-    for (segment, duration) in track.segments().iter().zip(track.rounded_durations()) {
+    for (index, (segment, duration)) in track.segments().iter().zip(track.rounded_durations()).enumerate() {
+        if let Some(change) = track.change_at(index) {
+            line(&mut text, format_args!("#EXT-X-DISCONTINUITY"));
+            line(&mut text, format_args!("#EXT-X-MAP:URI=\"{}\"", change.init));
+        }
         let (seconds, rest) = (duration / MICROSECONDS, duration % MICROSECONDS);
         if seconds + u64::from(rest >= MICROSECONDS / 2) > target_duration {
             return Err(Error::conflict(
@@ -173,10 +177,11 @@ impl<'a> Variant<'a> {
             let of_group = members().map(rate).max().unwrap_or(BitRate::ZERO);
             if is_member { rate(track).max(of_group).ceil() } else { rate(track).ceil_of_sum(of_group) }
         };
-        let mut codecs = vec![track.codec()];
-        for member in members() {
-            if !codecs.contains(&member.codec()) {
-                codecs.push(member.codec());
+        // Those of every period (RFC 8216 4.3.4.2: every media sample type of any rendition).
+        let mut codecs = Vec::new();
+        for codec in std::iter::once(track).chain(members()).flat_map(PackagedTrack::codecs) {
+            if !codecs.contains(&codec) {
+                codecs.push(codec);
             }
         }
         Self {
@@ -193,7 +198,7 @@ impl<'a> Variant<'a> {
             "#EXT-X-STREAM-INF:BANDWIDTH={},AVERAGE-BANDWIDTH={},CODECS=\"{}\"",
             self.bandwidth, self.average_bandwidth, self.codecs
         );
-        if let Media::Video { format, frame_rate, .. } = self.track.media() {
+        if let Some((format, frame_rate)) = most(self.track) {
             let (width, height) = format.display_size();
             attributes += &format!(",RESOLUTION={width}x{height}");
             if let Some(rate) = frame_rate.and_then(three_decimals) {
@@ -206,6 +211,29 @@ impl<'a> Variant<'a> {
         }
         line(text, format_args!("{attributes}\n{}/{MEDIA_PLAYLIST}", self.track.directory()));
     }
+}
+
+/// What a variant says of its pictures: the format of the period with the largest, and the highest rate of any, for RESOLUTION is
+/// what all video of it is best displayed at and FRAME-RATE its maximum (8216bis 4.4.6.2). `None` for audio.
+fn most(track: &PackagedTrack) -> Option<(&VideoFormat, Option<FrameRate>)> {
+    let video = |media| match media {
+        &Media::Video { ref format, frame_rate, .. } => Some((format, frame_rate)),
+        Media::Audio { .. } => None,
+    };
+    let area = |format: &VideoFormat| {
+        let (width, height) = format.display_size();
+        u64::from(width) * u64::from(height)
+    };
+    track.all_media().filter_map(video).reduce(|(format, rate), (other, other_rate)| {
+        let larger = if area(other) > area(format) { other } else { format };
+        let rates = [rate, other_rate].into_iter().flatten();
+        (larger, rates.max_by_key(|rate| ordered(*rate)))
+    })
+}
+
+/// A rate, to be compared: the fraction in parts of 2^-64, of which no two reduced ones of 32 bits share a part.
+fn ordered(rate: FrameRate) -> u128 {
+    (u128::from(rate.numerator()) << 64) / u128::from(rate.denominator())
 }
 
 /// Pictures per second, rounded to three decimals, half up; `None` where that is 0, which would say that nothing moves.

@@ -8,20 +8,21 @@ use crate::codec::VideoRange;
 use crate::error::Result;
 use crate::plan::{
     AudioTimes, Cuts, RenditionTimes, SegmentDuration, SelectionCuts, SwitchingSetTimes, plan_audio_cuts,
-    plan_selection_cuts,
+    plan_period_cuts,
 };
 use crate::presentation::names::codec_name;
-use crate::time::{Ticks, Timescale};
+use crate::time::{ExactTime, Ticks, Timescale};
 
-/// The index of each segment's first sample, for each track.
+/// The index of each segment's first sample, for each track. All are cut at `boundaries`, where periods start.
 pub(super) fn cut(
     request: &Request,
     tracks: &[TimedTrack<'_>],
+    boundaries: &[ExactTime],
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<Vec<usize>>> {
     let target = request.segment_duration;
     tracks.iter().try_for_each(|track| open_gop::check(track, target))?;
-    let video = cut_video(tracks, target, notices)?;
+    let video = cut_video(tracks, boundaries, target, notices)?;
     // All video of one package presents the same, and audio is cut beside the set of the first input.
     let followed = video.first().map(|(_, cuts)| cuts);
     tracks
@@ -53,6 +54,7 @@ struct VideoTimes {
 /// Cuts the switching sets of video in the order of their first tracks.
 fn cut_video(
     tracks: &[TimedTrack<'_>],
+    boundaries: &[ExactTime],
     target: SegmentDuration,
     notices: &mut Vec<Notice>,
 ) -> Result<Vec<(String, Cuts)>> {
@@ -82,7 +84,7 @@ fn cut_video(
             renditions,
         })
         .collect();
-    let SelectionCuts { sets: mut cuts, notices: of_all } = plan_selection_cuts(&times, target)?;
+    let SelectionCuts { sets: mut cuts, notices: of_all } = plan_period_cuts(&times, boundaries, target)?;
     for (cuts, set) in cuts.iter_mut().zip(&times) {
         let about = if times.len() == 1 { "video".to_owned() } else { format!("video, {}", set.name) };
         notices.extend(cuts.notices.drain(..).map(|message| Notice { about: about.clone(), message }));

@@ -12,7 +12,7 @@ mod opus;
 mod pictures;
 mod vp9;
 
-pub use pictures::{OpenCra, Pictures};
+pub use pictures::{OpenCra, Pictures, SourcePeriod};
 
 use rayon::prelude::*;
 

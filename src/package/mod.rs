@@ -13,6 +13,7 @@ mod fuzz;
 pub mod ingest;
 mod naming;
 mod open_gop;
+mod periods;
 pub mod plan;
 mod presentation_times;
 pub mod receipt;
@@ -36,6 +37,7 @@ use crate::plan::SegmentDuration;
 use crate::time::FrameRate;
 
 pub use crate::io::publish::Existing;
+pub use crate::presentation::OnChange;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub use fuzz::fuzz_resume;
@@ -75,6 +77,22 @@ pub struct Request {
     pub drop_leading: bool,
     /// Drop, and count, an incomplete frame at the end of an audio stream, an IVF file or a stream of OBUs.
     pub drop_incomplete: bool,
+    /// Where the parameter sets of H.264 and H.265 go.
+    pub parameter_sets: ParameterSetChoice,
+    /// What to do where parameter sets in the sample entry, or the format of the pictures, change.
+    pub on_change: OnChange,
+}
+
+/// Where the parameter sets of H.264 and H.265 go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ParameterSetChoice {
+    /// Into the sample entry (`avc1`, `hvc1`); in band too for a stream where one changes and no period may start.
+    #[default]
+    Auto,
+    /// Into the sample entry alone (`avc1`, `hvc1`).
+    SampleEntry,
+    /// In band too (`avc3`, `hev1`).
+    InBand,
 }
 
 /// One input, with the settings that the stream itself cannot tell.
@@ -131,6 +149,8 @@ impl Request {
             durable: false,
             drop_leading: false,
             drop_incomplete: false,
+            parameter_sets: ParameterSetChoice::Auto,
+            on_change: OnChange::Error,
         }
     }
 }

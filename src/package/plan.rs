@@ -15,14 +15,14 @@ use super::naming::{is_same_choice, name_tracks};
 use super::receipt::Receipt;
 use super::report::{InputReport, IoReport, MediaReport, Notice, RenditionReport, Report, SegmentReport};
 use super::timing::{self, TimedTrack};
-use super::{Request, advice, colour};
+use super::{Request, advice, colour, periods};
 use crate::codec::{AudioCodec, VideoFormat};
 use crate::error::{Error, Result};
 use crate::fragment::Fragment;
 use crate::io::publish::WrittenFile;
 use crate::manifest::{dash, hls};
 use crate::presentation::{DESCRIPTION, Media, PackagedTrack, Presentation, Segment};
-use crate::time::{DecodeTime, FrameRate, Ticks};
+use crate::time::{DecodeTime, ExactTime, FrameRate, Ticks};
 use crate::track::Samples;
 use crate::track::header::write_init_segment;
 
@@ -53,10 +53,23 @@ pub struct RenditionPlan {
     pub frame_rate: Option<FrameRate>,
     /// What playlists say of it.
     pub packaged: PackagedTrack,
-    /// The init segment.
+    /// The init segment, …
     pub init: Vec<u8>,
+    /// … and those of periods in which the track has another, in order.
+    pub later_inits: Vec<InitPlan>,
     /// Which samples each media segment holds.
     pub segments: Vec<SegmentPlan>,
+}
+
+/// An init segment of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitPlan {
+    /// Where it is, relative to the media playlist.
+    pub uri: String,
+    /// The codec string of the sample entry.
+    pub codec: String,
+    /// The file.
+    pub bytes: Vec<u8>,
 }
 
 /// One media segment of a plan.
@@ -94,12 +107,13 @@ impl Plan {
         advice::tell_dropped(&tracks, &mut notices)?;
         advice::tell_looks(&tracks, &mut notices);
         colour::tell_contradictions(&tracks, &mut notices);
-        let starts = cut(request, &tracks, &mut notices)?;
+        let boundaries = periods::boundaries(&tracks);
+        let starts = cut(request, &tracks, &boundaries, &mut notices)?;
         let renditions = tracks
             .into_par_iter()
             .zip(starts)
             .zip(names)
-            .map(|((track, starts), name)| rendition(request, track, &starts, &name))
+            .map(|((track, starts), name)| rendition(request, track, &starts, &boundaries, &name))
             .collect::<Result<Vec<_>>>()?;
 
         let (video, audio): (Vec<_>, Vec<_>) =
@@ -135,7 +149,7 @@ impl Plan {
             WrittenFile { hash: hash_of(bytes), ..file }
         };
         for rendition in &self.renditions {
-            files.push(small(rendition.init_path(), &rendition.init));
+            files.extend(rendition.inits().map(|init| small(init.path, init.bytes)));
             for (plan, listed) in rendition.segments.iter().zip(rendition.packaged.segments()) {
                 let file = WrittenFile::new(rendition.segment_path(plan), listed.bytes);
                 let (duration, hash) = (Some(listed.duration.0), hashes.next().flatten());
@@ -172,10 +186,11 @@ impl Plan {
         receipt_bytes: u64,
         written: bool,
     ) -> Report {
-        let inits = self.renditions.iter().map(|rendition| rendition.init.len() as u64);
+        let inits = self.renditions.iter().flat_map(RenditionPlan::inits).map(|init| init.bytes.len() as u64);
         let manifests = self.manifests.iter().map(|(_, text)| text.len() as u64);
         let segments = self.renditions.iter().map(|rendition| rendition.segments.len() as u64);
-        let small_files = (self.renditions.len() + self.manifests.len()) as u64;
+        let later_inits = self.renditions.iter().map(|rendition| rendition.later_inits.len()).sum::<usize>();
+        let small_files = (self.renditions.len() + later_inits + self.manifests.len()) as u64;
         Report {
             fragmint: env!("CARGO_PKG_VERSION").to_owned(),
             output: request.output.display().to_string(),
@@ -194,10 +209,41 @@ impl Plan {
     }
 }
 
+/// An init segment of a rendition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Init<'a> {
+    /// Path below the output directory.
+    pub path: String,
+    /// The codec string of its sample entry.
+    pub codec: &'a str,
+    /// The file.
+    pub bytes: &'a [u8],
+}
+
 impl RenditionPlan {
     /// Path of the init segment below the output directory.
     pub fn init_path(&self) -> String {
         format!("{}/{}", self.packaged.directory(), self.packaged.init())
+    }
+
+    /// Its init segments in order.
+    pub fn inits(&self) -> impl Iterator<Item = Init<'_>> {
+        let first = Init { path: self.init_path(), codec: self.packaged.codec(), bytes: &self.init };
+        let later = self.later_inits.iter().map(move |init| {
+            let path = format!("{}/{}", self.packaged.directory(), init.uri);
+            Init { path, codec: &init.codec, bytes: &init.bytes }
+        });
+        std::iter::once(first).chain(later)
+    }
+
+    /// Path of the init segment that a media segment is read with.
+    pub fn init_path_of(&self, segment: &SegmentPlan) -> String {
+        let index = segment.number.get() as usize - 1;
+        let before = self.packaged.changes().partition_point(|change| change.first <= index);
+        match before.checked_sub(1).map(|last| &self.packaged.changes()[last]) {
+            Some(change) => format!("{}/{}", self.packaged.directory(), change.init),
+            None => self.init_path(),
+        }
     }
 
     /// Path of a media segment below the output directory.
@@ -235,7 +281,7 @@ impl RenditionPlan {
             timescale: track.timescale().get(),
             duration: track.duration().0,
             samples: self.source.samples.len() as u64,
-            bytes: track.total_bytes() + self.init.len() as u64,
+            bytes: track.total_bytes() + self.inits().map(|init| init.bytes.len() as u64).sum::<u64>(),
             average_bit_rate: track.average_bit_rate().ceil(),
             peak_bit_rate: track.peak_bit_rate(target_duration).ceil(),
             segments: track
@@ -318,6 +364,7 @@ fn rendition(
     request: &Request,
     track: TimedTrack<'_>,
     starts: &[usize],
+    boundaries: &[ExactTime],
     directory: &str,
 ) -> Result<RenditionPlan> {
     let output: &Path = &request.output;
@@ -347,10 +394,13 @@ fn rendition(
         .with_role(track.input.role.clone())
         .with_default(track.input.default)
         .with_average_frame_rate(track.average_frame_rate());
+    let (packaged, later_inits) =
+        periods::with_periods(&track, packaged, boundaries, &output.join(directory)).map_err(in_file)?;
     // A track borrows its input from the request.
     let input = request.inputs.iter().position(|input| std::ptr::eq(input, track.input));
     let input = input.expect("tracks are made from the request's inputs");
-    Ok(RenditionPlan { input, frame_rate: track.frame_rate, source: track.source, packaged, init, segments })
+    let TimedTrack { frame_rate, source, .. } = track;
+    Ok(RenditionPlan { input, frame_rate, source, packaged, init, later_inits, segments })
 }
 
 /// The media segments that start at the samples `starts`, ascending from 0.

@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::plan::Plan;
-use super::{InputRequest, Request};
+use super::{InputRequest, OnChange, ParameterSetChoice, Request};
 use crate::codec::colour_text::{code_points, colour_volume, light_levels};
 use crate::hash::HashAlgorithm;
 use crate::io::publish::WrittenFile;
@@ -80,6 +80,12 @@ pub struct ReceiptOptions {
     pub drop_leading: bool,
     /// Incomplete frames were to be dropped.
     pub drop_incomplete: bool,
+    /// Where parameter sets were to go, where somebody said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parameter_sets: Option<&'static str>,
+    /// What was to be done where they change, where that is not to refuse it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_change: Option<&'static str>,
     /// Function of the hashes, or `none`.
     pub hash: &'static str,
 }
@@ -175,6 +181,12 @@ impl ReceiptOptions {
             dash: request.dash,
             drop_leading: request.drop_leading,
             drop_incomplete: request.drop_incomplete,
+            parameter_sets: match request.parameter_sets {
+                ParameterSetChoice::Auto => None,
+                ParameterSetChoice::SampleEntry => Some("sample-entry"),
+                ParameterSetChoice::InBand => Some("in-band"),
+            },
+            on_change: (request.on_change == OnChange::NewPeriod).then_some("new-period"),
             hash: request.hash.map_or("none", HashAlgorithm::name),
         }
     }

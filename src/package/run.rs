@@ -154,9 +154,13 @@ impl Writer<'_> {
     /// Everything but the receipt. Gives the hashes of the media segments, in the order of renditions and segments.
     fn write_all(&self, progress: Progress<'_>) -> Result<Vec<Option<String>>> {
         let init = |rendition: &RenditionPlan| {
-            self.publish(&rendition.init_path(), &rendition.init)?;
-            let check = |verification: &Verification| verification.check_init(self.run, rendition);
-            self.verification.as_ref().map_or(Ok(()), check)
+            rendition.inits().try_for_each(|init| {
+                self.publish(&init.path, init.bytes)?;
+                let check = |verification: &Verification| {
+                    verification.check_init(self.run, &init, rendition.packaged.timescale())
+                };
+                self.verification.as_ref().map_or(Ok(()), check)
+            })
         };
         // Each is tried, and the first error in order told: none depends on which thread was faster.
         let inits: Vec<_> = self.plan.renditions.par_iter().with_max_len(1).map(init).collect();

@@ -71,7 +71,7 @@ pub(crate) fn files(request: &Request, plan: &Plan, inputs: &[Vec<u8>]) -> BTree
     let mut files = BTreeMap::new();
     let mut hashes = Vec::new();
     for rendition in &plan.renditions {
-        files.insert(rendition.init_path(), rendition.init.clone());
+        files.extend(rendition.inits().map(|init| (init.path, init.bytes.to_vec())));
         for segment in &rendition.segments {
             let fragment = segment.fragment(&rendition.source.samples).expect("a segment of the plan");
             let mut bytes = Vec::new();

@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use super::frame_rate::{Clock, Counted, Stated, clock, field_rate};
-use super::ingest::{OpenCra, Pictures, SourceKind, SourceTrack};
+use super::ingest::{OpenCra, Pictures, SourceKind, SourcePeriod, SourceTrack};
 use super::presentation_times::{self, PresentationTimes};
 use super::report::Notice;
-use super::{InputRequest, Request};
+use super::{InputRequest, Request, periods};
 use crate::codec::{VideoConfiguration, VideoFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::plan::RenditionTimes;
@@ -34,6 +34,8 @@ pub struct TimedTrack<'a> {
     pub bit_rate: BitRate,
     /// Its CRA pictures that no segment can start with.
     pub open_cras: Vec<OpenCra>,
+    /// Its periods behind the first.
+    pub periods: Vec<SourcePeriod>,
 }
 
 /// Times all tracks, video first, both in the request's order.
@@ -64,6 +66,7 @@ pub fn time_tracks<'a>(
                     timescale,
                     bit_rate,
                     open_cras: Vec::new(),
+                    periods: Vec::new(),
                 });
             }
         }
@@ -117,6 +120,9 @@ fn video_clock(
     Ok(match clock {
         Clock::Rate(rate) => {
             let is_given = input.frame_rate.or(request.frame_rate).is_some();
+            if !is_given {
+                periods::check_rates(&pictures.periods, rate).map_err(|e| e.in_file(&input.path))?;
+            }
             let (rate, said) = pictures.settle(rate, is_given);
             notices.extend(said.map(|message| Notice::about(&input.path, message)));
             Clock::Rate(rate)
@@ -203,7 +209,7 @@ fn time_pictures<'a>(
     clock: Clock,
     timescale: Timescale,
 ) -> Result<TimedTrack<'a>> {
-    let Pictures { orders, fields, closed_cras, open_cras } = pictures;
+    let Pictures { orders, fields, closed_cras, open_cras, periods } = pictures;
     let samples = &mut source.samples;
     let in_file = |error: Error| error.in_file(&input.path);
     timeline::check_epochs(&orders, &closed_cras, |index| samples.source_offset(index)).map_err(in_file)?;
@@ -222,7 +228,7 @@ fn time_pictures<'a>(
     }
     let bit_rate = BitRate::of(source.samples.iter(), timescale);
     source.kind.tell_rates(frame_rate, bit_rate.average);
-    Ok(TimedTrack { input, source, frame_rate, picture_rate, lead, timescale, bit_rate, open_cras })
+    Ok(TimedTrack { input, source, frame_rate, picture_rate, lead, timescale, bit_rate, open_cras, periods })
 }
 
 /// What durations say of a track.
@@ -376,6 +382,13 @@ impl TimedTrack<'_> {
     /// What playlists say of it.
     pub fn media(&self) -> Media {
         Media::of(&self.entry())
+    }
+
+    /// The sample entry of one of its periods behind the first.
+    pub(super) fn entry_of(&self, period: &SourcePeriod) -> SampleEntry {
+        let configuration = &period.configuration;
+        let format = self.input.picture_format(configuration.video_format());
+        SampleEntry::video(configuration, format, self.frame_rate)
     }
 
     fn entry(&self) -> SampleEntry {

@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::plan::{RenditionPlan, SegmentPlan};
+use super::plan::{Init, RenditionPlan, SegmentPlan};
 use super::report::VerificationReport;
 use crate::error::{Error, Result};
 use crate::io::ReadAt as _;
 use crate::io::publish::Run;
+use crate::time::Timescale;
 use crate::track::SampleRun;
 use crate::verify::findings::{Finding, Findings};
 use crate::verify::header::{self, Header};
@@ -29,30 +30,30 @@ pub(super) struct Verification {
 
 impl Verification {
     /// Reads an init segment that was published, and keeps what it says.
-    pub(super) fn check_init(&self, run: &Run, rendition: &RenditionPlan) -> Result<()> {
-        let path = rendition.init_path();
-        let in_file = |what: &str| not_as_planned(run, &path, what);
+    pub(super) fn check_init(&self, run: &Run, init: &Init<'_>, timescale: Timescale) -> Result<()> {
+        let path = &init.path;
+        let in_file = |what: &str| not_as_planned(run, path, what);
         let mut findings = Findings::default();
         let read = self.timed(|| {
-            let source = run.open(&path)?;
-            let mut bytes = vec![0; rendition.init.len()];
+            let source = run.open(path)?;
+            let mut bytes = vec![0; init.bytes.len()];
             source.read_at(0, &mut bytes)?;
-            Ok(header::read(&path, &bytes, &mut findings))
+            Ok(header::read(path, &bytes, &mut findings))
         })?;
         require_none(&findings, &in_file)?;
         let header = read.ok_or_else(|| in_file("it cannot be read as an init segment"))?;
-        let timescale = rendition.packaged.timescale().get();
-        if header.timescale != timescale || header.entry.codec.as_deref() != Some(rendition.packaged.codec())
-        {
+        let timescale = timescale.get();
+        if header.timescale != timescale || header.entry.codec.as_deref() != Some(init.codec) {
             let what = format!(
                 "it says timescale {} and codec {:?}, planned are {timescale} and {}",
-                header.timescale,
-                header.entry.codec,
-                rendition.packaged.codec()
+                header.timescale, header.entry.codec, init.codec
             );
             return Err(in_file(&what));
         }
-        self.headers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(path, header.into());
+        self.headers
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .insert(path.clone(), header.into());
         Ok(())
     }
 
@@ -71,7 +72,7 @@ impl Verification {
         self.timed(|| {
             let hash = read_back()?;
             let headers = self.headers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let header = headers.get(&rendition.init_path()).cloned();
+            let header = headers.get(&rendition.init_path_of(planned)).cloned();
             drop(headers);
             let header = header.ok_or_else(|| in_file("its init segment was not read"))?;
             let source = run.open(&path)?;

@@ -3,30 +3,10 @@
 //! for its frames seldom end where a picture does, without the priming that nobody hears.
 
 use std::fmt;
-use std::num::NonZeroU32;
 
 use super::PackagedTrack;
 use crate::error::{Error, Result};
-use crate::time::{Ticks, Timescale};
-
-/// A span of time, exact: ticks of a timescale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExactTime {
-    /// How many ticks.
-    pub ticks: Ticks,
-    /// Of which there are so many a second.
-    pub timescale: Timescale,
-}
-
-impl ExactTime {
-    /// No time.
-    pub const ZERO: Self = Self { ticks: Ticks(0), timescale: Timescale::new(NonZeroU32::MIN) };
-
-    /// `ticks` of `timescale`.
-    pub const fn new(ticks: Ticks, timescale: Timescale) -> Self {
-        Self { ticks, timescale }
-    }
-}
+use crate::time::{ExactTime, Ticks, Timescale};
 
 /// How far renditions may be apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

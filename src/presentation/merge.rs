@@ -51,6 +51,14 @@ pub fn merge(tracks: Vec<PackagedTrack>, promise: &Promise) -> Result<PackagedTr
     let published = &tracks[keeper];
     for part in &tracks {
         check_place(part, published)?;
+        if !part.changes.is_empty() {
+            let what = format!("{} has several init segments", name_of(part));
+            return Err(broken(
+                published,
+                what,
+                "keep parameter sets in band (avc3, hev1) where several workers make a track",
+            ));
+        }
     }
     let media = common_media(&tracks, published)?;
     for part in tracks.iter().filter(|part| !part.segments.is_empty()) {

@@ -5,21 +5,24 @@
 
 mod alignment;
 mod bit_rate;
+mod change;
 mod choices;
 mod merge;
 pub mod names;
 mod segment;
 mod track;
 
-pub use alignment::{
-    Alignment, AlignmentOptions, AudioDifference, Difference, ExactTime, Verdict, check_alignment,
-};
+pub use alignment::{Alignment, AlignmentOptions, AudioDifference, Difference, Verdict, check_alignment};
 pub use bit_rate::BitRate;
+pub(crate) use change::init_name;
+pub use change::{Change, OnChange, Period};
 pub(crate) use choices::{Encoding, encoding};
 pub use merge::{Promise, merge};
 pub use segment::Segment;
 pub use track::{Media, PackagedTrack};
 pub(crate) use track::{check_path, codec_family, video_set};
+
+pub use crate::time::ExactTime;
 
 use crate::error::{Error, Result};
 
@@ -38,7 +41,8 @@ impl Presentation {
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) when there is no track, a track without segments, one that
-    /// is in the wrong list, or two in one directory (upper and lower case do not count).
+    /// is in the wrong list, two in one directory (upper and lower case do not count), or a track that lacks a discontinuity of
+    /// the others.
     pub fn new(video: Vec<PackagedTrack>, audio: Vec<PackagedTrack>) -> Result<Self> {
         if video.is_empty() && audio.is_empty() {
             return Err(Error::conflict("a presentation without tracks", "give at least one"));
@@ -59,6 +63,7 @@ impl Presentation {
                 return refuse("the directory of two tracks", "give each its own");
             }
         }
+        change::check_periods(&video, &audio)?;
         Ok(Self { video, audio })
     }
 

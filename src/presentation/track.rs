@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{BitRate, Segment, bit_rate};
+use super::{BitRate, Change, Segment, bit_rate};
 use crate::codec::{AudioConfiguration, ScanType, VideoFormat, aac};
 use crate::error::{Error, Result};
 use crate::time::{FrameRate, Ticks, Timescale};
@@ -74,6 +74,8 @@ pub struct PackagedTrack {
     pub(super) role: Option<String>,
     pub(super) default: bool,
     pub(super) average_frame_rate: Option<FrameRate>,
+    /// Discontinuities, in order.
+    pub(super) changes: Vec<Change>,
 }
 
 impl PackagedTrack {
@@ -93,13 +95,7 @@ impl PackagedTrack {
     ) -> Result<Self> {
         let (directory, codec) = (directory.into(), codec.into());
         check_path("the directory of a track", &directory)?;
-        let in_codec = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',');
-        if codec.is_empty() || !codec.bytes().all(in_codec) {
-            return Err(Error::conflict(
-                format!("'{}' is not a codec string", codec.escape_default()),
-                "give one such as avc1.64001f or mp4a.40.2",
-            ));
-        }
+        check_codec_string(&codec)?;
         let (total_bytes, duration) = check_segments(&directory, &segments)?;
         let init = "init.mp4".to_owned();
         let init_path = PathBuf::from(format!("{directory}/{init}"));
@@ -120,6 +116,7 @@ impl PackagedTrack {
             role: None,
             default: false,
             average_frame_rate: None,
+            changes: Vec::new(),
         })
     }
 
@@ -344,6 +341,18 @@ impl PackagedTrack {
     pub fn peak_bit_rate(&self, target_duration: u64) -> BitRate {
         bit_rate::peak(&self.segments, target_duration, self.timescale)
     }
+}
+
+/// Refuses what cannot stand in CODECS.
+pub(super) fn check_codec_string(codec: &str) -> Result<()> {
+    let in_codec = |b: u8| b.is_ascii_graphic() && !matches!(b, b'"' | b',');
+    if codec.is_empty() || !codec.bytes().all(in_codec) {
+        return Err(Error::conflict(
+            format!("'{}' is not a codec string", codec.escape_default()),
+            "give one such as avc1.64001f or mp4a.40.2",
+        ));
+    }
+    Ok(())
 }
 
 /// What the video of a switching set has in common: family of the codec, and dynamic range.

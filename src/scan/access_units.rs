@@ -18,10 +18,12 @@ mod codec;
 #[cfg(any(test, fuzzing))]
 pub(in crate::scan) mod fuzz;
 mod in_band;
+mod part;
 mod picture;
 
 pub use crate::codec::ParameterSetStore;
 pub use codec::{NalCodec, Role, Rules, Slice};
+pub use part::{Change, Event, Splitter};
 pub use picture::AccessUnit;
 use picture::{Given, Held, Picture, SliceCounts};
 
@@ -85,6 +87,12 @@ pub struct AccessUnitBuilder<C: NalCodec> {
     /// A picture has come that decoding can start with.
     seen_start: bool,
     finished: bool,
+    /// The builder may be split, …
+    keeps_before: bool,
+    /// … into what was known before the coming access unit, …
+    before: Option<Box<part::Before<C::Sets>>>,
+    /// … and it was, for this.
+    after: Option<Change>,
 }
 
 impl<C: NalCodec> AccessUnitBuilder<C> {
@@ -120,6 +128,9 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             ended: false,
             seen_start: false,
             finished: false,
+            keeps_before: false,
+            before: None,
+            after: None,
         }
     }
 
@@ -360,6 +371,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         }
         // One that the sample entry has already changes nothing, and need not be read again.
         if !self.sets.is_repetition(nal.head) {
+            self.keep_before();
             Arc::make_mut(&mut self.sets).insert(nal.head, nal.offset)?;
         }
         self.waiting.get_or_insert(nal.offset);
@@ -379,8 +391,12 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             if message.payload_type == sei::PICTURE_TIMING {
                 self.picture_timing.clear();
                 self.picture_timing.extend_from_slice(&message.payload);
-            } else if matches!(said.read(&message), Ok(true)) && !self.hdr.take_in(&said) {
-                self.hdr_changes.get_or_insert(nal.offset);
+            } else if matches!(said.read(&message), Ok(true)) {
+                self.keep_before();
+                self.note_said(&said);
+                if !self.hdr.take_in(&said) {
+                    self.hdr_changes.get_or_insert(nal.offset);
+                }
             }
         }
     }
@@ -410,6 +426,9 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         // A stream that starts in the middle may lack the parameter sets of its first pictures.
         let start =
             C::read_slice_without_parameter_sets(nal.head).map_err(|error| error.shift(nal.offset))?;
+        if !start.is_random_access() {
+            self.check_after(nal.offset)?;
+        }
         if start.is_random_access() || (self.drop_leading && self.sets.has(start.pps_id())) {
             return result.map_err(|error| error.shift(nal.offset));
         }
@@ -505,7 +524,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// A slice without a picture that it could join is an error, which says `what` came. Ahead of the first picture that
     /// decoding can start with it is what remains of a picture whose start is missing, and dropped with the others when asked.
     fn join_nothing(&mut self, nal: NalUnit<'_>, what: &'static str) -> Result<()> {
-        if self.drop_leading && !self.seen_start {
+        if self.drop_leading && !self.seen_start && self.after.is_none() {
             self.dropped.leading_pictures.bytes += u64::from(nal.len);
             return Ok(());
         }
@@ -522,6 +541,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
         self.units.push(nal.range());
         self.waiting = self.held.first().map(|unit| unit.range.offset);
         self.picture_timing.clear();
+        self.before = None;
         (self.in_front, self.boundary, self.ended) = (false, false, false);
     }
 

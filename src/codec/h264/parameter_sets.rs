@@ -191,6 +191,7 @@ impl ParameterSetStore for ParameterSets {
 
     fn is_active(&self, pps_id: u8) -> bool {
         self.used_by(pps_id).is_ok_and(|(active, _)| self.used.active() == Some(active))
+            && !self.pps.is_inherited(pps_id)
     }
 
     /// The sequence parameter set may change at an IDR picture only (7.4.1.2.1), and not to another picture format:
@@ -198,12 +199,19 @@ impl ParameterSetStore for ParameterSets {
     fn activate(&mut self, pps_id: u8, idr: bool, offset: u64) -> Result<()> {
         let (next, sps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
         match self.used.active() {
-            Some(active) if active == next => return Ok(()),
+            Some(active) if active == next => {
+                self.pps.keep_inherited(pps_id);
+                return Ok(());
+            }
             Some(active) if !idr => return Err(changed_within_sequence(active, next).at(offset)),
             _ => {}
         }
         let (sps, timing) = (sps.clone(), sps.vui.timing);
-        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
+        self.used.activate(next, sps, timing, offset)?;
+        self.pps.keep_inherited(pps_id);
+        self.demands.extend(self.sps.keep_inherited(next.id).map(Demand::of));
+        self.sps_extensions.keep_inherited(next.id);
+        Ok(())
     }
 
     /// Field macroblocks in a frame prove nothing: encoders use them on progressive pictures too.
@@ -244,6 +252,15 @@ impl ParameterSetStore for ParameterSets {
             .sent_at(offset)
             .or_else(|| self.pps.sent_at(offset))
             .or_else(|| self.sps_extensions.sent_at(offset))
+    }
+
+    fn renewed(&self) -> Self {
+        Self {
+            sps: self.sps.renewed(),
+            pps: self.pps.renewed(),
+            sps_extensions: self.sps_extensions.renewed(),
+            ..Self::new(self.placement())
+        }
     }
 }
 

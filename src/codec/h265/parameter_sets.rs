@@ -212,6 +212,7 @@ impl ParameterSetStore for ParameterSets {
 
     fn is_active(&self, pps_id: u8) -> bool {
         self.used_by(pps_id).is_ok_and(|(active, ..)| self.used.active() == Some(active))
+            && !self.pps.is_inherited(pps_id)
     }
 
     /// `starts_sequence` says that it is an IRAP picture with `NoRaslOutputFlag` 1
@@ -221,12 +222,19 @@ impl ParameterSetStore for ParameterSets {
     fn activate(&mut self, pps_id: u8, starts_sequence: bool, offset: u64) -> Result<()> {
         let (next, sps, vps) = self.used_by(pps_id).map_err(|error| error.at(offset))?;
         match self.used.active() {
-            Some(active) if active == next => return Ok(()),
+            Some(active) if active == next => {
+                self.parallelism.extend(self.pps.keep_inherited(pps_id).map(|pps| pps.parallelism));
+                return Ok(());
+            }
             Some(active) if !starts_sequence => return Err(changed_within_sequence(active, next).at(offset)),
             _ => {}
         }
-        let (sps, timing) = (sps.clone(), sps.vui.timing.or(vps.timing));
-        self.used.activate(next, sps, timing).map_err(|error| error.at(offset))
+        let (sps, timing, vps_id) = (sps.clone(), sps.vui.timing.or(vps.timing), sps.vps_id);
+        self.used.activate(next, sps, timing, offset)?;
+        self.parallelism.extend(self.pps.keep_inherited(pps_id).map(|pps| pps.parallelism));
+        self.demands.extend(self.sps.keep_inherited(next.sps_id).map(Demand::of));
+        self.vps.keep_inherited(vps_id);
+        Ok(())
     }
 
     fn close(&mut self) {
@@ -248,6 +256,15 @@ impl ParameterSetStore for ParameterSets {
 
     fn sent_at(&self, offset: u64) -> Option<&Arc<[u8]>> {
         self.vps.sent_at(offset).or_else(|| self.sps.sent_at(offset)).or_else(|| self.pps.sent_at(offset))
+    }
+
+    fn renewed(&self) -> Self {
+        Self {
+            vps: self.vps.renewed(),
+            sps: self.sps.renewed(),
+            pps: self.pps.renewed(),
+            ..Self::new(self.placement())
+        }
     }
 }
 

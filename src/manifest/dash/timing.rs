@@ -1,6 +1,6 @@
-//! Where the tracks of a presentation lie on the time line of its one Period, and the spans that the MPD tells.
+//! Where the tracks of a presentation lie on the time lines of its Periods, and the spans that the MPD tells.
 //!
-//! # The zero of the Period
+//! # The zero of the first Period
 //! Each track's `presentationTimeOffset` is the same instant in its own ticks, so tracks stay where they are to each other. Only
 //! multiples of a second divided by the greatest common divisor of all timescales are whole ticks of each; the last one
 //! that no track starts before is taken. Tracks that start together at such an instant start at 0 in the Period.
@@ -12,7 +12,13 @@
 //! Packager counts so too (`Fragmenter::AddSample`: what is in front of 0 is left out of earliest time and duration). Players set
 //! the time stamp offset to `Period@start` less `presentationTimeOffset`, and the browser applies the edit list.
 //!
-//! # The length of the Period
+//! # Later Periods
+//! Where tracks change, another Period starts at the first picture behind: at its exact time, rounded up to a microsecond in the MPD.
+//! `presentationTimeOffset` is the same instant in ticks of each track, rounded down: sound, whose ticks need not meet it, is
+//! shown less than a tick late. Were it a whole tick of all tracks, it would lie before the end of the Period in front, whose
+//! last picture players would cut off.
+//!
+//! # The length of the last Period
 //! To the end of the track that lasts longest: "the duration of a CMAF presentation shall be the duration of its longest
 //! CMAF track" (ISO/IEC 23000-19 7.3.6, not opened, as the DASH-IF conformance software quotes it).
 //!
@@ -22,7 +28,7 @@
 //! it and dash.js 5.2.1 played 0.01 to 0.1 s of the last 0.4 s of sound. With that of the longest both played everything,
 //! and ended: their SegmentTimeline tells them where each track does. For the same reason spans are rounded up.
 
-use crate::presentation::{PackagedTrack, Presentation, Segment};
+use crate::presentation::{ExactTime, PackagedTrack, Period, Presentation, Segment};
 use crate::time::{Timescale, gcd};
 
 const MICROSECONDS: u128 = 1_000_000;
@@ -60,6 +66,8 @@ pub(super) struct Timing {
     pub(super) duration: Microseconds,
     /// The longest segment of any track.
     pub(super) longest_segment: Microseconds,
+    /// Where the Period starts whose tracks are looked at, in the time of the tracks; `None` for the first.
+    period: Option<ExactTime>,
 }
 
 impl Timing {
@@ -72,7 +80,8 @@ impl Timing {
             u64::try_from(zero).expect("the unit is at most the timescale")
         });
         let zero = zero.min().unwrap_or(0);
-        let mut timing = Self { zero, unit, duration: Microseconds(0), longest_segment: Microseconds(0) };
+        let nothing = Microseconds(0);
+        let mut timing = Self { zero, unit, duration: nothing, longest_segment: nothing, period: None };
         for track in presentation.tracks() {
             let begin = u128::from(start(track) - timing.offset(track));
             let end = Microseconds::ceil(begin + u128::from(track.presented_duration().0), track.timescale());
@@ -84,8 +93,26 @@ impl Timing {
         timing
     }
 
-    /// `presentationTimeOffset`: the zero in ticks of a track, at most where it starts.
+    /// The same for the tracks of one of the Periods.
+    pub(super) fn within(&self, period: &Period) -> Self {
+        Self { period: period.start, ..*self }
+    }
+
+    /// `Period@start`: the first starts at the zero of the time line.
+    pub(super) fn start_of(&self, period: &Period) -> Microseconds {
+        let Some(ExactTime { ticks, timescale }) = period.start else { return Microseconds(0) };
+        // The timescale is one of those that the unit divides.
+        let zero = self.zero * u64::from(timescale.get() / self.unit);
+        Microseconds::ceil(ticks.0.saturating_sub(zero).into(), timescale)
+    }
+
+    /// `presentationTimeOffset`: the zero of the Period in ticks of a track, at most where it starts.
     pub(super) fn offset(&self, track: &PackagedTrack) -> u64 {
+        if let Some(ExactTime { ticks, timescale }) = self.period {
+            let instant = u128::from(ticks.0) * u128::from(track.timescale().get());
+            let instant = u64::try_from(instant / u128::from(timescale.get()));
+            return instant.expect("a track starts then or later, which is 64 bits");
+        }
         // Below the start of the track, which is 64 bits.
         self.zero * u64::from(track.timescale().get() / self.unit)
     }

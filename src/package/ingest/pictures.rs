@@ -1,5 +1,7 @@
 //! What a video bitstream says of its pictures beside their bytes, in decode order.
 
+use crate::codec::VideoConfiguration;
+use crate::scan::access_units::Change;
 use crate::time::FrameRate;
 use crate::track::timeline::Orders;
 
@@ -17,6 +19,19 @@ pub struct Pictures {
     pub closed_cras: Vec<usize>,
     /// Of H.265: CRA pictures that RASL pictures follow, in order: no sync samples.
     pub open_cras: Vec<OpenCra>,
+    /// Periods behind the first, in order.
+    pub periods: Vec<SourcePeriod>,
+}
+
+/// A part of a stream that has a sample entry of its own, behind the first.
+#[derive(Clone, Debug)]
+pub struct SourcePeriod {
+    /// Index of its first sample, which is a sync sample.
+    pub first: usize,
+    /// What its parameter sets say together.
+    pub configuration: VideoConfiguration,
+    /// What ended the part in front of it.
+    pub change: Change,
 }
 
 /// A CRA picture that no segment can start with.

@@ -168,7 +168,8 @@ fn verify(damage: Damage) -> Result<(), String> {
     damage(&mut init, &mut media);
     let verification = Verification::default();
     run.publish_bytes(&rendition.init_path(), &init).unwrap();
-    verification.check_init(&run, rendition).map_err(|error| error.to_string())?;
+    let (first, timescale) = (rendition.inits().next().unwrap(), rendition.packaged.timescale());
+    verification.check_init(&run, &first, timescale).map_err(|error| error.to_string())?;
     let planned = &rendition.segments[1];
     run.publish_bytes(&rendition.segment_path(planned), &media).unwrap();
     let checked = verification.check_segment(&run, rendition, planned, || Ok(None));

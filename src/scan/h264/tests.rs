@@ -2,6 +2,7 @@
 
 mod fields;
 mod in_band;
+mod parts;
 
 use super::*;
 use crate::codec::ParameterSetPlacement;

@@ -267,7 +267,12 @@ impl Avc {
         if header.idr || self.seen_idr {
             let (_, sps) = self.sets.for_slice(header.start.pps_id)?;
             order = Some(self.counter.next(&header, sps)?);
-            self.sets.activate(header.start.pps_id, header.idr, 0)?;
+            let activated = self.sets.activate(header.start.pps_id, header.idr, 0);
+            activated.map_err(|error| match error.kind() {
+                // Places are the segmenter's.
+                ErrorKind::PictureFormatChanged { what, .. } => Refusal::of(what.to_string()),
+                _ => error.into(),
+            })?;
         }
         self.seen_idr |= header.idr;
         let mut units = std::mem::take(&mut self.held);
