@@ -8,7 +8,7 @@ use super::timing::TimedTrack;
 use crate::error::{Error, Result};
 use crate::presentation::{Change, Media, PackagedTrack, Segment, init_name};
 use crate::time::{ExactTime, FrameRate, Ticks};
-use crate::track::header::{TrackHeader, write_init_segment};
+use crate::track::header::{BitRate, TrackHeader, write_init_segment};
 
 /// The instants at which a track changes, ascending, each once.
 pub fn boundaries(tracks: &[TimedTrack<'_>]) -> Vec<ExactTime> {
@@ -28,6 +28,24 @@ fn starts(track: &TimedTrack<'_>) -> Vec<ExactTime> {
         starts.push(ExactTime::new(Ticks(time), track.timescale));
     }
     starts
+}
+
+/// What the init segment of one of its periods says, by its own changes, from 0, with the sample entry of the first: an init segment
+/// and the segments that are read with it are a CMAF track, whose duration and bit rates it tells.
+pub fn header(track: &TimedTrack<'_>, period: usize) -> TrackHeader {
+    let all = &track.source.samples;
+    if track.periods.is_empty() {
+        return track.header();
+    }
+    let first = |index: usize| track.periods[index].first;
+    let start = period.checked_sub(1).map_or(0, first);
+    let end = if period < track.periods.len() { first(period) } else { all.len() };
+    let samples = all.run(start..end);
+    TrackHeader {
+        duration: Some(Ticks(samples.duration())),
+        bit_rate: Some(BitRate::of(samples, track.timescale)),
+        ..track.header()
+    }
 }
 
 /// Checks that no period states another rate than `rate`, which is that of the first: one rate times the whole track.
@@ -87,7 +105,8 @@ pub fn with_periods(
         };
         if let Some((_, period)) = own.next_if(|(start, _)| start.is_at(*boundary)) {
             let entry = track.entry_of(period);
-            let bytes = write_init_segment(&TrackHeader { entry: entry.clone(), ..track.header() })?;
+            let bytes =
+                write_init_segment(&TrackHeader { entry: entry.clone(), ..header(track, inits.len() + 1) })?;
             let (uri, codec) = (init_name(inits.len() + 2), period.configuration.codec_string());
             change = Change {
                 first,

@@ -381,7 +381,7 @@ fn rendition(
         })
         .collect::<Result<Vec<_>>>()
         .map_err(in_file)?;
-    let header = track.header();
+    let header = periods::header(&track, 0);
     let init = write_init_segment(&header).map_err(in_file)?;
     let packaged =
         PackagedTrack::new(directory, track.codec_string(), track.media(), track.timescale, listed)?;

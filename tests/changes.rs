@@ -1,0 +1,285 @@
+//! Streams of `tests/streams` that change in the middle, packaged by the command: what the playlists and the MPD say, and, judged by
+//! FFmpeg, that every period shows the pictures of its part of the source with nothing but its own init segment.
+
+#[allow(dead_code)]
+#[path = "end_to_end/tools.rs"]
+mod tools;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fragmint::scan::annexb::NalUnits;
+use m3u8_rs::MediaPlaylist;
+use tools::Said;
+
+const SOUND: &str = "examples/ladder/en.aac";
+
+fn source(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+fn stream(name: &str) -> PathBuf {
+    source("tests/streams").join(name)
+}
+
+/// What the command says to these inputs, and where the package is.
+fn package(inputs: &[&Path], options: &[&str]) -> (Said, tempfile::TempDir) {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+    command.arg("package").args(inputs).args(["--segment-duration", "2"]).args(options);
+    (tools::run(command.arg("-o").arg(root.path().join("out"))), root)
+}
+
+fn packaged(inputs: &[&Path], options: &[&str]) -> (Said, tempfile::TempDir) {
+    let (said, root) = package(inputs, options);
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    (said, root)
+}
+
+fn refused(inputs: &[&Path], options: &[&str], parts: &[&str]) {
+    let (said, root) = package(inputs, options);
+    assert_ne!(said.code, Some(0));
+    for part in parts {
+        assert!(said.stderr.contains(part), "{part:?}: {}", said.stderr);
+    }
+    assert!(!root.path().join("out/master.m3u8").exists());
+}
+
+/// The directory of the track whose name starts like this.
+fn track(root: &Path, kind: &str, start: &str) -> PathBuf {
+    let all = fs::read_dir(root.join("out").join(kind)).expect("a directory of tracks");
+    let mut named = all.map(|entry| entry.expect("it can be read").path());
+    named
+        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start)))
+        .expect(start)
+}
+
+fn playlist(track: &Path) -> MediaPlaylist {
+    let text = fs::read(track.join("playlist.m3u8")).expect("a track has a playlist");
+    let (rest, playlist) = m3u8_rs::parse_media_playlist(&text).expect("it parses");
+    assert!(rest.is_empty());
+    playlist
+}
+
+/// Each period of a playlist: its init segment, and the segments behind it.
+fn periods(track: &Path) -> Vec<(String, Vec<PathBuf>)> {
+    let mut periods: Vec<(String, Vec<PathBuf>)> = Vec::new();
+    for segment in playlist(track).segments {
+        assert_eq!(segment.discontinuity, !periods.is_empty() && segment.map.is_some());
+        if let Some(map) = &segment.map {
+            periods.push((map.uri.clone(), Vec::new()));
+        }
+        periods.last_mut().expect("a map comes first").1.push(track.join(segment.uri));
+    }
+    periods
+}
+
+/// FFmpeg's name for files read as if they were one.
+fn concatenated(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    format!("concat:{}", names.join("|"))
+}
+
+/// Hashes of the decoded pictures of `input`.
+fn decode(input: &str) -> Vec<String> {
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i", input, "-map", "0:v:0"]);
+    let said = tools::run(ffmpeg.args([
+        "-vsync",
+        "passthrough",
+        "-autoscale",
+        "0",
+        "-f",
+        "framehash",
+        "-hash",
+        "md5",
+        "-",
+    ]));
+    assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{input}");
+    let hashes = said.stdout.lines().filter(|line| !line.starts_with('#'));
+    hashes.map(|line| line.rsplit(',').next().expect("a hash").trim().to_owned()).collect()
+}
+
+/// Decodes each period by itself and compares all with the source; gives how many pictures each has.
+fn compare(track: &Path, source: &Path) -> Vec<usize> {
+    let parts: Vec<_> = periods(track)
+        .into_iter()
+        .map(|(init, segments)| decode(&concatenated(&[&[track.join(init)], &segments[..]].concat())))
+        .collect();
+    assert_eq!(parts.concat(), decode(&source.display().to_string()), "{}", track.display());
+    parts.iter().map(Vec::len).collect()
+}
+
+fn inits(track: &Path) -> Vec<(String, usize)> {
+    periods(track).into_iter().map(|(init, segments)| (init, segments.len())).collect()
+}
+
+fn texts(inits: &[(&str, usize)]) -> Vec<(String, usize)> {
+    inits.iter().map(|&(init, segments)| (init.to_owned(), segments)).collect()
+}
+
+#[test]
+fn a_stream_that_changes_has_a_period_for_each_part() {
+    let (changing, steady, sound) = (stream("changes.h264"), stream("changes-not.h264"), source(SOUND));
+    let (said, root) = packaged(&[&changing, &steady, &sound], &["--on-change", "new-period"]);
+    for part in ["sequence parameter set 0 changes", "picture 50", "picture 100"] {
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
+    let root = root.path();
+    let [changed, unchanged] = ["90p", "54p"].map(|name| track(root, "video", name));
+    let audio = track(root, "audio", "");
+    assert_eq!(inits(&changed), texts(&[("init.mp4", 1), ("init-2.mp4", 1), ("init-3.mp4", 1)]));
+    assert_eq!(inits(&unchanged), texts(&[("init.mp4", 1), ("init.mp4", 1), ("init.mp4", 1)]));
+    // The sound goes on for 24 s.
+    assert_eq!(inits(&audio), texts(&[("init.mp4", 1), ("init.mp4", 1), ("init.mp4", 10)]));
+    assert_eq!(compare(&changed, &changing), [50, 50, 50]);
+    assert_eq!(compare(&unchanged, &steady), [50, 50, 50]);
+
+    let master = fs::read_to_string(root.join("out/master.m3u8")).expect("a package has one");
+    assert!(
+        master.contains(r#"CODECS="avc1.4D400B,avc1.64000B,avc1.64000A,mp4a.40.2",RESOLUTION=160x90,"#),
+        "{master}"
+    );
+
+    let mpd = fs::read_to_string(root.join("out/manifest.mpd")).expect("a package has one");
+    let mpd = roxmltree::Document::parse(&mpd).expect("it is XML");
+    let all = |name: &'static str| mpd.descendants().filter(move |node| node.has_tag_name(name));
+    let periods: Vec<_> = all("Period")
+        .map(|period| [period.attribute("start").unwrap(), period.attribute("duration").unwrap()])
+        .collect();
+    assert_eq!(periods, [["PT0S", "PT2S"], ["PT2S", "PT2S"], ["PT4S", "PT20.021334S"]]);
+    let of = |representation: &str, attribute: &str| -> Vec<String> {
+        all("SegmentTemplate")
+            .filter(|template| template.parent().unwrap().attribute("id").unwrap().contains(representation))
+            .map(|template| template.attribute(attribute).unwrap_or("none").to_owned())
+            .collect()
+    };
+    let numbers = of("video/90p", "startNumber");
+    assert_eq!(numbers, ["1", "2", "3"]);
+    assert_eq!(of("video/90p", "presentationTimeOffset"), ["none", "50000", "100000"]);
+    // The first sample behind 2 s, and behind 4 s, is 256, and 512, ticks late.
+    assert_eq!(of("audio/", "presentationTimeOffset"), ["none", "96000", "192000"]);
+    let starts: Vec<_> = all("S").filter_map(|s| s.attribute("t")).collect();
+    assert_eq!(starts, ["0", "0", "0", "50000", "50000", "96256", "100000", "100000", "192512"]);
+    let names = of("video/90p", "initialization");
+    assert!(names[1].ends_with("/init-2.mp4") && names[2].ends_with("/init-3.mp4"), "{names:?}");
+}
+
+#[test]
+fn in_band_only_another_format_starts_a_period() {
+    let changing = stream("changes.h264");
+    let (_, root) = packaged(&[&changing], &["--on-change", "new-period", "--parameter-sets", "in-band"]);
+    let track = track(root.path(), "video", "90p");
+    assert_eq!(inits(&track), texts(&[("init.mp4", 2), ("init-2.mp4", 1)]));
+    assert_eq!(compare(&track, &changing), [100, 50]);
+}
+
+#[test]
+fn h265_changes_likewise() {
+    let changing = stream("changes.h265");
+    for options in
+        [&["--on-change", "new-period"][..], &["--on-change", "new-period", "--parameter-sets", "in-band"]]
+    {
+        let (_, root) = packaged(&[&changing], options);
+        let track = track(root.path(), "video", "90p");
+        assert_eq!(inits(&track), texts(&[("init.mp4", 1), ("init-2.mp4", 1)]));
+        assert_eq!(compare(&track, &changing), [50, 50]);
+    }
+}
+
+#[test]
+fn what_is_not_allowed_is_refused_with_both_places_and_the_remedy() {
+    let changing = stream("changes.h264");
+    refused(
+        &[&changing],
+        &["--parameter-sets", "sample-entry"],
+        &[
+            "changes.h264 @ 0x1069",
+            "sequence parameter set 0 differs",
+            "at 0x4;",
+            "--parameter-sets in-band",
+            "--on-change new-period",
+        ],
+    );
+    for options in [&[][..], &["--parameter-sets", "in-band"]] {
+        refused(
+            &[&changing],
+            options,
+            &["@ 0x2353", "resolution changes", "at 0x2c on", "--on-change new-period"],
+        );
+    }
+    // At 24 frames a second the other rendition has no key frame where this one changes.
+    let slower = PathBuf::from(format!("{},fps=24", stream("changes-not.h264").display()));
+    refused(
+        &[&changing, &slower],
+        &["--on-change", "new-period"],
+        &[
+            "at 2.000 s",
+            "changes-not.h264' has no key frame",
+            "frame 25 (1.042 s) and frame 50 (2.083 s)",
+            "in common: 0.000 s",
+        ],
+    );
+}
+
+#[test]
+fn a_change_in_front_of_no_key_frame_is_refused() {
+    let (_scratch, middle) = edited(&stream("changes.h264"), |units| {
+        // The first key frame of the second part.
+        let key = (0..units.len()).filter(|&n| units[n][0] & 31 == 5).nth(2).expect("six key frames");
+        [&units[..key], &units[key + 1..]].concat()
+    });
+    refused(
+        &[&middle],
+        &["--on-change", "new-period"],
+        &[
+            "sequence parameter set 0 changes at 0x106b",
+            "since 0x4",
+            "is not an IDR picture",
+            "--parameter-sets in-band",
+        ],
+    );
+}
+
+#[test]
+fn an_interrupted_run_goes_on_and_a_finished_one_is_the_same_again() {
+    let (changing, sound) = (stream("changes.h264"), source(SOUND));
+    let options = ["--on-change", "new-period"];
+    let (_, root) = packaged(&[&changing, &sound], &options);
+    let receipt = fs::read_to_string(root.path().join("out/fragmint.json")).expect("a receipt");
+    for part in ["init-2.mp4", "init-3.mp4", r#""on_change": "new-period""#] {
+        assert!(receipt.contains(part), "{part}");
+    }
+    let mut again = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+    again.arg("package").args([&changing, &sound]).args(["--segment-duration", "2"]).args(options);
+    let said = tools::run(again.arg("--resume").arg("-o").arg(root.path().join("out")));
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let (_, other) = packaged(&[&changing, &sound], &["--on-change", "new-period", "--threads", "1"]);
+    assert_eq!(receipt, fs::read_to_string(other.path().join("out/fragmint.json")).expect("a receipt"));
+    // Of another option it is another package.
+    let mut other_way = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+    other_way.arg("package").args([&changing, &sound]).args([
+        "--segment-duration",
+        "2",
+        "--parameter-sets",
+        "in-band",
+    ]);
+    let said = tools::run(other_way.args(options).arg("--resume").arg("-o").arg(root.path().join("out")));
+    assert_ne!(said.code, Some(0));
+    assert!(said.stderr.contains("other inputs or options"), "{}", said.stderr);
+}
+
+/// A file of the NAL units that `edit` makes of those of `path`.
+fn edited(path: &Path, edit: impl FnOnce(Vec<Vec<u8>>) -> Vec<Vec<u8>>) -> (tempfile::TempDir, PathBuf) {
+    let bytes = fs::read(path).expect("a stream");
+    let units = NalUnits::new(&bytes)
+        .expect("an Annex B stream")
+        .map(|unit| unit.expect("it is whole").head.to_vec());
+    let units: Vec<Vec<u8>> = units.collect();
+    let edited: Vec<u8> = edit(units).iter().flat_map(|unit| [&[0, 0, 0, 1], &unit[..]].concat()).collect();
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let file = root.path().join("middle.h264");
+    fs::write(&file, edited).expect("a small file");
+    (root, file)
+}
