@@ -236,7 +236,7 @@ fn the_front_of_a_stream_is_checked() {
     for (stream, at, said) in [
         (b"OggS".to_vec(), 0, "no FLAC marker"),
         ([&metadata(&[(4, b"comment")])[..], &first].concat(), 4, "first metadata block is of type 4"),
-        ([&metadata(&[(0, &info[1..])])[..], &first].concat(), 4, "length of STREAMINFO is 33"),
+        ([&metadata(&[(0, &info[1..])])[..], &first].concat(), 8, "length of STREAMINFO is 33"),
         ([&metadata(&[(0, &info), (0, &info)])[..], &first].concat(), 42, "second STREAMINFO"),
         ([&metadata(&[(0, &info), (127, &info)])[..], &first].concat(), 42, "metadata block type is 127"),
         ([&metadata(&[(0, &info)])[..], b"no", &first].concat(), 42, "no frame header behind the metadata"),
@@ -280,7 +280,7 @@ impl ReadAt for Endless {
 #[test]
 fn a_frame_without_end_is_an_error_before_the_source_is_held() {
     let (mut stream, places) = three();
-    stream.truncate(places[1] as usize + 9);
+    stream.truncate(places[1] as usize + 8);
     // A fixed predictor of order 0, one partition, parameter 0, and a unary number that never ends.
     stream.extend([0x10, 0, 0]);
     let error = collect(&Endless(stream), &FlacOptions::default()).unwrap_err();
@@ -317,7 +317,8 @@ proptest! {
         let by_bits = walked(&stream, Way::Bits).unwrap();
         prop_assert_eq!(by_bits.as_ref(), Some(&whole.0));
         let by_checksums = walked(&stream, Way::Checksums).unwrap();
-        prop_assert_eq!(by_checksums.as_ref(), Some(&whole.0));
+        // By chance the sum agrees in front of a header in payload, which leaves a doubt.
+        prop_assert!(by_checksums.is_none_or(|frames| frames == whole.0));
         let options = FlacOptions { window_size, ..FlacOptions::default() };
         prop_assert_eq!(collect(&stream[..], &options).unwrap(), whole);
     }
