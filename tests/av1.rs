@@ -345,6 +345,34 @@ fn packets_give_the_same_metadata_and_settings_win() {
 }
 
 #[test]
+fn a_worker_whose_stream_has_no_metadata_joins_a_track_that_has() {
+    let packets = units(&std::fs::read(stream("hdr10.obu")).unwrap());
+    let init = init_of(&packets, VideoConfig::default());
+    let without_metadata = |unit: &Vec<Vec<u8>>| -> Vec<Vec<u8>> {
+        unit.iter().filter(|obu| obu[0] >> 3 & 15 != 5).cloned().collect()
+    };
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let join = |packets: &Units| {
+        let timescale = Timescale::new(NonZeroU32::new(25_000).expect("above 0"));
+        let config = SegmenterConfig::new(directory.path(), "video", CodecConfig::av1(), timescale);
+        let config = SegmenterConfig { write_init: false, published_init: Some(init.clone()), ..config };
+        let mut segmenter = Segmenter::new(config).expect("a sound configuration");
+        for packet in packets {
+            segmenter.push(&packet.concat(), SampleTiming::new(1000)).expect("a sound packet");
+        }
+        segmenter.cut().map(|_| ()).map_err(|error| error.to_string())
+    };
+    let bare: Units = packets.iter().map(without_metadata).collect();
+    assert!(bare.concat().len() + 4 == packets.concat().len(), "two key frames had two each");
+    join(&bare).expect("it plays with the init segment");
+    // Another sequence header does not: level 2.1 in the place of 2.0.
+    let mut other = bare;
+    other.iter_mut().flatten().filter(|obu| obu[0] == 0x0a).for_each(|obu| obu[5] |= 8);
+    let error = join(&other).unwrap_err();
+    assert!(error.contains("the codec configuration differs"), "{error}");
+}
+
+#[test]
 fn a_packet_of_annex_b_is_refused_with_what_to_do() {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
     let timescale = Timescale::new(NonZeroU32::new(25_000).expect("above 0"));

@@ -1,10 +1,12 @@
 //! What fuzzing asserts of OBUs and the headers in them, on any bytes.
 
-use super::{Av1Configuration, FrameHeader, Obu, ObuKind, Obus, SequenceHeader};
+use super::{
+    Av1Configuration, FrameHeader, Obu, ObuHeader, ObuKind, Obus, SequenceHeader, SizedHeader, read_hdr,
+};
 
 /// Walks `data` as a packet: units follow each other without a gap, and either reach the end or stop at an error within it.
 /// Every sequence header is read and, where it holds, written into a record that has it; every frame header is read with
-/// the last sequence header. The same walk as a stream differs in an error at the last unit alone.
+/// the last sequence header. A header written anew is read back. The same walk as a stream differs in an error at the last unit alone.
 #[doc(hidden)]
 pub fn fuzz_obus(data: &[u8]) {
     let mut end = 0;
@@ -22,10 +24,24 @@ pub fn fuzz_obus(data: &[u8]) {
         assert_eq!((obu.payload.end, obu.payload.start), (obu.whole.end, end + usize::from(obu.header.len)));
         assert!(obu.whole.end <= data.len());
         end = obu.whole.end;
+        check_written(&data[obu.whole.clone()], &obu);
         check_headers(&data[obu.payload.clone()], &obu, &mut sequence);
     }
     let in_stream = Obus::of_stream(data).filter_map(Result::ok).last().map_or(0, |obu| obu.whole.end);
     assert!(in_stream <= end);
+}
+
+/// A header that is written with a size is the same but for that.
+fn check_written(bytes: &[u8], obu: &Obu) {
+    let header = SizedHeader::new(bytes).expect("the header is all there");
+    let size = obu.payload.len() as u32;
+    let mut written = Vec::new();
+    header.write(size, &mut written);
+    assert_eq!(written.len() as u32, header.len(size));
+    let read = ObuHeader::read(&written).expect("a header");
+    let len = written.len() as u8;
+    assert_eq!(read, ObuHeader { size: Some(size), len, ..obu.header });
+    assert!(written.len() <= usize::from(obu.header.len) || obu.header.size.is_none(), "none is shorter");
 }
 
 fn check_headers(payload: &[u8], obu: &Obu, sequence: &mut Option<SequenceHeader>) {
@@ -50,6 +66,11 @@ fn check_headers(payload: &[u8], obu: &Obu, sequence: &mut Option<SequenceHeader
                     assert!(frame.size.is_none_or(|size| size.width <= u32::from(sequence.max_frame_width)));
                 }
                 Err(error) => assert!(error.offset().is_some_and(|at| at <= payload.len() as u64)),
+            }
+        }
+        ObuKind::Metadata => {
+            if let Some(display) = read_hdr(payload).ok().and_then(|hdr| hdr.mastering_display) {
+                assert!(display.min_luminance < display.max_luminance);
             }
         }
         _ => {}
