@@ -1,5 +1,4 @@
-//! Drives the scans over a source of any length in bounded memory: window after window is borrowed from it where it lends its
-//! bytes, and otherwise read by position into buffers that are used again.
+//! Drives the scans over a source of any length in bounded memory: window after window is lent by it, or read into the same buffers.
 //!
 //! [`scan_nal_units`] cuts a window into parts that are searched on all threads of the current rayon pool while the units of the window
 //! before are handed out in order. [`read_adts`] steps from frame to frame, [`obu`], [`ogg`] and [`vp9`] do likewise. Windows, parts and threads change no result.

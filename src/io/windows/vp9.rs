@@ -90,7 +90,7 @@ fn with_packet<S: ReadAt + ?Sized>(
     each: &mut impl FnMut(Packet<'_>) -> Result<bool>,
 ) -> Result<bool> {
     // A packet that fits is read whole, and none of its parts needs another reading.
-    window.read(range.offset, range.len.min(window.size as u32) as usize)?;
+    window.read(range.offset, window.size.min(range.len as usize))?;
     let tail = range.len.min(TAIL_LEN as u32);
     let tail = window.read(range.end() - u64::from(tail), tail as usize)?;
     let index = SuperframeIndex::read(tail, range.len.into()).map_err(|error| error.shift(range.offset))?;

@@ -31,7 +31,13 @@ struct Scan {
 impl Scan {
     fn into_track(self, input: Input) -> SourceTrack {
         let size = self.configuration.video_format();
-        let notices = self.size_change.map(|change| tell_size(&input, change, (size.width, size.height)));
+        let size_change = self.size_change.map(|change| tell_size(&input, change, (size.width, size.height)));
+        let hidden = Some(self.dropped.hidden_frames).filter(|hidden| hidden.units > 0);
+        let hidden = hidden.map(|Count { units, bytes }| {
+            let message =
+                format!("dropped at the end: {units} frames, {bytes} bytes, that are not shown, nor is one behind them");
+            Notice::about(input.path(), message)
+        });
         SourceTrack {
             samples: self.samples,
             kind: SourceKind::Video {
@@ -42,7 +48,7 @@ impl Scan {
             scan_parts: 1,
             dropped: self.dropped,
             repeated_parameter_sets: Count::default(),
-            notices: notices.into_iter().collect(),
+            notices: size_change.into_iter().chain(hidden).collect(),
             input,
         }
     }
