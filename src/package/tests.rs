@@ -2,6 +2,7 @@
 
 mod advice;
 mod choices;
+mod timing;
 mod verification;
 
 use std::fs;
