@@ -394,7 +394,10 @@ mod tests {
                 "VP8 in IVF: not supported",
             ),
             (b"OggS\0\x02", "Ogg"),
-            (b"OggS\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x33\x7fFLAC\x01\0", "native FLAC"),
+            (
+                b"OggS\0\x02\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\x33\x7fFLAC\x01\0",
+                "Ogg with FLAC: not supported; take the stream out: ffmpeg",
+            ),
             (&[0x77, 0x0b, 0, 0, 0x40, 0], "AC-3 in little-endian words"),
             (&[0x0b, 0x77, 0, 0, 0, 0x48], "bsid 9"),
             (&[0x56, 0xe0, 0x30, 0x20], "LATM"),

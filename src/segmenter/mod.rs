@@ -156,7 +156,7 @@ impl Segmenter {
     /// language that would need escaping; `Malformed` and the like for parameter sets that do not parse; `Io` if the directory cannot be made.
     pub fn new(config: SegmenterConfig) -> Result<Self> {
         check_path("the directory of a track", &config.directory)?;
-        let audio = config.codec.audio();
+        let audio = config.audio();
         if let Some(audio) = &audio
             && config.timescale.get() != audio.sample_rate
         {

@@ -247,7 +247,6 @@ impl Model {
         }
         let base = DecodeTime(self.state.base_decode_time);
         let (samples, source, bias) = self.lay_out()?;
-        let samples = samples.in_roll_group(self.config.priming > 0);
         let fragment = Fragment::new(number, base, samples.iter())?;
         let mut bytes = Vec::new();
         fragment.piece_list()?.write_to(&source, &mut bytes)?;
@@ -298,7 +297,8 @@ impl Model {
             samples.push(&ranges, pending.flags, pending.duration)?;
         }
         samples.set_composition_offsets(composition_offsets);
-        let samples = samples.in_roll_group(matches!(self.config.codec, CodecConfig::Opus(_)));
+        let has_pre_roll = matches!(self.config.codec, CodecConfig::Opus(_)) || self.config.priming > 0;
+        let samples = samples.in_roll_group(has_pre_roll);
         Ok((samples, source, bias))
     }
 
