@@ -6,7 +6,8 @@ use super::{
 
 /// Walks `data` as a packet: units follow each other without a gap, and either reach the end or stop at an error within it.
 /// Every sequence header is read and, where it holds, written into a record that has it; every frame header is read with
-/// the last sequence header. A header written anew is read back. The same walk as a stream differs in an error at the last unit alone.
+/// the last sequence header. A header written anew is read back. The same walk as a stream differs in an error at the last unit
+/// alone.
 #[doc(hidden)]
 pub fn fuzz_obus(data: &[u8]) {
     let mut end = 0;

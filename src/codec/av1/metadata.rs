@@ -14,7 +14,7 @@ const METADATA_TYPE_HDR_CLL: u32 = 1;
 const METADATA_TYPE_HDR_MDCV: u32 = 2;
 
 /// What the payload of a metadata OBU says of high dynamic range; nothing where it is of another type, or its values mean nothing:
-/// light levels of 0, or a display outside the ranges of H.265 D.3.28, which `mdcv` takes over.
+/// light levels of 0, or a display outside the ranges that SEI messages have (H.265 D.3.28, not opened), whose fields `mdcv` has.
 ///
 /// # Errors
 /// Where the payload ends before its syntax does.

@@ -2,7 +2,8 @@
 //! which frames are shown, which can start decoding, which no other needs. Nothing behind a frame header is read.
 //!
 //! [`Obus`] finds the units of a buffer, [`SequenceHeader`] reads the whole of a sequence header, [`FrameHeader`] the
-//! start of a frame's, [`read_hdr`] what metadata says of high dynamic range, and [`Av1Configuration`] is what a sample entry says of a track.
+//! start of a frame's, [`read_hdr`] what metadata says of high dynamic range, and [`Av1Configuration`] is what a sample entry says of
+//! a track.
 //!
 //! Clauses are those of the AV1 Bitstream & Decoding Process Specification, version 1.0.0 with Errata 1, as its public
 //! sources number them, and of the AV1 Codec ISO Media File Format Binding 1.3.0 (AV1-ISOBMFF).
