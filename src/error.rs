@@ -97,6 +97,32 @@ pub enum ErrorKind {
         /// Byte offset of the one that differs.
         second: u64,
     },
+    /// A parameter set under a new id, where the sample entry that holds them alone is written without it.
+    #[error(
+        "{kind} {id} is new, and the init segment is written without it; give it when the track is started, keep parameter sets in \
+         band (avc3, hev1), or start a new period (on_change)"
+    )]
+    ParameterSetNew {
+        /// Which kind of set.
+        kind: &'static str,
+        /// Its id.
+        id: u8,
+        /// Byte offset of the set.
+        at: u64,
+    },
+    /// What a packet changes begins a new period, and samples of the one before are pending.
+    #[error(
+        "{what} at {second:#x}, from what holds since {first:#x}: a new period starts with this packet; cut what is pending (cut), \
+         then push it again"
+    )]
+    CutFirst {
+        /// What changes.
+        what: String,
+        /// Byte offset of what held before.
+        first: u64,
+        /// Byte offset of what differs from it.
+        second: u64,
+    },
     /// Pictures have another format than those before them, which the sample entry describes: their size, shape, chroma or colour.
     #[error(
         "{what} within the stream, from the format of the picture at {first:#x} on; one track has one format: start a new period \

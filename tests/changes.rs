@@ -9,7 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fragmint::ErrorKind;
+use fragmint::codec::ParameterSetPlacement;
+use fragmint::manifest::hls::{target_duration, write_media};
+use fragmint::presentation::{OnChange, PackagedTrack, Presentation};
 use fragmint::scan::annexb::NalUnits;
+use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig};
+use fragmint::time::Timescale;
 use m3u8_rs::MediaPlaylist;
 use tools::Said;
 
@@ -268,6 +274,140 @@ fn an_interrupted_run_goes_on_and_a_finished_one_is_the_same_again() {
     let said = tools::run(other_way.args(options).arg("--resume").arg("-o").arg(root.path().join("out")));
     assert_ne!(said.code, Some(0));
     assert!(said.stderr.contains("other inputs or options"), "{}", said.stderr);
+}
+
+/// Pushes the pictures of `stream` one by one, and cuts where one asks for it; gives the track and how often
+/// one did. With `reserve` packets go through reservations.
+fn segmented(
+    output: &Path,
+    stream: &Path,
+    codec: CodecConfig,
+    reserve: bool,
+) -> fragmint::Result<(PackagedTrack, usize)> {
+    let timescale = Timescale::new(25_000.try_into().unwrap());
+    let mut config = SegmenterConfig::new(output, "video/90p", codec, timescale);
+    config.on_change = OnChange::NewPeriod;
+    let mut segmenter = Segmenter::new(config)?;
+    let mut asked = 0;
+    for packet in &packets(stream) {
+        let timing = SampleTiming::new(1000);
+        let taken = if reserve {
+            let mut place = segmenter.reserve(packet.len())?;
+            place.copy_from_slice(packet);
+            place.commit(packet.len(), timing)
+        } else {
+            segmenter.push(packet, timing)
+        };
+        let Err(error) = taken else { continue };
+        let ErrorKind::CutFirst { .. } = error.kind() else { return Err(error) };
+        asked += 1;
+        // It is refused again as long as nothing is cut, and nothing has changed.
+        let (pending, dropped) = (segmenter.pending_duration(), segmenter.dropped());
+        assert!(matches!(segmenter.push(packet, timing).unwrap_err().kind(), ErrorKind::CutFirst { .. }));
+        assert_eq!((segmenter.pending_duration(), segmenter.dropped()), (pending, dropped));
+        assert!(segmenter.cut()?.is_some());
+        let kept = segmenter.take_refused();
+        assert_eq!(kept.as_deref(), reserve.then_some(&packet[..]));
+        segmenter.push(packet, timing)?;
+    }
+    Ok((segmenter.finish()?, asked))
+}
+
+/// The access units of a stream with one slice a picture, as an encoder gives them.
+fn packets(stream: &Path) -> Vec<Vec<u8>> {
+    let bytes = fs::read(stream).expect("a stream");
+    let is_h265 = stream.extension().is_some_and(|name| name == "h265");
+    let mut packets = vec![Vec::new()];
+    for unit in NalUnits::new(&bytes).expect("an Annex B stream") {
+        let unit = unit.expect("it is whole").head;
+        let packet = packets.last_mut().expect("there is one");
+        packet.extend([&[0, 0, 0, 1], unit].concat());
+        let is_slice = if is_h265 { unit[0] >> 1 < 32 } else { matches!(unit[0] & 31, 1 | 5) };
+        if is_slice {
+            packets.push(Vec::new());
+        }
+    }
+    packets.pop();
+    packets
+}
+
+#[test]
+fn a_segmenter_starts_periods_where_packets_change_once_it_is_cut() {
+    let in_band = |codec: CodecConfig| match codec {
+        CodecConfig::Avc { known_parameter_sets, video, .. } => {
+            CodecConfig::Avc { parameter_sets: ParameterSetPlacement::InBand, known_parameter_sets, video }
+        }
+        other => other,
+    };
+    let cases = [
+        ("changes.h264", CodecConfig::avc(), &[][..], 3),
+        (
+            "changes.h264",
+            in_band(CodecConfig::avc()),
+            &["--parameter-sets", "in-band", "--segment-duration", "4"],
+            2,
+        ),
+        ("changes.h265", CodecConfig::hevc(), &[], 2),
+    ];
+    for (name, codec, options, periods) in cases {
+        let stream = stream(name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+        let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+        let default = if options.is_empty() { &["--segment-duration", "2"][..] } else { &[] };
+        command.arg("package").arg(&stream).args(["--on-change", "new-period"]).args(default).args(options);
+        let said = tools::run(command.arg("-o").arg(root.path().join("out")));
+        assert_eq!(said.code, Some(0), "{}", said.stderr);
+        let packaged = track(root.path(), "video", "90p");
+        for reserve in [false, true] {
+            let output = root.path().join(format!("segmenter-{reserve}"));
+            let (track, asked) = segmented(&output, &stream, codec.clone(), reserve).unwrap();
+            assert_eq!((asked, track.changes().len()), (periods - 1, periods - 1), "{name}");
+            let own = output.join("video/90p");
+            for segment in track.segments() {
+                assert!(
+                    fs::read(&segment.path).unwrap() == fs::read(packaged.join(&segment.uri)).unwrap(),
+                    "{name}"
+                );
+            }
+            let target = target_duration(&Presentation::new(vec![track.clone()], vec![]).unwrap());
+            let text = write_media(&track, target).unwrap();
+            assert_eq!(text, fs::read_to_string(packaged.join("playlist.m3u8")).unwrap());
+            fs::write(own.join("playlist.m3u8"), text).unwrap();
+            assert_eq!(compare(&own, &stream).len(), periods);
+            let paths = track.changes().iter().map(|change| &change.init_path);
+            assert!(std::iter::once(&track.init_path().to_owned()).chain(paths).all(|path| path.exists()));
+        }
+    }
+}
+
+#[test]
+fn a_segmenter_forgets_a_period_with_what_is_discarded_and_takes_no_change_within_a_packet() {
+    let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let timescale = Timescale::new(25_000.try_into().unwrap());
+    let mut config = SegmenterConfig::new(root.path(), "video", CodecConfig::avc(), timescale);
+    config.on_change = OnChange::NewPeriod;
+    let (packets, timing) = (packets(&stream("changes.h264")), SampleTiming::new(1000));
+    let mut segmenter = Segmenter::new(config.clone()).unwrap();
+    packets[..25].iter().for_each(|packet| drop(segmenter.push(packet, timing).unwrap()));
+    segmenter.cut().unwrap();
+    // The second part begins, and goes again; then the first goes on.
+    segmenter.push(&packets[50], timing).unwrap();
+    assert_eq!(segmenter.discard_pending(), 1);
+    packets[25..50].iter().for_each(|packet| drop(segmenter.push(packet, timing).unwrap()));
+    segmenter.cut().unwrap();
+    assert!(!root.path().join("video/init-2.mp4").exists());
+    // One packet with the end of one part and the start of the other.
+    let error = segmenter.push(&[&packets[25][..], &packets[50]].concat(), timing).unwrap_err().to_string();
+    assert!(error.contains("within a packet") && error.contains("packets of their own"), "{error}");
+    packets[50..75].iter().for_each(|packet| drop(segmenter.push(packet, timing).unwrap()));
+    let track = segmenter.finish().unwrap();
+    assert_eq!(
+        track.changes().iter().map(|change| (change.first, &*change.init)).collect::<Vec<_>>(),
+        [(2, "init-2.mp4")]
+    );
+
+    let error = Segmenter::new(SegmenterConfig { write_init: false, ..config }).unwrap_err().to_string();
+    assert!(error.contains("new periods are asked for"), "{error}");
 }
 
 /// A file of the NAL units that `edit` makes of those of `path`.

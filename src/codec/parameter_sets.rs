@@ -155,11 +155,7 @@ impl<T> SetMap<T> {
         let version = || Version { bytes: nal.into(), offset, value };
         let Some(stored) = by_id.get_mut(&id) else {
             if closed {
-                return Err(Error::conflict(
-                    format!("{kind} {id} is new, and the init segment is written without it"),
-                    "give it when the track is started, or keep parameter sets in band (avc3, hev1)",
-                )
-                .at(offset));
+                return Err(Error::new(ErrorKind::ParameterSetNew { kind, id, at: offset }).at(offset));
             }
             by_id.insert(id, Stored { first: version(), replaced_by: None, last: offset, inherited: false });
             return Ok(());

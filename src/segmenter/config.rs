@@ -10,6 +10,7 @@ use crate::codec::flac::FlacConfig;
 use crate::codec::opus::OpusConfig;
 use crate::codec::{AudioConfiguration, ParameterSetPlacement};
 use crate::codec::{Colour, ContentLight, MasteringDisplay};
+use crate::presentation::OnChange;
 use crate::time::{CompositionOffset, DecodeTime, FrameRate, Ticks, Timescale};
 use crate::track::header::BitRate;
 
@@ -36,6 +37,9 @@ pub struct SegmenterConfig {
     pub published_init: Option<Vec<u8>>,
     /// Drop, and count, pictures in front of the first that decoding can start with, instead of refusing them.
     pub drop_leading: bool,
+    /// What to do where parameter sets in the sample entry, or the format of the pictures, change: by default an error that names both
+    /// places. Several workers on one track cannot start periods: this takes `write_init`.
+    pub on_change: OnChange,
     /// Samples that a segment is expected to have: a hint for the room reserved for the header, 0 where nothing is known.
     pub expected_samples: u32,
     /// Bytes that a segment is expected to have: a hint for the space allocated at once, 0 where nothing is known.
@@ -75,6 +79,7 @@ impl SegmenterConfig {
             write_init: true,
             published_init: None,
             drop_leading: false,
+            on_change: OnChange::Error,
             expected_samples: 0,
             expected_bytes: 0,
             priming: 0,

@@ -36,12 +36,15 @@
 //! - The same samples cut at the same places give the same bytes, however they were packed into packets, expected or
 //!   reserved, and whichever worker wrote them.
 //!
-//! Parameter sets that change end a track of `avc1` or `hvc1` with an error; `avc3` and `hev1` keep them in the segments.
+//! Parameter sets that change are refused in a track of `avc1` or `hvc1`; `avc3` and `hev1` keep them in the segments. Where
+//! [`SegmenterConfig::on_change`] allows it, they start a new period instead, as a change of the pictures' size does in any track:
+//! the packet is refused with [`ErrorKind::CutFirst`](crate::ErrorKind::CutFirst) until what is pending is cut, and then taken.
 
 mod config;
 mod description;
 mod packets;
 mod pending;
+mod period;
 mod reservation;
 #[cfg(any(test, fuzzing))]
 mod twin;
@@ -60,7 +63,7 @@ use crate::io::input::FileId;
 use crate::io::output_directory::OutputDirectory;
 use crate::io::segment_file::publish_bytes;
 use crate::io::streaming_file::{Expectation, StreamingFile};
-use crate::presentation::{Media, PackagedTrack, Segment, check_path};
+use crate::presentation::{Media, OnChange, PackagedTrack, Segment, check_path};
 use crate::scan::Dropped;
 use crate::time::{DecodeTime, Ticks};
 use crate::track::header::write_init_segment;
@@ -69,6 +72,7 @@ use crate::track::published::PublishedInit;
 use description::Description;
 use packets::{Packets, Parsed};
 use pending::Pending;
+use period::Periods;
 
 /// Name of the init segment in the track's directory.
 const INIT: &str = "init.mp4";
@@ -95,6 +99,9 @@ pub struct Segmenter {
     /// What the init segment says that was written.
     description: Option<Description>,
     segments: Vec<Segment>,
+    periods: Periods,
+    /// A packet whose reservation is gone and that waits for a cut.
+    refused: Option<Vec<u8>>,
     /// Of the next segment; `None` behind the last number there is.
     next_index: Option<NonZeroU32>,
     next_base: DecodeTime,
@@ -179,7 +186,14 @@ impl Segmenter {
                 "give one or the other",
             ));
         }
-        let packets = Packets::new(&config.codec, config.drop_leading, published_init.as_ref())?;
+        if config.on_change == OnChange::NewPeriod && !config.write_init {
+            return Err(Error::conflict(
+                "new periods are asked for, but not that the init segments be written that they start with",
+                "set write_init, or keep parameter sets in band (avc3, hev1)",
+            ));
+        }
+        let packets =
+            Packets::new(&config.codec, config.drop_leading, config.on_change, published_init.as_ref())?;
         if let Some(published) = &published_init {
             description::check_published(&config, &packets, published)?;
         }
@@ -199,6 +213,8 @@ impl Segmenter {
             header: Vec::new(),
             description: None,
             segments: Vec::new(),
+            periods: Periods::default(),
+            refused: None,
             next_index,
             next_base,
             last_payloads: [0; 2],
@@ -292,6 +308,7 @@ impl Segmenter {
         self.pending.discard(!self.segments.is_empty());
         self.packets = self.packets_at_cut.clone();
         self.packets.discard_waiting();
+        self.periods.discard();
         self.file = None;
         samples
     }
@@ -334,14 +351,18 @@ impl Segmenter {
         self.cut()?;
         let init = self.publish_init_if_due()?;
         self.settle(init);
-        let (codec, media, entry) = match self.describe() {
-            Ok(Description { entry, codec }) => (codec, Media::of(&entry), Some(entry)),
+        let last = match self.describe() {
+            Ok(description) => Some(description),
             // Nothing has come, and nothing is owed.
-            Err(_) if self.segments.is_empty() => {
+            Err(_) if self.segments.is_empty() => None,
+            Err(error) => return Err(error),
+        };
+        let (codec, media, entry) = match last.clone().map(|last| self.periods.first_of(last)) {
+            Some(Description { entry, codec }) => (codec, Media::of(&entry), Some(entry)),
+            None => {
                 let (codec, media) = description::unknown(&self.config);
                 (codec, media, None)
             }
-            Err(error) => return Err(error),
         };
         let SegmenterConfig { directory, timescale, language, role, write_init, .. } = &self.config;
         let segments = std::mem::take(&mut self.segments);
@@ -349,20 +370,27 @@ impl Segmenter {
             .with_init_path(self.output.directory().path().join(INIT))
             .with_language(language.clone())
             .with_role(role.clone());
-        let track = entry.into_iter().fold(track, PackagedTrack::with_sample_entry);
+        let mut track = entry.into_iter().fold(track, PackagedTrack::with_sample_entry);
+        if let Some(last) = &last {
+            track = self.periods.apply(track, last)?;
+        }
         Ok(if *write_init { track } else { track.without_init() })
     }
 
     /// The one way of a packet, whether its bytes come or are there already.
     fn take(&mut self, source: Source<'_>, timing: SampleTiming) -> Result<usize> {
-        let before = self.packets.clone();
+        let before = (self.packets.clone(), self.periods.is_starting());
         match self.take_packet(source, timing) {
             Ok(samples) => {
                 self.packet_count += 1;
                 Ok(samples)
             }
             Err(error) => {
-                self.packets = before;
+                self.packets = before.0;
+                if !before.1 {
+                    self.periods.discard();
+                }
+                self.keep_refused(source, &error);
                 Err(error.in_packet(self.packet_count + 1))
             }
         }
@@ -370,12 +398,8 @@ impl Segmenter {
 
     /// As [`Self::take`], but for the state of `packets` after an error.
     fn take_packet(&mut self, source: Source<'_>, timing: SampleTiming) -> Result<usize> {
-        let packet = match source {
-            Source::Pushed(packet) => packet,
-            Source::Reserved(used) => reserved_packet(self.file.as_ref(), used)?,
-        };
         let held = self.packets.held_len();
-        self.packets.read(packet, &mut self.parsed)?;
+        self.read_packet(source)?;
         description::check_size(&self.config.codec, &self.packets)?;
         self.pending.check(&self.parsed, timing)?;
         let bytes = self.parsed.list.len();
@@ -426,7 +450,8 @@ impl Segmenter {
     /// The track as far as it is known: what the first cut settled, and what may still show behind it.
     fn describe(&self) -> Result<Description> {
         let now = Description::new(&self.config, &self.packets);
-        match (&self.description, now) {
+        // Of a period that begins only its own packets tell.
+        match (self.description.as_ref().filter(|_| !self.periods.is_starting()), now) {
             (Some(settled), Ok(now)) => Ok(settled.clone().brought_up_to(now)),
             (Some(settled), Err(_)) => Ok(settled.clone()),
             (None, now) => now,
@@ -440,20 +465,22 @@ impl Segmenter {
         {
             published.check(&self.describe()?.entry, self.config.timescale)?;
         }
-        if !self.config.write_init || self.description.is_some() {
+        if !self.config.write_init || (self.description.is_some() && !self.periods.is_starting()) {
             return Ok(None);
         }
         let description = self.describe()?;
         let init = write_init_segment(&description.header(&self.config))?;
-        let published = publish_bytes(self.output.directory(), INIT, &init)?;
-        Ok(Some(NewInit { id: published.id, description }))
+        let name = self.periods.init_name();
+        let published = publish_bytes(self.output.directory(), &name, &init)?;
+        Ok(Some(NewInit { id: published.id, name, description }))
     }
 
     /// Removes the init segment again that a cut published before it failed.
     fn take_back(&mut self, init: Option<NewInit>) {
         // Where it cannot be removed it stays: the next cut must not meet it as another's.
-        let stays = |init: &NewInit| self.output.remove_published(INIT, init.id).is_err();
-        let init = init.filter(stays);
+        let stays = |init: &NewInit| self.output.remove_published(&init.name, init.id).is_err();
+        // That of a period is refused by the next cut: what is pending may be discarded, and the period with it.
+        let init = init.filter(stays).filter(|_| !self.periods.is_starting());
         self.settle(init);
     }
 
@@ -461,6 +488,7 @@ impl Segmenter {
     fn settle(&mut self, init: Option<NewInit>) {
         if let Some(NewInit { description, .. }) = init {
             self.packets.close_configuration();
+            self.periods.start(self.segments.len());
             self.description = Some(description);
         }
     }
@@ -469,6 +497,7 @@ impl Segmenter {
 /// An init segment that was published and may be taken back.
 struct NewInit {
     id: FileId,
+    name: String,
     description: Description,
 }
 

@@ -29,6 +29,10 @@ impl Change {
             ErrorKind::ParameterSetChanged { kind, id, first, second } => {
                 Some(Self { what: format!("{kind} {id} changes"), first, second })
             }
+            // The init segment holds from its first byte on.
+            ErrorKind::ParameterSetNew { kind, id, at } => {
+                Some(Self { what: format!("{kind} {id} is new"), first: 0, second: at })
+            }
             ErrorKind::PictureFormatChanged { ref what, first, second } => {
                 Some(Self { what: what.to_string(), first, second })
             }
@@ -50,7 +54,7 @@ pub(super) struct Before<S> {
 
 impl<C: NalCodec> AccessUnitBuilder<C> {
     /// From now on the builder can be split in front of any access unit.
-    fn with_parts(self) -> Self {
+    pub(crate) fn with_parts(self) -> Self {
         Self { keeps_before: true, ..self }
     }
 
@@ -79,7 +83,7 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// one that decoding may start at.
     ///
     /// Nothing ended where no such picture had come yet: then the part begins anew.
-    fn split(&mut self, change: Change) -> Self {
+    pub(crate) fn split(&mut self, change: Change) -> Self {
         // Of the parameter sets that hold the part that begins has those that it sends or uses.
         let next = Self::with_parameter_sets(self.drop_leading, self.sets.renewed()).with_parts();
         let mut ended = std::mem::replace(self, next);
@@ -90,6 +94,8 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
             ended.take_picture();
             (self.after, self.hdr, self.hdr_changes) = (ended.after.take(), ended.hdr, ended.hdr_changes);
         }
+        // Units behind the last picture given out are still of that one.
+        self.given = ended.given;
         self.held = std::mem::take(&mut ended.held);
         self.picture_timing = std::mem::take(&mut ended.picture_timing);
         self.waiting = ended.waiting.take();

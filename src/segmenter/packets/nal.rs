@@ -6,7 +6,8 @@
 use super::{Parsed, ParsedSample};
 use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
-use crate::scan::access_units::{AccessUnit, AccessUnitBuilder, NalCodec, ParameterSetStore};
+use crate::presentation::OnChange;
+use crate::scan::access_units::{AccessUnit, AccessUnitBuilder, Change, NalCodec, ParameterSetStore};
 use crate::scan::annexb::{LONG_START_CODE_LEN, NalUnits};
 use crate::scan::{Dropped, NalUnit, SourceRange};
 use crate::track::{Framing, SampleFlags};
@@ -31,6 +32,7 @@ impl<C: NalCodec> NalPackets<C> {
         known: &[Vec<u8>],
         published: Option<&[Vec<u8>]>,
         drop_leading: bool,
+        on_change: OnChange,
     ) -> Result<Self> {
         let mut sets = C::Sets::new(placement);
         let mut position = 0;
@@ -44,7 +46,10 @@ impl<C: NalCodec> NalPackets<C> {
             sets.close();
         }
         known.iter().try_for_each(|set| insert(&mut sets, set))?;
-        let builder = AccessUnitBuilder::with_parameter_sets(drop_leading, sets);
+        let mut builder = AccessUnitBuilder::with_parameter_sets(drop_leading, sets);
+        if on_change == OnChange::NewPeriod {
+            builder = builder.with_parts();
+        }
         Ok(Self { builder, position, held: Vec::new(), dropped: Dropped::default() })
     }
 
@@ -137,6 +142,11 @@ impl<C: NalCodec> NalPackets<C> {
             None => find(&before, range).expect("what waits came with this packet or was kept").to_vec(),
         };
         self.held = self.builder.held().map(|range| (range, bytes_of(range))).collect();
+    }
+
+    /// Ends what the sample entry describes so far, in front of the next picture, and starts anew with what waits for that.
+    pub(in crate::segmenter) fn start_period(&mut self, change: Change) {
+        let _ended = self.builder.split(change);
     }
 
     pub(super) fn held_len(&self) -> u64 {
