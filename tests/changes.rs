@@ -387,19 +387,24 @@ fn a_segmenter_forgets_a_period_with_what_is_discarded_and_takes_no_change_withi
     let mut config = SegmenterConfig::new(root.path(), "video", CodecConfig::avc(), timescale);
     config.on_change = OnChange::NewPeriod;
     let (packets, timing) = (packets(&stream("changes.h264")), SampleTiming::new(1000));
+    let push = |segmenter: &mut Segmenter, range: std::ops::Range<usize>| {
+        for packet in &packets[range] {
+            segmenter.push(packet, timing).unwrap();
+        }
+    };
     let mut segmenter = Segmenter::new(config.clone()).unwrap();
-    packets[..25].iter().for_each(|packet| drop(segmenter.push(packet, timing).unwrap()));
+    push(&mut segmenter, 0..25);
     segmenter.cut().unwrap();
     // The second part begins, and goes again; then the first goes on.
     segmenter.push(&packets[50], timing).unwrap();
     assert_eq!(segmenter.discard_pending(), 1);
-    packets[25..50].iter().for_each(|packet| drop(segmenter.push(packet, timing).unwrap()));
+    push(&mut segmenter, 25..50);
     segmenter.cut().unwrap();
     assert!(!root.path().join("video/init-2.mp4").exists());
     // One packet with the end of one part and the start of the other.
     let error = segmenter.push(&[&packets[25][..], &packets[50]].concat(), timing).unwrap_err().to_string();
     assert!(error.contains("within a packet") && error.contains("packets of their own"), "{error}");
-    packets[50..75].iter().for_each(|packet| drop(segmenter.push(packet, timing).unwrap()));
+    push(&mut segmenter, 50..75);
     let track = segmenter.finish().unwrap();
     assert_eq!(
         track.changes().iter().map(|change| (change.first, &*change.init)).collect::<Vec<_>>(),

@@ -192,8 +192,10 @@ impl Segmenter {
                 "set write_init, or keep parameter sets in band (avc3, hev1)",
             ));
         }
-        let packets =
-            Packets::new(&config.codec, config.drop_leading, config.on_change, published_init.as_ref())?;
+        let mut packets = Packets::new(&config.codec, config.drop_leading, published_init.as_ref())?;
+        if config.on_change == OnChange::NewPeriod {
+            packets.allow_periods();
+        }
         if let Some(published) = &published_init {
             description::check_published(&config, &packets, published)?;
         }

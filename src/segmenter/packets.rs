@@ -4,7 +4,6 @@ use super::config::CodecConfig;
 use crate::codec::{PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
-use crate::presentation::OnChange;
 use crate::scan::Dropped;
 use crate::scan::ac3::Configuration;
 use crate::scan::h264::H264;
@@ -95,28 +94,19 @@ impl Packets {
     pub(super) fn new(
         codec: &CodecConfig,
         drop_leading: bool,
-        on_change: OnChange,
         published: Option<&PublishedInit>,
     ) -> Result<Self> {
         // One of another codec is refused when the track is described.
         let sets = published.and_then(PublishedInit::parameter_sets);
         match codec {
-            CodecConfig::Avc { parameter_sets, known_parameter_sets, .. } => nal::NalPackets::new(
-                *parameter_sets,
-                known_parameter_sets,
-                sets.as_deref(),
-                drop_leading,
-                on_change,
-            )
-            .map(Self::Avc),
-            CodecConfig::Hevc { parameter_sets, known_parameter_sets, .. } => nal::NalPackets::new(
-                *parameter_sets,
-                known_parameter_sets,
-                sets.as_deref(),
-                drop_leading,
-                on_change,
-            )
-            .map(Self::Hevc),
+            CodecConfig::Avc { parameter_sets, known_parameter_sets, .. } => {
+                nal::NalPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
+                    .map(Self::Avc)
+            }
+            CodecConfig::Hevc { parameter_sets, known_parameter_sets, .. } => {
+                nal::NalPackets::new(*parameter_sets, known_parameter_sets, sets.as_deref(), drop_leading)
+                    .map(Self::Hevc)
+            }
             CodecConfig::Av1 { .. } => Ok(Self::Av1(av1::Av1Packets::new(drop_leading))),
             CodecConfig::Vp9 { .. } => Ok(Self::Vp9(vp9::Vp9Packets::new(drop_leading, published))),
             CodecConfig::Aac(_) => Ok(Self::Aac(aac::AacPackets::default())),

@@ -130,6 +130,15 @@ impl Segmenter {
 }
 
 impl Packets {
+    /// From now on a period may start with any packet of pictures in NAL units.
+    pub(super) fn allow_periods(&mut self) {
+        match self {
+            Self::Avc(packets) => packets.allow_periods(),
+            Self::Hevc(packets) => packets.allow_periods(),
+            _ => {}
+        }
+    }
+
     /// What comes next begins a period.
     fn start_period(&mut self, change: access_units::Change) {
         match self {

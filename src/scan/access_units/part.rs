@@ -54,8 +54,8 @@ pub(super) struct Before<S> {
 
 impl<C: NalCodec> AccessUnitBuilder<C> {
     /// From now on the builder can be split in front of any access unit.
-    pub(crate) fn with_parts(self) -> Self {
-        Self { keeps_before: true, ..self }
+    pub(crate) fn allow_parts(&mut self) {
+        self.keeps_before = true;
     }
 
     /// Keeps what is known so far, ahead of what the coming unit adds to it for its picture.
@@ -85,7 +85,8 @@ impl<C: NalCodec> AccessUnitBuilder<C> {
     /// Nothing ended where no such picture had come yet: then the part begins anew.
     pub(crate) fn split(&mut self, change: Change) -> Self {
         // Of the parameter sets that hold the part that begins has those that it sends or uses.
-        let next = Self::with_parameter_sets(self.drop_leading, self.sets.renewed()).with_parts();
+        let mut next = Self::with_parameter_sets(self.drop_leading, self.sets.renewed());
+        next.allow_parts();
         let mut ended = std::mem::replace(self, next);
         if ended.has_started() {
             self.after = Some(change);
@@ -154,8 +155,9 @@ pub struct Splitter<C: NalCodec> {
 
 impl<C: NalCodec> Splitter<C> {
     /// Starts a stream.
-    pub fn new(builder: AccessUnitBuilder<C>) -> Self {
-        Self { builder: builder.with_parts(), ended: None }
+    pub fn new(mut builder: AccessUnitBuilder<C>) -> Self {
+        builder.allow_parts();
+        Self { builder, ended: None }
     }
 
     /// Takes the next NAL unit, and tells of what is complete by it.

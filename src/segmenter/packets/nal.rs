@@ -6,7 +6,6 @@
 use super::{Parsed, ParsedSample};
 use crate::codec::{ParameterSetPlacement, PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
-use crate::presentation::OnChange;
 use crate::scan::access_units::{AccessUnit, AccessUnitBuilder, Change, NalCodec, ParameterSetStore};
 use crate::scan::annexb::{LONG_START_CODE_LEN, NalUnits};
 use crate::scan::{Dropped, NalUnit, SourceRange};
@@ -32,7 +31,6 @@ impl<C: NalCodec> NalPackets<C> {
         known: &[Vec<u8>],
         published: Option<&[Vec<u8>]>,
         drop_leading: bool,
-        on_change: OnChange,
     ) -> Result<Self> {
         let mut sets = C::Sets::new(placement);
         let mut position = 0;
@@ -46,10 +44,7 @@ impl<C: NalCodec> NalPackets<C> {
             sets.close();
         }
         known.iter().try_for_each(|set| insert(&mut sets, set))?;
-        let mut builder = AccessUnitBuilder::with_parameter_sets(drop_leading, sets);
-        if on_change == OnChange::NewPeriod {
-            builder = builder.with_parts();
-        }
+        let builder = AccessUnitBuilder::with_parameter_sets(drop_leading, sets);
         Ok(Self { builder, position, held: Vec::new(), dropped: Dropped::default() })
     }
 
@@ -142,6 +137,11 @@ impl<C: NalCodec> NalPackets<C> {
             None => find(&before, range).expect("what waits came with this packet or was kept").to_vec(),
         };
         self.held = self.builder.held().map(|range| (range, bytes_of(range))).collect();
+    }
+
+    /// From now on a period may start with any packet.
+    pub(in crate::segmenter) fn allow_periods(&mut self) {
+        self.builder.allow_parts();
     }
 
     /// Ends what the sample entry describes so far, in front of the next picture, and starts anew with what waits for that.
