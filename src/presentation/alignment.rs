@@ -156,6 +156,30 @@ fn check_rendition(track: &PackagedTrack, first: &PackagedTrack, tolerance: Exac
             "cut all renditions at the same times",
         ));
     }
+    let firsts =
+        |track: &PackagedTrack| track.changes().iter().map(|change| change.first).collect::<Vec<_>>();
+    if let Some(at) =
+        firsts(track).iter().zip(firsts(first)).position(|(own, other)| *own != other).or_else(|| {
+            let (own, other) = (track.changes().len(), first.changes().len());
+            (own != other).then(|| own.min(other))
+        })
+    {
+        let place = |track: &PackagedTrack| match track.changes().get(at) {
+            Some(change) => format!("at segment {}", track.segments()[change.first].number),
+            None => "nowhere".to_owned(),
+        };
+        return Err(Error::not_aligned(
+            format!(
+                "{} has its discontinuity {} {}, {} {}",
+                track.directory(),
+                at + 1,
+                place(track),
+                first.directory(),
+                place(first)
+            ),
+            "give all renditions the same discontinuities (with_discontinuities_of)",
+        ));
+    }
     for (number, (own, other)) in boundaries(track).zip(boundaries(first)).enumerate() {
         let difference = Difference::between(own, other);
         if difference.exceeds(tolerance) {

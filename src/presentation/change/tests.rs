@@ -1,4 +1,5 @@
 use super::super::testing::{refused, segment, timescale};
+use super::super::{AlignmentOptions, Promise, check_alignment, merge};
 use super::*;
 use crate::codec::VideoFormat;
 
@@ -107,6 +108,29 @@ fn video_breaks_together() {
     assert!(of(video("b", 180).with_discontinuities([1]).unwrap()).is_ok());
     refused(of(video("b", 180)), "b: 0 discontinuities, 1 in a");
     refused(of(video("b", 180).with_discontinuities([2]).unwrap()), "no discontinuity at");
+}
+
+#[test]
+fn renditions_are_aligned_with_their_discontinuities() {
+    let one = video("a", 90).with_changes(vec![change(1, "init-2.mp4", 72)]).unwrap();
+    let check =
+        |other: PackagedTrack| check_alignment(&[&one, &other], &[], &AlignmentOptions::default()).map(drop);
+    assert!(check(video("b", 180).with_discontinuities([1]).unwrap()).is_ok());
+    refused(check(video("b", 180)), "b has its discontinuity 1 nowhere, a at segment 2");
+    refused(
+        check(video("b", 180).with_discontinuities([2]).unwrap()),
+        "b has its discontinuity 1 at segment 3",
+    );
+    refused(
+        check(video("b", 180).with_discontinuities([1, 2]).unwrap()),
+        "b has its discontinuity 2 at segment 3, a nowhere",
+    );
+}
+
+#[test]
+fn parts_that_changed_are_not_merged() {
+    let changed = video("a", 90).with_changes(vec![change(1, "init-2.mp4", 72)]).unwrap();
+    refused(merge(vec![changed], &Promise::default()), "has several init segments");
 }
 
 #[test]

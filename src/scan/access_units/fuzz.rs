@@ -1,6 +1,6 @@
 //! What fuzzing asserts of access units, on any bytes.
 
-use super::{AccessUnit, AccessUnitBuilder, AccessUnitOptions, NalCodec, Role};
+use super::{AccessUnit, AccessUnitBuilder, AccessUnitOptions, Event, NalCodec, Role, Splitter};
 use crate::codec::ParameterSetPlacement;
 use crate::scan::{Count, Dropped, NalUnit, SourceRange};
 
@@ -23,6 +23,7 @@ pub(in crate::scan) fn fuzz_access_units<C: NalCodec>(data: &[u8], check_starts:
                 let outcome = build::<C>(data, &units, options, check_starts);
                 let second = build::<C>(data, &units, options, check_starts);
                 assert_eq!(outcome, second, "a second run differs");
+                split_into_parts::<C>(data, &units, options, &outcome);
                 outcome
             });
         if out_of_band.error.is_none() {
@@ -123,6 +124,51 @@ fn build<C: NalCodec>(
         builder.configuration().map_or_else(drop, drop);
     }
     outcome
+}
+
+/// The same by a splitter: where it gives one part it is the same; of several, each starts with a picture that decoding may start at,
+/// and none refuses what one builder takes.
+fn split_into_parts<C: NalCodec>(
+    data: &[u8],
+    units: &[SourceRange],
+    options: AccessUnitOptions,
+    whole: &Outcome,
+) {
+    let mut splitter = Splitter::new(AccessUnitBuilder::<C>::new(options));
+    let (mut pictures, mut starts): (Vec<Picture>, _) = (Vec::new(), vec![0]);
+    let mut take = |event: Event<'_, C>| {
+        match event {
+            Event::Unit(unit) => pictures.push(Picture::new(unit)),
+            Event::Ended(ended, _) => {
+                ended.configuration().map_or_else(drop, drop);
+                starts.push(pictures.len());
+            }
+        }
+        Ok(())
+    };
+    let mut push = |&range: &SourceRange| {
+        let nal = NalUnit { offset: range.offset, len: range.len, head: bytes(data, range) };
+        splitter.push(nal, &mut take)
+    };
+    let result = units.iter().try_for_each(&mut push).and_then(|()| splitter.finish(&mut take));
+    // A part ends only when a picture of the next has come, which is given out behind.
+    let firsts = starts.iter().filter_map(|&first| pictures.get(first));
+    assert!(firsts.clone().all(|picture| picture.may_start), "a part starts where decoding may");
+    let builder = match result {
+        Ok(builder) => builder,
+        Err(error) => {
+            assert!(whole.error.is_some(), "{error}: one builder takes it");
+            return;
+        }
+    };
+    assert_eq!(firsts.count(), starts.len(), "every part has a picture");
+    let outcome =
+        Outcome { pictures, dropped: *builder.dropped(), repeated: builder.repeated(), error: None };
+    assert_in_order::<C>(data, &outcome, options);
+    assert_every_byte_is_kept_or_counted(units, &outcome);
+    if whole.error.is_none() {
+        assert_eq!(outcome, *whole, "what one builder takes is one part");
+    }
 }
 
 pub(in crate::scan) fn bytes(data: &[u8], range: SourceRange) -> &[u8] {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::{AccessUnit, AccessUnitBuilder, NalCodec, NalUnit, ParameterSetStore};
 use crate::codec::sei::HdrMetadata;
 use crate::error::{Error, ErrorKind, Result, Text};
+use crate::scan::Count;
 
 /// A change that the sample entry of what comes before cannot hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,6 +146,14 @@ pub enum Event<'a, C: NalCodec> {
     Ended(&'a AccessUnitBuilder<C>, Change),
 }
 
+impl Count {
+    /// Adds what came between two states of another count.
+    fn add_difference(&mut self, before: Self, after: Self) {
+        self.units += after.units - before.units;
+        self.bytes += after.bytes - before.bytes;
+    }
+}
+
 /// Groups NAL units into access units, and these into parts.
 #[derive(Debug)]
 pub struct Splitter<C: NalCodec> {
@@ -192,9 +201,14 @@ impl<C: NalCodec> Splitter<C> {
     fn end_part(&mut self, take: &mut impl FnMut(Event<'_, C>) -> Result<()>) -> Result<()> {
         let Some(ended) = self.ended.take() else { return Ok(()) };
         let (mut ended, change) = *ended;
+        let before = ended.dropped;
         if let Some(unit) = ended.finish()? {
             take(Event::Unit(unit))?;
         }
+        // Its last picture may be one that is dropped, which shows only now.
+        let (counted, after) = (&mut self.builder.dropped, ended.dropped);
+        counted.leading_pictures.add_difference(before.leading_pictures, after.leading_pictures);
+        counted.skipped_pictures.add_difference(before.skipped_pictures, after.skipped_pictures);
         take(Event::Ended(&ended, change))
     }
 
