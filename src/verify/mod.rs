@@ -371,8 +371,10 @@ fn read_segment(
         let mut found = Findings::default();
         let segment = segment::read(&resource.path, &*source, range.clone(), header, &mut found);
         let facts = segment.and_then(|segment| {
-            not_checked.extend(payload::check(&resource.path, &*source, header, &segment, &mut found));
-            SegmentFacts::of(&segment, header)
+            let looked = payload::check(&resource.path, &*source, header, &segment, &mut found);
+            not_checked.extend(looked.not_checked);
+            let facts = SegmentFacts::of(&segment, header)?;
+            Some(SegmentFacts { is_cut_short: looked.is_cut_short, ..facts })
         });
         findings.merge(found);
         facts

@@ -1,7 +1,8 @@
 //! The samples of a segment against the coded pictures and frames in them.
 //!
-//! Only headers are read: lengths and sizes are walked by position, in windows of a few kilobytes. Each segment is looked at
-//! by itself, with the configuration of its init segment. What the readers of bitstreams do not know is no finding.
+//! Headers are read: lengths and sizes are walked by position, in windows of a few kilobytes; of sound that has checksums all of
+//! it. Each segment is looked at by itself, with the configuration of its init segment. What the readers of bitstreams do not
+//! know is no finding.
 
 use std::ops::Range;
 
@@ -18,12 +19,18 @@ use crate::scan::h264::H264;
 use crate::scan::h265::H265;
 
 mod aac;
+mod ac3;
 mod av1;
 #[cfg(test)]
 pub(in crate::verify) mod broken;
+mod crc;
+mod flac;
 mod nal;
+mod opus;
+mod sound;
 #[cfg(test)]
 mod tests;
+mod vp9;
 
 declare_rules! {
     NAL_LENGTHS: Error "nal-lengths", "ISO/IEC 14496-15 4.3.3 (not opened)",
@@ -31,9 +38,9 @@ declare_rules! {
     OBU_SIZES: Error "obu-sizes", "AV1-ISOBMFF 2.4",
         "the sizes in a sample lead from OBU to OBU up to its end";
     SAMPLE_SYNTAX: Error "sample-syntax", "ISO/IEC 14496-12 8.6.1 (not opened)",
-        "headers of NAL units, slices, OBUs and frames in a sample can be read";
+        "headers of NAL units, slices, OBUs, frames and packets in a sample can be read";
     SAMPLE_PICTURE: Error "sample-picture", "ISO/IEC 14496-15 5.2.2, AV1-ISOBMFF 2.4",
-        "a sample has one picture, or the fields of one; of AV1 it shows a frame";
+        "a sample has one picture, or the fields of one; of AV1 it shows a frame, of VP9 one frame";
     SAMPLE_SYNC: Error "sample-sync", "ISO/IEC 23000-19 7.5.17 (not opened)",
         "a sync sample is one that decoding can start at, and such a sample is marked as one";
     SAMPLE_ORDER: Error "sample-order", "H.264 8.2.1, H.265 8.3.1",
@@ -41,7 +48,24 @@ declare_rules! {
     SAMPLE_PARAMETER_SETS: Error "sample-parameter-sets", "H.264 7.4.1.2.1, H.265 7.4.2.4.2",
         "the parameter sets that a slice refers to are in the init segment or in front of it";
     SAMPLE_IN_BAND: Warning "sample-in-band", "AV1-ISOBMFF 2.4, ISO/IEC 14496-15 5.3.3.1 (not opened)",
-        "samples of avc1 and hvc1 bring no parameter sets that the init segment lacks, samples of av01 no temporal delimiter";
+        "samples of avc1 and hvc1 bring no parameter sets that the init segment lacks, samples of av01 no temporal delimiter, padding, redundant frame header or tile list";
+    SAMPLE_FRAMES: Error "sample-frames", "RFC 6716 appendix B, VP9 bitstream specification Annex B, ETSI TS 102 366 F.3, F.5 (not opened)",
+        "what is in a sample fills it: frames of VP9, a packet for each stream of Opus, syncframes of AC-3 and E-AC-3 with six blocks";
+    SAMPLE_DURATION: Error "sample-duration", "Encapsulation of Opus in ISO BMFF 4.3.4, of FLAC 3.3.4, ETSI TS 102 366 F.3, F.5 (not opened)",
+        "a sample lasts as long as what is in it decodes to, but for the last one of a track, which may be cut short";
+    SAMPLE_CONFIGURATION: Error "sample-configuration", "RFC 9639 9.1, ETSI TS 102 366 F.4, F.6, VP codec ISO media file format binding (not opened)",
+        "what is in a sample is of the configuration in its sample entry: rate, channels, depth, profile, size of key frames";
+    SAMPLE_CHECKSUM: Error "sample-checksum", "RFC 9639 9.1.8, 9.3, ETSI TS 102 366 4.4.5, E.1.3.5 (not opened)",
+        "the checksums of frames of FLAC, AC-3 and E-AC-3 hold";
+}
+
+/// What a look into the samples of a segment came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Looked {
+    /// Why they were not looked into.
+    pub not_checked: Option<&'static str>,
+    /// The last sample lasts less than what is in it, as that of a track may.
+    pub is_cut_short: bool,
 }
 
 /// Looks into the samples of a segment; says so where it cannot, and why.
@@ -51,36 +75,51 @@ pub(super) fn check(
     header: &Header,
     segment: &Segment,
     findings: &mut Findings,
-) -> Option<&'static str> {
-    let entry = &header.entry;
-    if entry.is_encrypted {
-        return Some("encrypted samples were not looked into");
+) -> Looked {
+    if header.entry.is_encrypted {
+        return Looked { not_checked: Some("encrypted samples were not looked into"), is_cut_short: false };
     }
     let end = source.len();
     let cmaf = header.brands.iter().chain(&segment.brands).any(is_cmaf);
-    let mut look = Look { file, findings, segment, cmaf, window: Window::new(source, end), end };
+    let window = Window::new(source, end);
+    let mut look = Look { file, findings, segment, cmaf, window, end, is_cut_short: false };
+    let not_checked = check_samples(header, &mut look);
+    Looked { not_checked, is_cut_short: look.is_cut_short }
+}
+
+/// By codec. Why the samples were not looked into, if so.
+fn check_samples(header: &Header, look: &mut Look<'_>) -> Option<&'static str> {
+    const UNREADABLE: Option<&str> =
+        Some("samples were not looked into whose decoder configuration cannot be read");
+    let entry = &header.entry;
     let configuration = entry.configuration.as_ref().map(|(kind, body)| (&kind.0, body.as_slice()));
-    let unreadable = Some("samples were not looked into whose decoder configuration cannot be read");
-    match (&entry.format.0, configuration) {
+    let is_readable = match (&entry.format.0, configuration) {
         (format @ (b"avc1" | b"avc3"), Some((b"avcC", record))) => match AvcRecord::read(record) {
-            Ok(record) => nal::check::<H264>(&record, format == b"avc3", |_| true, &mut look),
-            Err(_) => unreadable,
+            Ok(record) => return nal::check::<H264>(&record, format == b"avc3", |_| true, look),
+            Err(_) => false,
         },
         (format @ (b"hvc1" | b"hev1"), Some((b"hvcC", record))) => match HevcRecord::read(record) {
-            Ok(record) => nal::check::<H265>(&record, format == b"hev1", nal::is_idr_of_h265, &mut look),
-            Err(_) => unreadable,
+            Ok(record) => return nal::check::<H265>(&record, format == b"hev1", nal::is_idr_of_h265, look),
+            Err(_) => false,
         },
         (b"av01", Some((b"av1C", record))) => {
-            av1::check(record, &mut look);
-            None
+            av1::check(record, look);
+            true
         }
+        (b"vp09", Some((b"vpcC", record))) => vp9::check(record, header, look),
         (b"mp4a", _) => {
-            aac::check(&mut look);
-            None
+            aac::check(look);
+            true
         }
-        (b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01", _) => unreadable,
-        _ => Some("samples were not looked into whose codec is not known here"),
-    }
+        (b"Opus", Some((b"dOps", record))) => opus::check(record, header, look),
+        (b"fLaC", Some((b"dfLa", record))) => flac::check(record, header, look),
+        (b"ac-3", Some((b"dac3", record))) => ac3::check(record, false, header, look),
+        (b"ec-3", Some((b"dec3", record))) => ac3::check(record, true, header, look),
+        (b"avc1" | b"avc3" | b"hvc1" | b"hev1" | b"av01" | b"vp09", _)
+        | (b"Opus" | b"fLaC" | b"ac-3" | b"ec-3", _) => false,
+        _ => return Some("samples were not looked into whose codec is not known here"),
+    };
+    if is_readable { None } else { UNREADABLE }
 }
 
 /// A segment that is looked into.
@@ -93,6 +132,8 @@ struct Look<'a> {
     window: Window<'a>,
     /// Bytes of the file.
     end: u64,
+    /// See [`Looked::is_cut_short`].
+    is_cut_short: bool,
 }
 
 /// Nothing more can be told of the segment.

@@ -8,7 +8,7 @@ const HEAD: u64 = 1024;
 
 /// Looks into each sample; `record` is the body of `av1C`.
 pub(super) fn check(record: &[u8], look: &mut Look<'_>) {
-    let mut frames = Frames { sequence: sequence_of(record), head: Vec::new(), delimiters: 0 };
+    let mut frames = Frames { sequence: sequence_of(record), head: Vec::new(), told: Vec::new() };
     for placed in look.samples() {
         if frames.sample(&placed, look).is_err() {
             return;
@@ -27,8 +27,8 @@ fn sequence_of(record: &[u8]) -> Option<SequenceHeader> {
 struct Frames {
     sequence: Option<SequenceHeader>,
     head: Vec<u8>,
-    /// Temporal delimiters so far: one finding says them all.
-    delimiters: u64,
+    /// Kinds that do not belong into samples and were met: one finding says all of a kind.
+    told: Vec<&'static str>,
 }
 
 /// What a sample turned out to hold.
@@ -114,15 +114,21 @@ impl Frames {
                     }
                 }
             }
-            ObuKind::TemporalDelimiter => {
-                self.delimiters += 1;
-                if self.delimiters == 1 {
-                    look.add(&SAMPLE_IN_BAND, offset, "a sample has a temporal delimiter");
-                }
-            }
+            ObuKind::TemporalDelimiter => self.tell("a temporal delimiter", false, offset, look),
+            ObuKind::Padding => self.tell("padding", false, offset, look),
+            ObuKind::RedundantFrameHeader => self.tell("a redundant frame header", false, offset, look),
+            ObuKind::TileList => self.tell("a tile list", true, offset, look),
             _ => {}
         }
         Ok(())
+    }
+
+    /// An OBU that should not be in samples, or must not (`is_forbidden`).
+    fn tell(&mut self, what: &'static str, is_forbidden: bool, offset: u64, look: &mut Look<'_>) {
+        if !self.told.contains(&what) {
+            self.told.push(what);
+            look.add_as(is_forbidden, &SAMPLE_IN_BAND, offset, format!("a sample has {what}"));
+        }
     }
 }
 

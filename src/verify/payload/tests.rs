@@ -19,7 +19,8 @@ fn found_in(bytes: &[u8], header: &Header) -> (Vec<Finding>, Option<&'static str
     let mut findings = Findings::default();
     let range = 0..bytes.len() as u64;
     let segment = segment::read("a.m4s", &bytes, range, header, &mut findings);
-    let reason = segment.and_then(|segment| check("a.m4s", &bytes, header, &segment, &mut findings));
+    let reason =
+        segment.and_then(|segment| check("a.m4s", &bytes, header, &segment, &mut findings).not_checked);
     (findings.into_vec(), reason)
 }
 
@@ -162,7 +163,9 @@ fn what_cannot_be_looked_into_is_said() {
     let (bytes, header, _) = third(LARGE);
     for (format, is_encrypted, said) in [
         (*b"avc1", true, "encrypted"),
-        (*b"vp09", false, "codec is not known"),
+        (*b"vp08", false, "codec is not known"),
+        (*b"vp09", false, "configuration"),
+        (*b"Opus", false, "configuration"),
         (*b"hvc1", false, "configuration"),
     ] {
         let mut other = header.clone();
@@ -210,7 +213,7 @@ fn found_in_av1(samples: &[(bool, Vec<u8>)]) -> Vec<(&'static str, Severity)> {
         payload: 0..bytes.len() as u64,
     });
     let mut findings = Findings::default();
-    assert_eq!(check("a", &bytes.as_slice(), &header, &segment, &mut findings), None);
+    assert_eq!(check("a", &bytes.as_slice(), &header, &segment, &mut findings), Looked::default());
     findings.as_slice().iter().map(|finding| (finding.rule.id, finding.rule.severity)).collect()
 }
 

@@ -31,6 +31,8 @@ pub(in crate::verify) struct SegmentFacts {
     pub sample_durations: (u32, u32),
     /// Its init segment should have a sync sample table, and has none.
     pub lacks_sync_table: bool,
+    /// Its last sample lasts less than what is in it decodes to.
+    pub is_cut_short: bool,
 }
 
 impl SegmentFacts {
@@ -50,6 +52,7 @@ impl SegmentFacts {
             starts_with_sync: segment.samples.first()?.is_sync(),
             sample_durations: (durations().min()?, durations().max()?),
             lacks_sync_table: lacks_sync_table(segment, header),
+            is_cut_short: false,
         };
         for chunk in &segment.chunks {
             let mut time = i128::from(chunk.base_decode_time);
@@ -286,6 +289,7 @@ mod tests {
                 starts_with_sync: true,
                 sample_durations: (4, 20),
                 lacks_sync_table: false,
+                is_cut_short: false,
             }
         );
         segment.samples.clear();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{SEQUENCE_ORDER, TFDT_CONTINUITY, TRACK_DURATION, Track, minus};
 use crate::verify::findings::Findings;
 use crate::verify::listing::{ListedSegment, Resource, Time};
+use crate::verify::payload::SAMPLE_DURATION;
 
 /// How many breaks of one rule in one track are named one by one: each lies in another file.
 const NAMED: u64 = 8;
@@ -12,6 +13,7 @@ const NAMED: u64 = 8;
 pub(super) fn check(track: Track, findings: &mut Findings) {
     check_decode_times(track, findings);
     check_sequence_numbers(track, findings);
+    check_cut_short(track, findings);
 }
 
 /// The init segments of which no listed track has all segments: several share them, as periods do.
@@ -80,6 +82,20 @@ fn check_sequence_numbers(track: Track, findings: &mut Findings) {
             let message =
                 format!("sequence number {}, behind {last} in the segment before", facts.sequence_numbers.0);
             findings.add(&SEQUENCE_ORDER, &listed.resource.path, Some(facts.offset), message);
+        }
+    }
+}
+
+/// Only the last sample of a track, or of a part of it, may be cut short.
+fn check_cut_short(track: Track, findings: &mut Findings) {
+    let mut segments = track.segments().peekable();
+    let mut count = 0;
+    while let Some((listed, facts)) = segments.next() {
+        let is_followed = segments.peek().is_some_and(|(next, _)| !next.discontinuity);
+        if is_followed && count < NAMED && facts.is_some_and(|facts| facts.is_cut_short) {
+            count += 1;
+            let message = "its last sample lasts less than what is in it, and it is not the last of the track";
+            findings.add(&SAMPLE_DURATION, &listed.resource.path, None, message);
         }
     }
 }

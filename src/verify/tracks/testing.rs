@@ -144,6 +144,7 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         starts_with_sync: true,
         sample_durations: (40, 40),
         lacks_sync_table: false,
+        is_cut_short: false,
     };
     let track = ListedTrack {
         name: name.to_owned(),
