@@ -114,6 +114,13 @@ impl Findings {
         }
     }
 
+    /// Leaves what `others` have at the same places too.
+    pub fn retain_common(&mut self, others: &Self) {
+        let place = |finding: &Finding| (finding.rule.id, finding.file.clone(), finding.offset);
+        let known: HashSet<_> = others.found.iter().map(place).collect();
+        self.found.retain(|finding| known.contains(&place(finding)));
+    }
+
     /// Leaves out what is there already, word for word: two manifests that name one file have the same to say of it.
     pub fn distinct(&mut self) {
         let mut seen = HashSet::new();

@@ -6,6 +6,7 @@ mod check;
 mod codec;
 mod entry;
 mod movie;
+pub(in crate::verify) mod roll;
 #[cfg(test)]
 mod tests;
 mod track;
@@ -52,7 +53,11 @@ declare_rules! {
     INIT_TREX: Error "init-trex", "ISO/IEC 14496-12 8.8.3, ISO/IEC 23000-19 7.5.14 (not opened)",
         "mvex has a trex of each track, whose sample description is there";
     INIT_EDIT_LIST: Error "init-edit-list", "ISO/IEC 23000-19 7.5.13, 7.7.2 (not opened)",
-        "an edit list of CMAF has one edit of duration 0 and rate 1, and cmf2 video has none";
+        "an edit list of CMAF is of video or audio and has one edit of duration 0 and rate 1 that is not empty, and cmf2 video has none";
+    INIT_PRIMING: Error "init-priming", "Encapsulation of Opus in ISO BMFF 4.4 (not opened)",
+        "the edit list of Opus takes off what PreSkip says";
+    INIT_ROLL_GROUP: Error "init-roll-group", "ISO/IEC 14496-12 8.9.3, 10.1 (not opened)",
+        "sgpd of roll groups has a version and lengths that can be read, and as many distances as it counts, none of which is 0";
     INIT_DURATION: Warning "init-duration", "draft-pantos-hls-rfc8216bis 3.1.2",
         "duration of mvhd and tkhd is 0: samples are in fragments";
     INIT_MATRIX: Warning "init-matrix", "ISO/IEC 23000-19 7.5.1, 7.5.4 (not opened)",
@@ -77,8 +82,8 @@ declare_rules! {
         "width and height of the sample entry are those of the pictures";
     INIT_DISPLAY_SIZE: Warning "init-display-size", "ISO/IEC 14496-12 8.3.2, ISO/IEC 23000-19 7.5.4 (not opened)",
         "width and height of tkhd have the shape of the pictures, and are 0 of what cannot be seen";
-    INIT_CHANNELS: Warning "init-channels", "Encapsulation of Opus and of FLAC in ISO BMFF (not opened)",
-        "channelcount, samplerate and samplesize of the sample entry are those of the configuration";
+    INIT_CHANNELS: Warning "init-channels", "RFC 9639 Annex D.3, Encapsulation of Opus in ISO BMFF 4.3.1, ETSI TS 102 366 F.3 (not opened)",
+        "channelcount, samplerate and samplesize of the sample entry are those of the configuration, of FLAC with a rate beyond 65,535 Hz a division of it";
 }
 
 /// What an init segment says of a track.
@@ -102,6 +107,8 @@ pub struct Header {
     pub fragment_duration: Option<(u64, u32)>,
     /// There is a sync sample table, so that not every sample of the movie is one.
     pub has_sync_table: bool,
+    /// The roll groups of `sgpd` in `stbl`.
+    pub rolls: RollGroups,
     /// The sample entry.
     pub entry: Entry,
     /// `track_ID` and defaults of the other tracks in the init segment: their samples lie in the same segments. HLS and DASH allow
@@ -128,6 +135,25 @@ pub struct SampleDefaults {
     pub flags: u32,
 }
 
+/// `sgpd` of grouping type `roll` (ISO/IEC 14496-12 8.9.3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RollGroups {
+    /// `roll_distance` of each group: the first has index 1.
+    pub distances: Vec<i16>,
+    /// `default_group_description_index`: of samples that `sbgp` says nothing of. 0: none.
+    pub default: u32,
+}
+
+/// What the channels of AC-3 and E-AC-3 are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dolby {
+    /// Their locations, most significant bit first (`chanmap`, ETSI TS 102 366 E.1.3.1.8); `None` where dependent substreams or a
+    /// second independent one add to them, or a surround channel stands alone.
+    pub locations: Option<u16>,
+    /// `complexity_index_type_a` of joint object coding (ETSI TS 103 420); `None` without objects.
+    pub joc: Option<u8>,
+}
+
 /// A sample entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -144,8 +170,12 @@ pub struct Entry {
     pub channels: Option<u16>,
     /// Sampling rate, in the same way; `None` where spectral band replication may make another.
     pub sample_rate: Option<u32>,
-    /// `transfer_characteristics` of `colr` nclx.
-    pub transfer: Option<u16>,
+    /// `colour_primaries`, `transfer_characteristics` and `matrix_coefficients` of `colr` nclx.
+    pub colour: Option<[u16; 3]>,
+    /// `PreSkip` of Opus: samples at the start that are not to be heard, at 48 kHz.
+    pub pre_skip: Option<u16>,
+    /// AC-3 and E-AC-3.
+    pub dolby: Option<Dolby>,
     /// The samples are encrypted (`encv`, `enca`): payload is not looked into.
     pub is_encrypted: bool,
 }

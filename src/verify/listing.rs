@@ -46,6 +46,8 @@ pub struct ListedTrack {
     pub period: usize,
     /// MPD: when its period starts in the presentation; `None` where that is not known.
     pub period_start: Option<Time>,
+    /// MPD: how long its period lasts, where there are several and that is known.
+    pub period_duration: Option<Time>,
     /// More segments may come: a playlist without `EXT-X-ENDLIST`, a dynamic MPD.
     pub is_live: bool,
 }

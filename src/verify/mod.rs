@@ -94,7 +94,8 @@ pub fn verify(
     let mut reported = BTreeSet::new();
     for listing in &listings {
         let facts: Vec<_> = listing.tracks.iter().map(|track| media.facts(track)).collect();
-        tracks::check(listing, &facts, &mut findings);
+        let parts = tracks::parts::split(listing, |track| media.facts(track));
+        tracks::check_all(listing, &facts, &parts, &mut findings);
         for (track, facts) in listing.tracks.iter().zip(&facts) {
             // The same files in several manifests are one track. One without files is its name alone.
             if track.segments.is_empty() || reported.insert(resources(track)) {
@@ -287,13 +288,18 @@ impl Media {
         });
         let read: Vec<_> = read.collect();
         let mut media = Self { headers, segments: BTreeMap::new(), not_checked: BTreeSet::new() };
-        let mut without_sync_table = BTreeSet::new();
+        let (mut without_sync_table, mut without_pre_roll) = (BTreeSet::new(), BTreeSet::new());
         for (key, ((facts, not_checked), found)) in wanted.into_iter().zip(read) {
             findings.append(found);
             if facts.iter().flatten().any(|facts| facts.lacks_sync_table)
                 && without_sync_table.insert(key.0.clone())
             {
                 segment::add_sync_table(&key.0.path, &key.1.path, findings);
+            }
+            if facts.iter().flatten().any(|facts| facts.lacks_pre_roll)
+                && without_pre_roll.insert(key.0.clone())
+            {
+                segment::add_pre_roll(&key.0.path, &key.1.path, findings);
             }
             media.not_checked.extend(not_checked);
             media.segments.insert(key, facts);
@@ -374,7 +380,8 @@ fn read_segment(
             let looked = payload::check(&resource.path, &*source, header, &segment, &mut found);
             not_checked.extend(looked.not_checked);
             let facts = SegmentFacts::of(&segment, header)?;
-            Some(SegmentFacts { is_cut_short: looked.is_cut_short, ..facts })
+            let payload::Looked { is_cut_short, lacks_pre_roll, .. } = looked;
+            Some(SegmentFacts { is_cut_short, lacks_pre_roll, ..facts })
         });
         findings.merge(found);
         facts

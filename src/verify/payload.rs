@@ -50,7 +50,7 @@ declare_rules! {
     SAMPLE_IN_BAND: Warning "sample-in-band", "AV1-ISOBMFF 2.4, ISO/IEC 14496-15 5.3.3.1 (not opened)",
         "samples of avc1 and hvc1 bring no parameter sets that the init segment lacks, samples of av01 no temporal delimiter, padding, redundant frame header or tile list";
     SAMPLE_FRAMES: Error "sample-frames", "RFC 6716 appendix B, VP9 bitstream specification Annex B, ETSI TS 102 366 F.3, F.5 (not opened)",
-        "what is in a sample fills it: frames of VP9, a packet for each stream of Opus, syncframes of AC-3 and E-AC-3 with six blocks";
+        "what is in a sample fills it: frames of VP9, a packet for each stream of Opus, a frame of FLAC that is no larger than STREAMINFO says, syncframes of AC-3 and E-AC-3 with six blocks";
     SAMPLE_DURATION: Error "sample-duration", "Encapsulation of Opus in ISO BMFF 4.3.4, of FLAC 3.3.4, ETSI TS 102 366 F.3, F.5 (not opened)",
         "a sample lasts as long as what is in it decodes to, but for the last one of a track, which may be cut short";
     SAMPLE_CONFIGURATION: Error "sample-configuration", "RFC 9639 9.1, ETSI TS 102 366 F.4, F.6, VP codec ISO media file format binding (not opened)",
@@ -66,6 +66,8 @@ pub(super) struct Looked {
     pub not_checked: Option<&'static str>,
     /// The last sample lasts less than what is in it, as that of a track may.
     pub is_cut_short: bool,
+    /// Samples of Opus are in no roll group of 80 ms.
+    pub lacks_pre_roll: bool,
 }
 
 /// Looks into the samples of a segment; says so where it cannot, and why.
@@ -77,14 +79,15 @@ pub(super) fn check(
     findings: &mut Findings,
 ) -> Looked {
     if header.entry.is_encrypted {
-        return Looked { not_checked: Some("encrypted samples were not looked into"), is_cut_short: false };
+        let not_checked = Some("encrypted samples were not looked into");
+        return Looked { not_checked, ..Looked::default() };
     }
     let end = source.len();
     let cmaf = header.brands.iter().chain(&segment.brands).any(is_cmaf);
     let window = Window::new(source, end);
-    let mut look = Look { file, findings, segment, cmaf, window, end, is_cut_short: false };
+    let mut look = Look { file, findings, segment, cmaf, window, end, looked: Looked::default() };
     let not_checked = check_samples(header, &mut look);
-    Looked { not_checked, is_cut_short: look.is_cut_short }
+    Looked { not_checked, ..look.looked }
 }
 
 /// By codec. Why the samples were not looked into, if so.
@@ -132,8 +135,7 @@ struct Look<'a> {
     window: Window<'a>,
     /// Bytes of the file.
     end: u64,
-    /// See [`Looked::is_cut_short`].
-    is_cut_short: bool,
+    looked: Looked,
 }
 
 /// Nothing more can be told of the segment.

@@ -16,6 +16,7 @@ use crate::io::ReadAt;
 #[cfg(test)]
 pub(in crate::verify) mod broken;
 mod chunk;
+mod groups;
 mod moof;
 mod samples;
 #[cfg(test)]
@@ -39,7 +40,7 @@ declare_rules! {
     SEGMENT_BOX_DUPLICATE: Error "segment-box-duplicate", "ISO/IEC 14496-12 8.8",
         "mfhd stands once in a moof, tfhd and tfdt once in a traf";
     SEGMENT_BOX_ORDER: Error "segment-box-order", "ISO/IEC 23000-19 7.3.1, ISO/IEC 14496-12 8.8.12 (not opened)",
-        "mfhd stands in front of traf, and tfhd, tfdt and trun in this order";
+        "mfhd stands in front of traf, and tfhd, tfdt, trun, sbgp and sgpd in this order";
     SEGMENT_BOX_VERSION: Error "segment-box-version", "ISO/IEC 14496-12 8.8",
         "the versions of mfhd, tfhd, tfdt and trun are known";
     SEGMENT_BOX_TRAILING: Error "segment-box-trailing", "ISO/IEC 14496-12 8.8",
@@ -74,6 +75,10 @@ declare_rules! {
         "a segment starts with a sync sample";
     SEGMENT_SYNC_TABLE: Warning "segment-sync-table", "ISO/IEC 23000-19 7.5.17 (not opened)",
         "where samples are not sync samples, the init segment has an stss box, which is empty";
+    SEGMENT_ROLL_GROUP: Error "segment-roll-group", "ISO/IEC 14496-12 8.9.2, 8.9.4, 10.1 (not opened)",
+        "sbgp of roll groups names groups that are there, in the init segment or in its traf, of no more samples than the traf has";
+    SEGMENT_PRE_ROLL: Warning "segment-pre-roll", "Encapsulation of Opus in ISO BMFF 4.3.6.2 (not opened)",
+        "each sample of Opus is in a roll group, whose distance is 80 ms";
     SEGMENT_FLAGS: Error "segment-flags", "ISO/IEC 14496-12 8.8.3.1",
         "the flags of a sample agree: no sync sample depends on others";
 }
@@ -87,8 +92,18 @@ pub struct Segment {
     pub chunks: Vec<Chunk>,
     /// Of all chunks, in decode order.
     pub samples: Vec<Sample>,
+    /// Roll groups of the samples, one run behind the other: the index behind a run, and `roll_distance`; `None` in no group.
+    pub rolls: Vec<(usize, Option<i16>)>,
     /// Bytes of the segment.
     pub len: u64,
+}
+
+impl Segment {
+    /// `roll_distance` of the group that a sample is in; `None` in no group.
+    pub fn roll_distance(&self, index: usize) -> Option<i16> {
+        let run = self.rolls.partition_point(|(end, _)| *end <= index);
+        self.rolls.get(run).and_then(|(_, distance)| *distance)
+    }
 }
 
 /// A `moof` and its `mdat`.
@@ -183,6 +198,12 @@ pub(in crate::verify) fn add_sync_table(init: &str, segment: &str, findings: &mu
         "there is no stss, and samples that are no sync samples are in its segments, first in {segment}"
     );
     findings.add(&SEGMENT_SYNC_TABLE, init, None, message);
+}
+
+/// Notes at the init segment `init` that samples of Opus are not told to need others in front of them, first in `segment`.
+pub(in crate::verify) fn add_pre_roll(init: &str, segment: &str, findings: &mut Findings) {
+    let message = format!("there are samples of Opus in no roll group of 80 ms, first in {segment}");
+    findings.add(&SEGMENT_PRE_ROLL, init, None, message);
 }
 
 /// The structural brands of CMAF tracks, segments, fragments and chunks.

@@ -11,6 +11,7 @@ pub(in crate::verify) mod broken;
 mod claims;
 mod facts;
 mod listed;
+pub(in crate::verify) mod parts;
 mod presentation;
 mod sequence;
 mod sets;
@@ -30,6 +31,12 @@ declare_rules! {
         "each segment starts at the decode time where the one before it ends";
     SEQUENCE_ORDER: Warning "sequence-order", "ISO/IEC 14496-12 8.8.5",
         "the sequence numbers of movie fragments rise from segment to segment";
+    HLS_DISCONTINUITIES: Error "hls-discontinuities", "draft-pantos-hls-rfc8216bis 6.2.4 (not opened)",
+        "the media playlists of a presentation have discontinuities at the same times";
+    HLS_MAP_CHANGE: Error "hls-map-change", "RFC 8216 4.3.2.3",
+        "where an init segment follows that says another thing there is an EXT-X-DISCONTINUITY: of other tracks or timescales, and of other parameters";
+    MPD_PERIOD_BOUNDS: Warning "mpd-period-bounds", "ISO/IEC 23009-1 5.3.2, 7.2.1 (not opened)",
+        "of several periods each has tracks that start with it and end with it, to within a sample";
     TRACK_DURATION: Error "track-duration", "ISO/IEC 23000-19 7.3.2.1 (not opened)",
         "a movie extends header gives the duration of the whole track";
     HLS_EXTINF_DURATION: Error "hls-extinf-duration", "RFC 8216 4.3.2.1",
@@ -92,25 +99,45 @@ declare_rules! {
         "the manifests of a package name the same segments for the same init segment";
 }
 
-/// Checks a presentation: `facts` are those of the listing's tracks, in its order.
-pub(super) fn check(listing: &Listing, facts: &[TrackFacts], findings: &mut Findings) {
+/// Checks a presentation: `facts` are those of the listing's tracks, in its order; `parts` those of tracks whose init segment changes
+/// on the way.
+pub(super) fn check_all(
+    listing: &Listing,
+    facts: &[TrackFacts],
+    parts: &[parts::Part],
+    findings: &mut Findings,
+) {
     let tracks: Vec<_> =
         listing.tracks.iter().zip(facts).map(|(listed, facts)| Track::new(listed, facts)).collect();
-    let shared = sequence::shared(&tracks);
+    parts::check_discontinuities(listing, &tracks, findings);
+    if parts.is_empty() {
+        return check(listing, &tracks, findings);
+    }
+    for part in parts {
+        let tracks = part.listing.tracks.iter().zip(&part.facts);
+        let tracks: Vec<_> = tracks.map(|(listed, facts)| Track::new(listed, facts)).collect();
+        check(&part.listing, &tracks, findings);
+    }
+    parts::check(listing, parts, findings);
+}
+
+/// Checks tracks with one init segment each.
+fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
+    let shared = sequence::shared(tracks);
     let all: Vec<_> = tracks.iter().flat_map(|track| track.multiplexed()).collect();
     for track in &all {
         sequence::check(*track, findings);
     }
-    for track in &tracks {
+    for track in tracks {
         if track.listed.init.as_ref().is_none_or(|init| !shared.contains(init)) {
             sequence::check_duration(*track, findings);
         }
         listed::check(*track, findings);
     }
-    sets::check(listing, &tracks, findings);
+    sets::check(listing, tracks, findings);
     presentation::check(listing, &all, findings);
-    claims::check(listing, &tracks, findings);
-    bandwidth::check(listing, &tracks, findings);
+    claims::check(listing, tracks, findings);
+    bandwidth::check(listing, tracks, findings);
 }
 
 /// `a` less `b`, exactly; `None` where that does not fit.

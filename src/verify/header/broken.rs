@@ -43,6 +43,17 @@ fn rebrand(files: &mut Memory, brand: &[u8; 4]) {
     }
 }
 
+/// Makes the sound Opus of so many channels and samples of PreSkip, with what esds has behind that.
+fn make_opus(files: &mut Memory, channels: u8, pre_skip: u16) {
+    let path = init(SOUND);
+    let entry = [&STBL[..], &[b"stsd", b"mp4a"]].concat();
+    let esds = [&entry[..], &[b"esds"]].concat();
+    let [high, low] = pre_skip.to_be_bytes();
+    files.patch(&path, &esds, 8, &[0, channels, high, low, 0, 0, 0xbb, 0x80, 0, 0, 0]);
+    files.patch(&path, &esds, 4, b"dOps");
+    files.patch(&path, &entry, 4, b"Opus");
+}
+
 /// What breaks each rule.
 pub(in crate::verify) const BROKEN: &[Break] = &[
     ("init-format", |files| files.bytes(&init(LARGE))[..4].copy_from_slice(b"\x1a\x45\xdf\xa3")),
@@ -69,6 +80,11 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("init-tables", |files| patch_table(files, &[b"stts"], 12, &[0, 0, 0, 1])),
     ("init-trex", |files| patch(files, &[b"moov", b"mvex", b"trex"], 12, &[0, 0, 0, 7])),
     ("init-edit-list", |files| append(files, &[b"moov", b"trak"], EDIT_LIST)),
+    ("init-priming", |files| make_opus(files, 2, 312)),
+    ("init-roll-group", |files| {
+        // In front of the distance stand version 0 and no length.
+        append(files, &STBL, b"\0\0\0\x16sgpd\0\0\0\0roll\0\0\0\x01\xff\xfc");
+    }),
     ("init-duration", |files| patch(files, &[b"moov", b"mvhd"], 24, &[0, 0, 0, 1])),
     ("init-matrix", |files| patch(files, &[b"moov", b"mvhd"], 28, &[0, 2, 0, 0])),
     ("init-timescale", |files| patch(files, &[b"moov", b"trak", b"mdia", b"mdhd"], 20, &[0; 4])),
@@ -95,13 +111,5 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     }),
     ("init-size", |files| patch_table(files, &[b"stsd", b"avc1"], 32, &[0, 9])),
     ("init-display-size", |files| patch(files, &[b"moov", b"trak", b"tkhd"], 84, &[0, 1, 0, 0])),
-    ("init-channels", |files| {
-        // Seven channels of Opus, with what esds has behind that.
-        let path = init(SOUND);
-        let entry = [&STBL[..], &[b"stsd", b"mp4a"]].concat();
-        let esds = [&entry[..], &[b"esds"]].concat();
-        files.patch(&path, &esds, 8, &[0, 7, 0, 0, 0, 0, 0xbb, 0x80, 0, 0, 0]);
-        files.patch(&path, &esds, 4, b"dOps");
-        files.patch(&path, &entry, 4, b"Opus");
-    }),
+    ("init-channels", |files| make_opus(files, 7, 0)),
 ];

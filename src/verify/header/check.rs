@@ -2,7 +2,7 @@
 //! it, and `FullBox` fields read to their end. Nothing here stops at the first fault.
 
 use super::super::findings::Findings;
-use super::super::rules::Rule;
+use super::super::rules::{Rule, Severity};
 use super::{
     INIT_BOX_DUPLICATE, INIT_BOX_FLAGS, INIT_BOX_MISSING, INIT_BOX_ORDER, INIT_BOX_SIZE, INIT_BOX_TRAILING,
     INIT_BOX_VERSION, INIT_CONFIG,
@@ -72,6 +72,12 @@ impl<'a> Children<'a> {
 impl Check<'_> {
     pub fn add(&mut self, rule: &Rule, offset: u64, message: impl Into<String>) {
         self.findings.add(rule, self.file, Some(offset), message);
+    }
+
+    /// The same, as a warning.
+    pub fn warn(&mut self, rule: &Rule, offset: u64, message: impl Into<String>) {
+        let &Rule { id, clause, unverified, text, .. } = rule;
+        self.add(&Rule { id, severity: Severity::Warning, clause, unverified, text }, offset, message);
     }
 
     /// What a reader could not read, as a finding of `rule`; `None` then.

@@ -12,7 +12,7 @@ mod tests;
 mod vp9;
 
 use super::check::Check;
-use super::{INIT_CONFIG, INIT_PROFILE};
+use super::{Dolby, INIT_CONFIG, INIT_PROFILE};
 use crate::boxes::FourCc;
 use crate::boxes::reader::BoxRef;
 use crate::error::Result;
@@ -29,6 +29,12 @@ pub(super) struct Facts {
     pub sample_rate: Option<u32>,
     /// What the fields of the sample entry have to repeat.
     pub sound: Option<Sound>,
+    /// Sampling rate of the sample entry alone, where its other fields tell nothing.
+    pub entry_rate: Option<u32>,
+    /// Samples at the start that are not to be heard, at 48 kHz.
+    pub pre_skip: Option<u16>,
+    /// What the channels of AC-3 and E-AC-3 are.
+    pub dolby: Option<Dolby>,
     /// What is not known of the sound, the sample entry does not tell either.
     pub is_sound_unknown: bool,
 }

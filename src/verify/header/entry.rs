@@ -43,7 +43,9 @@ impl Description {
             size: None,
             channels: None,
             sample_rate: None,
-            transfer: None,
+            colour: None,
+            pre_skip: None,
+            dolby: None,
             is_encrypted: false,
         };
         Self { entry, handler: None, count: 0 }
@@ -146,9 +148,11 @@ fn merge(first: &mut Entry, other: Entry) {
         first.size = None;
         first.channels = None;
         first.sample_rate = None;
+        first.pre_skip = None;
+        first.dolby = None;
     }
-    if first.transfer != other.transfer {
-        first.transfer = None;
+    if first.colour != other.colour {
+        first.colour = None;
     }
 }
 
@@ -189,12 +193,13 @@ fn read_entry(check: &mut Check<'_>, entry: &BoxRef<'_>, track: &Track<'_>) -> (
     }
     let sound = fields.sound.filter(|_| kind == Some(Kind::Audio));
     read.codec = facts.codec;
+    (read.pre_skip, read.dolby) = (facts.pre_skip, facts.dolby);
     // Of other formats channelcount is often 2 whatever there is.
     let sound = sound.filter(|_| !facts.is_sound_unknown && tells_sound(read.format));
     read.channels = facts.channels.or(sound.map(|sound| sound.0));
     let rate = sound.map(|sound| u32::from(sound.2)).filter(|&rate| rate != 0);
     read.sample_rate = facts.sample_rate.or(rate);
-    read.transfer = children.all(b"colr").find_map(transfer);
+    read.colour = children.all(b"colr").find_map(colour);
     (read, kind)
 }
 
@@ -338,10 +343,13 @@ fn check_facts(
         );
         check.add(&INIT_SIZE, entry.offset, message);
     }
-    let (Some((channels, bits, rate)), Some(sound)) = (fields.sound, &facts.sound) else {
-        return;
-    };
-    let rate_agrees = u16::try_from(sound.sample_rate).map_or(true, |found| found == rate);
+    let Some((channels, bits, rate)) = fields.sound else { return };
+    if let Some(found) = facts.entry_rate.filter(|&found| !is_rate_of(rate, found)) {
+        let message = format!("the sample entry says {rate} Hz, its configuration {found} Hz");
+        check.add(&INIT_CHANNELS, entry.offset, message);
+    }
+    let Some(sound) = &facts.sound else { return };
+    let rate_agrees = is_rate_of(rate, sound.sample_rate);
     let bits_agree = sound.bits.is_none_or(|found| found == bits);
     if channels != sound.channels || !rate_agrees || !bits_agree {
         let bits_of = sound.bits.map_or(String::new(), |bits| format!(", {bits} bits"));
@@ -350,6 +358,15 @@ fn check_facts(
             sound.channels, sound.sample_rate
         );
         check.add(&INIT_CHANNELS, entry.offset, message);
+    }
+}
+
+/// Whether `samplerate` may stand for a rate: beyond 16 bits a division of it, or the largest number where there is none (RFC 9639
+/// Annex D.3).
+fn is_rate_of(field: u16, rate: u32) -> bool {
+    match u16::try_from(rate) {
+        Ok(rate) => rate == field,
+        Err(_) => field == u16::MAX || rate.checked_rem(field.into()) == Some(0),
     }
 }
 
@@ -396,12 +413,17 @@ fn spacing(pasp: &BoxRef<'_>) -> Option<(u32, u32)> {
     (spacing.0 != 0 && spacing.1 != 0).then_some(spacing)
 }
 
-/// `transfer_characteristics` of a `colr` of type `nclx`.
-fn transfer(colr: &BoxRef<'_>) -> Option<u16> {
+/// `colour_primaries`, `transfer_characteristics` and `matrix_coefficients` of a `colr` of type `nclx`.
+fn colour(colr: &BoxRef<'_>) -> Option<[u16; 3]> {
     let mut body = colr.fields(CLAUSE);
     if body.array("colour_type").ok()? != *b"nclx" {
         return None;
     }
-    body.u16("colour_primaries").ok()?;
-    body.u16("transfer_characteristics").ok()
+    let mut colour = [0; 3];
+    for (value, name) in
+        colour.iter_mut().zip(["colour_primaries", "transfer_characteristics", "matrix_coefficients"])
+    {
+        *value = body.u16(name).ok()?;
+    }
+    Some(colour)
 }

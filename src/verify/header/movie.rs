@@ -5,7 +5,7 @@ use super::entry::{self, Description};
 use super::track::{self, Track};
 use super::{
     Header, INIT_BOX_SIZE, INIT_BRAND, INIT_BRAND_VERSION, INIT_EDIT_LIST, INIT_FORMAT, INIT_LIMIT,
-    INIT_MEDIA, INIT_TRACK_ENABLED, INIT_TRACKS, INIT_TREX, SampleDefaults,
+    INIT_MEDIA, INIT_PRIMING, INIT_TRACK_ENABLED, INIT_TRACKS, INIT_TREX, SampleDefaults,
 };
 use crate::boxes::FourCc;
 use crate::boxes::reader::{BoxRef, Boxes};
@@ -50,11 +50,10 @@ pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Vec<Header> {
     let mut headers = Vec::new();
     for (index, (track, description)) in tracks.into_iter().enumerate() {
         let Some(handler) = track.handler.or(description.handler) else { continue };
-        if track.has_edit_list && handler.0 == *b"vide" && brands.contains(&FourCc(*b"cmf2")) {
-            check.add(&INIT_EDIT_LIST, moov.offset, "video of brand cmf2 has an edit list");
-        }
+        check_edit_list(check, moov.offset, &track, handler, &brands);
         let timescale = track.timescale.filter(|&timescale| timescale != 0);
         let (Some(track_id), Some(timescale)) = (track.id, timescale) else { continue };
+        check_priming(check, moov.offset, &track, &description, timescale);
         let others = ids.iter().enumerate().filter(|(other, _)| *other != index);
         headers.push(Header {
             handler,
@@ -66,11 +65,62 @@ pub(super) fn read(check: &mut Check<'_>, bytes: &[u8]) -> Vec<Header> {
             empty_edit: track.empty_edit.zip(movie_timescale.filter(|&timescale| timescale != 0)),
             fragment_duration,
             has_sync_table: track.has_sync_table,
+            rolls: track.rolls,
             entry: description.entry,
             others: others.filter_map(|(_, &(id, found))| Some((id?, found))).collect(),
         });
     }
     headers
+}
+
+/// Which tracks of CMAF may have an edit list: audio, and video but for brand `cmf2`.
+fn check_edit_list(
+    check: &mut Check<'_>,
+    offset: u64,
+    track: &Track<'_>,
+    handler: FourCc,
+    brands: &[FourCc],
+) {
+    if !track.has_edit_list || !check.is_cmaf {
+        return;
+    }
+    match &handler.0 {
+        b"soun" => {}
+        b"vide" if brands.contains(&FourCc(*b"cmf2")) => {
+            check.add(&INIT_EDIT_LIST, offset, "video of brand cmf2 has an edit list");
+        }
+        b"vide" => {}
+        _ => check.add(&INIT_EDIT_LIST, offset, format!("a track of '{handler}' has an edit list")),
+    }
+}
+
+/// The edit list of Opus against `PreSkip`: players go by either. To have none is to leave it to them, which harms nobody.
+fn check_priming(
+    check: &mut Check<'_>,
+    offset: u64,
+    track: &Track<'_>,
+    description: &Description,
+    timescale: u32,
+) {
+    const RATE: u64 = 48_000;
+    let Some(pre_skip) = description.entry.pre_skip.map(u64::from) else { return };
+    match track.edit_media_time.map(i64::unsigned_abs) {
+        // To within a tick, of either.
+        Some(media_time) => {
+            let (told, found) = (media_time.saturating_mul(RATE), pre_skip * u64::from(timescale));
+            if told.abs_diff(found) >= RATE.max(timescale.into()) {
+                let message = format!(
+                    "the edit list takes {media_time} ticks of {timescale} a second off, PreSkip is {pre_skip} of {RATE}"
+                );
+                check.add(&INIT_PRIMING, offset, message);
+            }
+        }
+        None if pre_skip > 0 && !track.has_edit_list => {
+            let message = format!("there is no edit list that takes the {pre_skip} samples of PreSkip off");
+            check.warn(&INIT_PRIMING, offset, message);
+        }
+        None => {}
+    }
 }
 
 /// `ftyp` ► major and compatible brands. From here on it is known whether CMAF is claimed.

@@ -63,7 +63,7 @@ fn each_rule_is_named_when_it_is_broken() {
         "init-box-duplicate" | "init-edit-list" => Some("init-box-order"),
         "init-tracks" => Some("init-trex"),
         "init-size" => Some("init-display-size"),
-        "init-channels" => Some("init-config"),
+        "init-channels" | "init-priming" => Some("init-config"),
         _ => None,
     };
     for (rule, break_it) in BROKEN {

@@ -2,9 +2,10 @@
 //! references and sample tables (ISO/IEC 14496-12 8.3 to 8.7).
 
 use super::check::{CLAUSE, Check, Children, Count::*, Table, ordered};
+use super::roll;
 use super::{
     INIT_BOX_MISSING, INIT_BOX_SIZE, INIT_DATA_REFERENCE, INIT_DURATION, INIT_EDIT_LIST, INIT_HANDLER,
-    INIT_MATRIX, INIT_TABLES, INIT_TIMESCALE, INIT_TRACKS,
+    INIT_MATRIX, INIT_ROLL_GROUP, INIT_TABLES, INIT_TIMESCALE, INIT_TRACKS, RollGroups,
 };
 use crate::boxes::FourCc;
 use crate::boxes::reader::{Body, BoxRef};
@@ -49,6 +50,7 @@ pub(super) struct Track<'a> {
     pub timescale: Option<u32>,
     pub handler: Option<FourCc>,
     pub has_sync_table: bool,
+    pub rolls: RollGroups,
     /// For each entry of `dref`, whether it is in this file; `None` where that is not known.
     pub references: Vec<Option<bool>>,
     pub stsd: Option<BoxRef<'a>>,
@@ -198,6 +200,7 @@ fn read_elst(check: &mut Check<'_>, elst: &BoxRef<'_>) -> Option<(Option<i64>, O
         Some((_, _, rate)) if rate != 0x1_0000 => {
             Some(format!("media_rate of the edit is {rate:#010x}, not 1.0"))
         }
+        Some((_, media_time, _)) if media_time < 0 => Some(format!("media_time of the edit is {media_time}")),
         Some(_) => None,
     };
     if let Some(wrong) = wrong {
@@ -227,6 +230,12 @@ fn read_mdia<'a>(check: &mut Check<'_>, mdia: &BoxRef<'a>, track: &mut Track<'a>
         check_tables(check, &tables);
         track.has_sync_table = tables.first(b"stss").is_some();
         track.stsd = tables.first(b"stsd").cloned();
+        for sgpd in tables.all(b"sgpd").filter(|sgpd| roll::is_roll(sgpd)) {
+            match roll::read(sgpd) {
+                Ok(rolls) => track.rolls = rolls,
+                Err(fault) => check.add(&INIT_ROLL_GROUP, sgpd.offset, fault),
+            }
+        }
     }
 }
 

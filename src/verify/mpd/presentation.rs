@@ -78,6 +78,7 @@ impl Walk<'_> {
             let is_new = |track: &&mut ListedTrack| track.period == index;
             for track in self.listing.tracks.iter_mut().rev().take_while(is_new) {
                 track.period_start = start.map(time);
+                track.period_duration = duration.filter(|_| periods.len() > 1).map(time);
             }
         }
         let is_remote = |element: &Element<'_>| element.get("xlink:href").is_some();
@@ -283,6 +284,7 @@ impl Walk<'_> {
             presentation_time_offset: media.presentation_time_offset,
             period: period_index,
             period_start: None,
+            period_duration: None,
             is_live: self.is_dynamic,
         }
     }

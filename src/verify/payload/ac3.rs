@@ -51,7 +51,8 @@ struct Syncframe {
 
 /// Looks into each sample; `record` is the body of `dac3`, or of `dec3` (`is_enhanced`). Whether that can be read.
 pub(super) fn check(record: &[u8], is_enhanced: bool, header: &Header, look: &mut Look<'_>) -> bool {
-    let read = if is_enhanced { configured_eac3(record) } else { configured_ac3(record).map(|told| vec![told]) };
+    let read =
+        if is_enhanced { configured_eac3(record) } else { configured_ac3(record).map(|told| vec![told]) };
     let Ok(configured) = read else { return false };
     let samples = look.samples();
     let mut walk = Walk { configured, is_enhanced, header, head: Vec::new() };
@@ -145,7 +146,8 @@ impl Walk<'_> {
     fn compare(&self, index: usize, at: u64, substream: u32, found: Told, look: &mut Look<'_>) {
         match self.configured.get(substream as usize) {
             None => {
-                let message = format!("sample {index} has substream {substream}, which the configuration has not");
+                let message =
+                    format!("sample {index} has substream {substream}, which the configuration has not");
                 look.add(&SAMPLE_CONFIGURATION, at, message);
             }
             Some(told) if *told != found => {
@@ -268,7 +270,10 @@ mod tests {
         assert_eq!((frame.rate, frame.blocks, frame.len), (48_000, 6, 768));
         assert_eq!(frame.told, configured_ac3(&[0x10, 0x11, 0x40]).unwrap());
         let frame = Syncframe::read(&[0x0b, 0x77, 0x03, 0x7f, 0x3f, 0x87, 0xc0, 0x00], true).unwrap();
-        assert_eq!((frame.part, frame.rate, frame.blocks, frame.len), (Part::Independent(0), 48_000, 6, 1792));
+        assert_eq!(
+            (frame.part, frame.rate, frame.blocks, frame.len),
+            (Part::Independent(0), 48_000, 6, 1792)
+        );
         assert_eq!(configured_eac3(&[0x0e, 0x00, 0x20, 0x0f, 0x00]).unwrap(), [frame.told]);
     }
 

@@ -1,6 +1,6 @@
 //! The sample package, broken for each rule of samples.
 
-use super::super::testing::{Break, LARGE, Memory, SMALL};
+use super::super::testing::{Break, LARGE, Memory, SMALL, SOUND};
 
 const TRUN: &[&[u8; 4]] = &[b"moof", b"traf", b"trun"];
 
@@ -24,6 +24,24 @@ fn slice(files: &mut Memory, at: usize, with: &[u8]) {
         position += 4 + len as usize;
     }
     bytes[position + 4 + at..position + 4 + at + with.len()].copy_from_slice(with);
+}
+
+/// Makes the sound AC-3 of 48 kHz and one channel, with what esds has behind that, and overwrites the start of the first sample of the
+/// third segment, whose other bytes are another frame's.
+fn make_ac3(files: &mut Memory, with: &[u8]) {
+    let init = format!("{SOUND}/init.mp4");
+    let entry: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"mp4a"];
+    files.patch(&init, &[entry, &[b"esds"]].concat(), 4, b"dac3\x10\x08\0");
+    files.patch(&init, entry, 4, b"ac-3");
+    files.patch(&third(SOUND), &[b"mdat"], 8, with);
+    // The first row of trun has the size: that of the syncframe, and what is left is in the second.
+    let trun = files.find_box(&third(SOUND), TRUN).start;
+    let bytes = files.bytes(&third(SOUND));
+    assert_eq!(bytes[trun + 8..trun + 12], [1, 0, 2, 1]);
+    let word = |bytes: &[u8], at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    let both = word(bytes, trun + 20) + word(bytes, trun + 24);
+    bytes[trun + 20..trun + 24].copy_from_slice(&128u32.to_be_bytes());
+    bytes[trun + 24..trun + 28].copy_from_slice(&(both - 128).to_be_bytes());
 }
 
 /// Each rule with an edit that breaks it.
@@ -67,4 +85,11 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("sample-parameter-sets", |files| slice(files, 1, &[0x88, 0x40])),
     // A picture parameter set.
     ("sample-in-band", |files| slice(files, 0, &[0x68])),
+    // 640 kbit/s, which has 2560 bytes.
+    ("sample-frames", |files| make_ac3(files, &[0x0b, 0x77, 0, 0, 0x25, 0x40, 0x2f, 0x84])),
+    // 1536 samples in the place of 1024.
+    ("sample-duration", |files| make_ac3(files, &[0x0b, 0x77, 0, 0, 0, 0x40, 0x2f, 0x84])),
+    // Five channels, and one in dac3.
+    ("sample-configuration", |files| make_ac3(files, &[0x0b, 0x77, 0, 0, 0, 0x40, 0xef, 0x84])),
+    ("sample-checksum", |files| make_ac3(files, &[0x0b, 0x77, 0, 0, 0, 0x40, 0x2f, 0x84])),
 ];

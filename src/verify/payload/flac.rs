@@ -2,7 +2,7 @@
 
 use super::crc::crc_8;
 use super::sound::{self, Decoded};
-use super::{Look, Placed, SAMPLE_CHECKSUM, SAMPLE_CONFIGURATION, SAMPLE_SYNTAX, Stop};
+use super::{Look, Placed, SAMPLE_CHECKSUM, SAMPLE_CONFIGURATION, SAMPLE_FRAMES, SAMPLE_SYNTAX, Stop};
 use crate::verify::header::Header;
 
 /// More bytes than the header of a frame has: 4, 7 of the coded number, 2 and 2 of block size and rate, the checksum.
@@ -26,6 +26,8 @@ pub(super) fn check(record: &[u8], header: &Header, look: &mut Look<'_>) -> bool
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct StreamInfo {
     most_samples: u32,
+    /// Bytes of the largest frame; 0 where that is not known.
+    most_bytes: u32,
     rate: u32,
     channels: u8,
     bits: u8,
@@ -38,6 +40,7 @@ impl StreamInfo {
         let rate = u32::from_be_bytes([0, block[10], block[11], block[12]]) >> 4;
         (rate > 0).then_some(Self {
             most_samples: u16::from_be_bytes([block[2], block[3]]).into(),
+            most_bytes: u32::from_be_bytes([0, block[7], block[8], block[9]]),
             rate,
             channels: (block[12] >> 1 & 7) + 1,
             bits: ((block[12] & 1) << 4 | block[13] >> 4) + 1,
@@ -63,12 +66,21 @@ fn sample(
         }
     };
     if frame.checksum != crc_8(&head[..frame.len - 1]) {
-        look.add(&SAMPLE_CHECKSUM, offset, format!("the checksum of the frame header of sample {index} does not hold"));
+        look.add(
+            &SAMPLE_CHECKSUM,
+            offset,
+            format!("the checksum of the frame header of sample {index} does not hold"),
+        );
         return Ok(());
     }
     if sound::remainder(look, offset, size)? != 0 {
         let message = format!("the checksum of the frame in sample {index} does not hold");
         look.add(&SAMPLE_CHECKSUM, offset, message);
+    }
+    if told.most_bytes > 0 && placed.sample.size > told.most_bytes {
+        let message =
+            format!("sample {index} has {size} bytes, by STREAMINFO a frame has at most {}", told.most_bytes);
+        look.add(&SAMPLE_FRAMES, offset, message);
     }
     let rate = frame.rate.unwrap_or(told.rate);
     let found = (rate, frame.channels, frame.bits.unwrap_or(told.bits));
@@ -174,14 +186,31 @@ mod tests {
         let read = FrameHeader::read(&header).unwrap();
         assert_eq!(
             read,
-            FrameHeader { samples: 4608, rate: Some(48_000), channels: 2, bits: Some(16), checksum: 0x37, len: 6 }
+            FrameHeader {
+                samples: 4608,
+                rate: Some(48_000),
+                channels: 2,
+                bits: Some(16),
+                checksum: 0x37,
+                len: 6
+            }
         );
         assert_eq!(crc_8(&header[..5]), 0x37);
     }
 
     #[test]
     fn what_is_reserved_is_refused() {
-        for (at, byte) in [(0, 0xfe), (1, 0xfa), (2, 0x0a), (2, 0x5f), (3, 0xb8), (3, 0x86), (3, 0x89), (4, 0xff), (4, 0x80)] {
+        for (at, byte) in [
+            (0, 0xfe),
+            (1, 0xfa),
+            (2, 0x0a),
+            (2, 0x5f),
+            (3, 0xb8),
+            (3, 0x86),
+            (3, 0x89),
+            (4, 0xff),
+            (4, 0x80),
+        ] {
             let mut header = [0xff, 0xf8, 0x5a, 0x88, 0x00, 0x37, 0, 0, 0, 0, 0, 0, 0];
             assert!(FrameHeader::read(&header).is_ok());
             header[at] = byte;
@@ -194,7 +223,8 @@ mod tests {
 
     #[test]
     fn sizes_and_rates_may_stand_behind_the_number() {
-        let read = FrameHeader::read(&[0xff, 0xf9, 0x7e, 0x18, 0xc2, 0x80, 0x03, 0xff, 0x22, 0x56, 0x00]).unwrap();
+        let read =
+            FrameHeader::read(&[0xff, 0xf9, 0x7e, 0x18, 0xc2, 0x80, 0x03, 0xff, 0x22, 0x56, 0x00]).unwrap();
         assert_eq!((read.samples, read.rate, read.len), (1024, Some(87_900), 11));
         let read = FrameHeader::read(&[0xff, 0xf9, 0x6c, 0x18, 0x01, 0x0f, 0x60, 0x00]).unwrap();
         assert_eq!((read.samples, read.rate, read.len), (16, Some(96_000), 8));

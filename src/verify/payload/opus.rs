@@ -9,6 +9,8 @@ use crate::verify::header::Header;
 const RATE: u32 = 48_000;
 /// The longest packet: 120 ms.
 const LONGEST: u32 = RATE / 1000 * 120;
+/// What has to be decoded in front of a sample for it to be right: 80 ms (RFC 7845 4.6).
+const PRE_ROLL: u32 = RATE / 1000 * 80;
 /// The longest frame in bytes.
 const LONGEST_FRAME: usize = 1275;
 /// More bytes than a packet has: 48 frames, their lengths, and padding as long.
@@ -44,7 +46,8 @@ fn sample(
     let (index, offset) = (placed.index, placed.place.start);
     let size = u64::from(placed.sample.size);
     if size > MOST_BYTES * u64::from(streams) {
-        let message = format!("sample {index} has {size} bytes, more than {streams} packets of Opus can have");
+        let message =
+            format!("sample {index} has {size} bytes, more than {streams} packets of Opus can have");
         look.add(&SAMPLE_FRAMES, offset, message);
         return Ok(());
     }
@@ -69,6 +72,9 @@ fn sample(
     }
     let decoded = Decoded { samples: samples.unwrap_or(0), rate: RATE };
     sound::judge(placed, decoded, is_last, header, look);
+    let distance =
+        look.segment.roll_distance(index).map_or(0, |distance| u32::from(distance.min(0).unsigned_abs()));
+    look.looked.lacks_pre_roll |= distance * decoded.samples < PRE_ROLL;
     Ok(())
 }
 

@@ -18,20 +18,14 @@ pub(super) struct Decoded {
 
 /// A sample against what its frames say of its duration, and its flags. The last sample of a track may be cut short, which where
 /// it stands tells: here it is kept that one was.
-pub(super) fn judge(
-    placed: &Placed,
-    decoded: Decoded,
-    is_last: bool,
-    header: &Header,
-    look: &mut Look<'_>,
-) {
+pub(super) fn judge(placed: &Placed, decoded: Decoded, is_last: bool, header: &Header, look: &mut Look<'_>) {
     let (index, offset) = (placed.index, placed.place.start);
     // Products of 32 bits, of which a tick is `rate`.
     let told = u64::from(placed.sample.duration) * u64::from(decoded.rate);
     let found = u64::from(decoded.samples) * u64::from(header.timescale);
     if told.abs_diff(found) >= u64::from(decoded.rate.max(1)) {
         if is_last && told < found {
-            look.is_cut_short = true;
+            look.looked.is_cut_short = true;
         } else {
             let message = format!(
                 "sample {index} lasts {} ticks of {} a second, what is in it {} samples of {} a second",

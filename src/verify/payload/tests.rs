@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+
+mod sound;
 use crate::boxes::FourCc;
 use crate::codec::av1::testing::{DELIMITER, Frame, Sequence, show_existing};
 use crate::verify::testing::{HEVC, LARGE, Memory, SMALL, SOUND, package};
@@ -193,13 +195,20 @@ fn found_in_av1(samples: &[(bool, Vec<u8>)]) -> Vec<(&'static str, Severity)> {
     header.entry.format = FourCc(*b"av01");
     header.entry.configuration =
         Some((FourCc(*b"av1C"), [&[0x81, 0, 0x0c, 0][..], &Sequence::default().obu()].concat()));
+    let (looked, found) = found_in_samples(&header, 1, samples);
+    assert_eq!(looked, Looked::default());
+    found.iter().map(|finding| (finding.rule.id, finding.rule.severity)).collect()
+}
+
+/// What is found in samples with these bytes, each of which lasts so many ticks; those with `true` are marked as sync samples.
+fn found_in_samples(header: &Header, duration: u32, samples: &[(bool, Vec<u8>)]) -> (Looked, Vec<Finding>) {
     let mut segment = Segment::default();
     let mut bytes = Vec::new();
     for (is_sync, sample) in samples {
         segment.samples.push(Sample {
             offset: bytes.len() as u64,
             size: sample.len() as u32,
-            duration: 1,
+            duration,
             composition_offset: 0,
             flags: if *is_sync { 0 } else { 0x0001_0000 },
         });
@@ -212,9 +221,10 @@ fn found_in_av1(samples: &[(bool, Vec<u8>)]) -> Vec<(&'static str, Severity)> {
         samples: 0..samples.len(),
         payload: 0..bytes.len() as u64,
     });
+    segment.rolls = header.rolls.distances.iter().map(|&distance| (samples.len(), Some(distance))).collect();
     let mut findings = Findings::default();
-    assert_eq!(check("a", &bytes.as_slice(), &header, &segment, &mut findings), Looked::default());
-    findings.as_slice().iter().map(|finding| (finding.rule.id, finding.rule.severity)).collect()
+    let looked = check("a", &bytes.as_slice(), header, &segment, &mut findings);
+    (looked, findings.into_vec())
 }
 
 #[test]
@@ -238,6 +248,11 @@ fn samples_of_av1_are_walked_and_their_marks_agree() {
         found_in_av1(&[(true, [DELIMITER, &key].concat()), (false, [DELIMITER, &inter].concat())]),
         [("sample-in-band", Severity::Warning)]
     );
+    // Padding, a redundant frame header; a tile list, which is forbidden.
+    for (obu, severity) in [(0x7a, Severity::Warning), (0x3a, Severity::Warning), (0x42, Severity::Error)] {
+        let sample = [&key[..], &[obu, 1, 0x80], &[obu, 1, 0x80]].concat();
+        assert_eq!(found_in_av1(&[(true, sample)]), [("sample-in-band", severity)], "{obu:#x}");
+    }
 }
 
 proptest! {

@@ -1,7 +1,9 @@
 //! Samples of `vp09`: a frame, or a superframe of some of which one is shown (VP9 bitstream specification 6.1, 6.2, 7.2, Annex B; VP
 //! codec ISO media file format binding).
 
-use super::{Look, Placed, SAMPLE_CONFIGURATION, SAMPLE_FRAMES, SAMPLE_PICTURE, SAMPLE_SYNC, SAMPLE_SYNTAX, Stop};
+use super::{
+    Look, Placed, SAMPLE_CONFIGURATION, SAMPLE_FRAMES, SAMPLE_PICTURE, SAMPLE_SYNC, SAMPLE_SYNTAX, Stop,
+};
 use crate::bits::BitReader;
 use crate::verify::header::Header;
 
@@ -117,7 +119,8 @@ impl Frames {
     fn compare(&mut self, index: usize, at: u64, frame: &Frame, look: &mut Look<'_>) {
         let Some(format) = frame.format.filter(|_| !self.differs) else { return };
         if !self.told.agrees(&format) {
-            let message = format!("a key frame of sample {index} says {format}, the configuration {}", self.told);
+            let message =
+                format!("a key frame of sample {index} says {format}, the configuration {}", self.told);
             self.differs = true;
             return look.add(&SAMPLE_CONFIGURATION, at, message);
         }
@@ -155,7 +158,8 @@ fn superframe(tail: &[u8], size: u64) -> Result<Vec<u64>, String> {
     }
     let (width, count) = (usize::from(mark >> 3 & 3) + 1, usize::from(mark & 7) + 1);
     let len = 2 + width * count;
-    let Some(index) = tail.len().checked_sub(len).map(|start| &tail[start..]).filter(|index| index[0] == mark)
+    let Some(index) =
+        tail.len().checked_sub(len).map(|start| &tail[start..]).filter(|index| index[0] == mark)
     else {
         // By Annex B it is no index then.
         return Ok(vec![size]);

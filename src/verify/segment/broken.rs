@@ -125,5 +125,17 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
             b"free",
         );
     }),
+    ("segment-roll-group", |files| {
+        let end = files.find_box(&third(LARGE), TRAF).len();
+        splice(files, TRAF, end..end, b"\0\0\0\x1csbgp\0\0\0\0roll\0\0\0\x01\0\0\0\x01\0\0\0\x01");
+    }),
+    ("segment-pre-roll", |files| {
+        // Opus, with what esds has behind its fields.
+        let init = format!("{SOUND}/init.mp4");
+        let entry: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"mp4a"];
+        let esds = [entry, &[b"esds"]].concat();
+        files.patch(&init, &esds, 4, b"dOps\0\x02\x01\x38\0\0\xbb\x80\0\0\0");
+        files.patch(&init, entry, 4, b"Opus");
+    }),
     ("segment-flags", |files| first_row(files, 4, &[1, 0, 0, 0])),
 ];

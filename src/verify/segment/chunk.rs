@@ -58,7 +58,7 @@ impl Chunks {
             return notes.add(&SEGMENT_LIMIT, top_level.offset, format!("moof has {len} bytes"));
         }
         match window.bytes(top_level.body, len as usize) {
-            Ok(bytes) => self.pending = moof::read(bytes, top_level, notes, &mut segment.samples),
+            Ok(bytes) => self.pending = moof::read(bytes, top_level, notes, segment),
             Err(error) => notes.unreadable(&error),
         }
     }

@@ -6,7 +6,7 @@ use super::traf::{self, Run};
 use super::window::TopLevel;
 use super::{
     Notes, SEGMENT_BOX_DUPLICATE, SEGMENT_BOX_MISSING, SEGMENT_BOX_ORDER, SEGMENT_BOX_SIZE,
-    SEGMENT_BOX_TRAILING, SEGMENT_BOX_VERSION, SEGMENT_TRACK_ID, SEGMENT_TRACKS, Sample,
+    SEGMENT_BOX_TRAILING, SEGMENT_BOX_VERSION, SEGMENT_TRACK_ID, SEGMENT_TRACKS, Sample, Segment,
 };
 use crate::boxes::reader::{Body, BoxRef, Boxes};
 
@@ -49,18 +49,19 @@ impl Moof {
     }
 }
 
-/// Reads the body of a `moof`; the samples of the track are appended to `samples`. `None` without any `traf` that can be read.
+/// Reads the body of a `moof`; the samples of the track are appended to those of `segment`. `None` without any `traf` that can be read.
 pub(super) fn read(
     bytes: &[u8],
     top_level: &TopLevel,
     notes: &mut Notes<'_>,
-    samples: &mut Vec<Sample>,
+    segment: &mut Segment,
 ) -> Option<Moof> {
+    let start = segment.samples.len();
     let mut moof = Moof {
         offset: top_level.offset,
         sequence_number: 0,
         base_decode_time: None,
-        samples: samples.len()..samples.len(),
+        samples: start..start,
         runs: Vec::new(),
         base_data_offset: None,
         has_version_0: false,
@@ -86,7 +87,7 @@ pub(super) fn read(
             b"traf" => {
                 trafs += 1;
                 let is_own = traf::track_id(&next).is_some_and(|id| Some(id) == own);
-                traf::read(&next, at, is_own, notes, &mut moof, samples);
+                traf::read(&next, at, is_own, notes, &mut moof, segment);
             }
             _ => {}
         }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::header::{Entry, SampleDefaults};
+use super::super::header::{Entry, RollGroups, SampleDefaults};
 use super::*;
 use crate::verify::testing::{Break, HEVC, LARGE, SMALL, SOUND, package};
 
@@ -18,6 +18,7 @@ pub(super) fn header(brands: &[&[u8; 4]]) -> Header {
         empty_edit: None,
         fragment_duration: None,
         has_sync_table: true,
+        rolls: RollGroups::default(),
         entry: Entry {
             format: FourCc(*b"avc1"),
             configuration: None,
@@ -25,7 +26,9 @@ pub(super) fn header(brands: &[&[u8; 4]]) -> Header {
             size: None,
             channels: None,
             sample_rate: None,
-            transfer: None,
+            colour: None,
+            pre_skip: None,
+            dolby: None,
             is_encrypted: false,
         },
         others: Vec::new(),
@@ -191,6 +194,10 @@ fn each_rule_is_named_once_broken() {
             let segment = read_of(&edited.0[&path], &header).0.unwrap();
             assert!(!lacks_sync_table(&segment, &header));
             assert!(lacks_sync_table(&segment, &Header { has_sync_table: false, ..header }));
+            continue;
+        }
+        if *id == SEGMENT_PRE_ROLL.id {
+            // So is this; what is looked for is in the samples.
             continue;
         }
         assert!(found.iter().any(|(found, _)| found == id), "{id}: {found:?}");

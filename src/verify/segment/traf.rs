@@ -1,9 +1,10 @@
 //! A `traf` box ► samples: `tfhd`, `tfdt` and each `trun` (ISO/IEC 14496-12 8.8.6 to 8.8.8, 8.8.12).
 
+use super::groups;
 use super::moof::{Moof, Place};
 use super::{
     Notes, SEGMENT_BASE, SEGMENT_BOX_MISSING, SEGMENT_BOX_ORDER, SEGMENT_BOX_SIZE, SEGMENT_BOX_TRAILING,
-    SEGMENT_DATA_OFFSET, SEGMENT_LIMIT, SEGMENT_TRUN, Sample,
+    SEGMENT_DATA_OFFSET, SEGMENT_LIMIT, SEGMENT_TRUN, Sample, Segment,
 };
 use crate::boxes::reader::{Body, BoxRef};
 use crate::verify::header::SampleDefaults;
@@ -66,8 +67,9 @@ pub(super) fn read(
     is_own: bool,
     notes: &mut Notes<'_>,
     moof: &mut Moof,
-    samples: &mut Vec<Sample>,
+    segment: &mut Segment,
 ) {
+    let samples = &mut segment.samples;
     let offset = at.of(traf.offset);
     let (tfhd, decode_time, truns) = heads(traf, at, notes);
     let Some(tfhd) = tfhd else {
@@ -101,6 +103,7 @@ pub(super) fn read(
     moof.base_decode_time = moof.base_decode_time.or(decode_time);
     moof.has_version_0 |= runs.version_0;
     moof.samples.end = samples.len();
+    groups::read(traf, at, start..samples.len(), notes, &mut segment.rolls);
 }
 
 /// `tfhd`, `tfdt` and the number of `trun` boxes, with notes of what is wrong with their order.

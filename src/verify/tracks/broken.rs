@@ -31,6 +31,26 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("sequence-order", |files| {
         files.patch(&format!("{LARGE}/seg-00003.m4s"), &[b"moof", b"mfhd"], 12, &[0, 0, 0, 2]);
     }),
+    ("hls-discontinuities", |files| {
+        files.replace(
+            &format!("{LARGE}/playlist.m3u8"),
+            "#EXTINF:2.000000,\nseg-00005",
+            "#EXT-X-DISCONTINUITY\n#EXTINF:2.000000,\nseg-00005",
+        );
+    }),
+    ("hls-map-change", |files| {
+        let map = "#EXT-X-MAP:URI=\"../small/init.mp4\"\n#EXTINF:2.000000,\nseg-00005";
+        files.replace(&format!("{LARGE}/playlist.m3u8"), "#EXTINF:2.000000,\nseg-00005", map);
+    }),
+    ("mpd-period-bounds", |files| {
+        // A second period once more after the first, which ends a second before its tracks do.
+        let mpd = String::from_utf8(files.bytes(MPD).clone()).unwrap();
+        let start = mpd.find("<Period").unwrap();
+        let end = mpd.find("</MPD>").unwrap();
+        let period = mpd[start..end].replace("<Period id=\"", "<Period start=\"PT23S\" id=\"a");
+        assert_ne!(period, mpd[start..end]);
+        *files.bytes(MPD) = format!("{}{period}{}", &mpd[..end], &mpd[end..]).into_bytes();
+    }),
     ("track-duration", |files| {
         files.patch(&format!("{LARGE}/init.mp4"), &[b"moov", b"mvex", b"mehd"], 12, &[0, 0, 0, 9]);
     }),

@@ -14,10 +14,29 @@ use crate::verify::listing::{Claims, ListedFrameRate, Listing, Variant};
 const MAX_CODECS: usize = 64;
 
 pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
+    check_codecs_of(listing, &[tracks.to_vec()], findings);
+    check_others(listing, tracks, findings);
+}
+
+/// Codec strings of tracks and variants: those of all parts of the presentation together.
+pub(super) fn check_codecs_of(listing: &Listing, parts: &[Vec<Track>], findings: &mut Findings) {
+    let file = &listing.file;
+    for (index, listed) in listing.tracks.iter().enumerate() {
+        let headers = parts.iter().filter_map(|tracks| tracks.get(index)).flat_map(|track| track.headers());
+        check_codecs(file, &listed.claims, headers, findings);
+    }
+    for variant in &listing.variants {
+        let headers =
+            parts.iter().filter_map(|tracks| Some(played(variant, *tracks.get(variant.track)?, tracks)));
+        check_codecs(file, &variant.claims, headers.flatten(), findings);
+    }
+}
+
+/// What else is claimed.
+pub(super) fn check_others(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
     let file = &listing.file;
     for &track in tracks {
         let claims = &track.listed.claims;
-        check_codecs(file, claims, track.headers(), findings);
         check_picture(file, claims, track, findings);
         let mut sounds = track.multiplexed().filter(|track| track.is_audio());
         if let (Some(sound), None) = (sounds.next(), sounds.next()) {
@@ -28,7 +47,6 @@ pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings
     }
     for variant in &listing.variants {
         let Some(&track) = tracks.get(variant.track) else { continue };
-        check_codecs(file, &variant.claims, played(variant, track, tracks), findings);
         check_picture(file, &variant.claims, track, findings);
         check_range(file, &variant.claims, track, findings);
     }
@@ -187,7 +205,7 @@ fn rate_text(rate: ListedFrameRate) -> String {
 /// Only what is known to be wrong: a `colr` that says so. Pictures of SDR characteristics may be HLG by an SEI message
 /// (H.265 D.2.38, not opened).
 fn check_range(file: &str, claims: &Claims, track: Track, findings: &mut Findings) {
-    let Some(transfer) = track.header().and_then(|header| header.entry.transfer) else { return };
+    let Some([_, transfer, _]) = track.header().and_then(|header| header.entry.colour) else { return };
     let found = match transfer {
         16 => "PQ",
         18 => "HLG",
@@ -341,8 +359,8 @@ mod tests {
     #[test]
     fn video_ranges_are_those_of_the_transfer_characteristics() {
         let mut package = Package::hls([video(), audio()]);
-        let mut with = |transfer, range: Option<&str>| {
-            package.header(0).entry.transfer = transfer;
+        let mut with = |transfer: Option<u16>, range: Option<&str>| {
+            package.header(0).entry.colour = transfer.map(|transfer| [1, transfer, 1]);
             package.listing.variants[0].claims.video_range = range.map(str::to_owned);
             package.rules()
         };

@@ -33,6 +33,8 @@ pub(in crate::verify) struct SegmentFacts {
     pub lacks_sync_table: bool,
     /// Its last sample lasts less than what is in it decodes to.
     pub is_cut_short: bool,
+    /// Samples of Opus are in no roll group of 80 ms.
+    pub lacks_pre_roll: bool,
 }
 
 impl SegmentFacts {
@@ -53,6 +55,7 @@ impl SegmentFacts {
             sample_durations: (durations().min()?, durations().max()?),
             lacks_sync_table: lacks_sync_table(segment, header),
             is_cut_short: false,
+            lacks_pre_roll: false,
         };
         for chunk in &segment.chunks {
             let mut time = i128::from(chunk.base_decode_time);
@@ -119,6 +122,13 @@ impl<'a> Track<'a> {
             track.sum = track.sum.saturating_add(facts.duration);
         }
         track
+    }
+
+    /// A part of a track, with what is listed of all of it: of its segments nothing is asked but the durations of samples.
+    pub(super) fn of_part(listed: &'a ListedTrack, facts: &'a TrackFacts) -> Self {
+        let durations = facts.segments.iter().flatten().map(|segment| segment.sample_durations);
+        let sample_durations = durations.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+        Self { listed, facts, sample_durations, longest: 0, sum: 0 }
     }
 
     /// The tracks in the files of this one: itself, and others that are multiplexed with it.
@@ -272,6 +282,7 @@ mod tests {
             brands: Vec::new(),
             chunks: vec![chunk(24, 7, 100, 0..2), chunk(90, 8, 130, 2..3)],
             samples: vec![sample(10, 5, 0), sample(20, 30, 0x1_0000), sample(4, -3, 0x1_0000)],
+            rolls: Vec::new(),
             len: 400,
         };
         let facts = SegmentFacts::of(&segment, &header).unwrap();
@@ -290,6 +301,7 @@ mod tests {
                 sample_durations: (4, 20),
                 lacks_sync_table: false,
                 is_cut_short: false,
+                lacks_pre_roll: false,
             }
         );
         segment.samples.clear();

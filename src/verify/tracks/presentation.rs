@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    HLS_TIME_ZERO, PRESENTATION_DURATION, PRESENTATION_END, PRESENTATION_START, PRESENTATION_TOO_LONG, Track,
-    later, minus, plus,
+    HLS_TIME_ZERO, MPD_PERIOD_BOUNDS, PRESENTATION_DURATION, PRESENTATION_END, PRESENTATION_START,
+    PRESENTATION_TOO_LONG, Track, later, minus, plus,
 };
 use crate::verify::findings::Findings;
 use crate::verify::listing::{Listing, Time};
@@ -22,6 +22,7 @@ pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings
     for played in periods.values() {
         if !is_live {
             check_end(listing, played, findings);
+            check_bounds(listing, played, findings);
         }
         // Windows into tracks start with any of their segments.
         if played.iter().all(|track| track.is_from_start()) {
@@ -144,6 +145,34 @@ fn check_end(listing: &Listing, played: &[Track], findings: &mut Findings) {
             );
             findings.add(&PRESENTATION_END, &listing.file, track.listed.claims.offset, message);
         }
+    }
+}
+
+/// Of several periods each is filled by its tracks: neither a gap at an end of it, nor what is not played. A player may begin with the
+/// first track of a period, which is therefore looked at before the others: one finding says it of all.
+fn check_bounds(listing: &Listing, played: &[Track], findings: &mut Findings) {
+    let sample = played.iter().map(|track| track.longest_sample()).reduce(later);
+    let Some(limit) = sample.and_then(|sample| plus(sample, Time::new(1, 1000))) else { return };
+    for &track in played {
+        let Some(duration) = track.listed.period_duration else { continue };
+        let (Some(starts), Some((least, largest))) = (starts(track), ends(track)) else { continue };
+        let zero = Time::new(0, 1);
+        let edited = starts[2];
+        let message = if !starts.iter().any(|start| zero.is_within(limit, *start)) {
+            format!("{} starts {:.6} s behind the start of its period", track.name(), edited.seconds())
+        } else if !(duration.is_within(limit, least) || duration.is_within(limit, largest))
+            && (duration.compare(least).is_lt() || duration.compare(largest).is_gt())
+        {
+            format!(
+                "{} ends {:.6} s behind the start of its period, which lasts {:.6} s",
+                track.name(),
+                largest.seconds(),
+                duration.seconds()
+            )
+        } else {
+            continue;
+        };
+        return findings.add(&MPD_PERIOD_BOUNDS, &listing.file, track.listed.claims.offset, message);
     }
 }
 

@@ -94,7 +94,8 @@ fn check_cut_short(track: Track, findings: &mut Findings) {
         let is_followed = segments.peek().is_some_and(|(next, _)| !next.discontinuity);
         if is_followed && count < NAMED && facts.is_some_and(|facts| facts.is_cut_short) {
             count += 1;
-            let message = "its last sample lasts less than what is in it, and it is not the last of the track";
+            let message =
+                "its last sample lasts less than what is in it, and it is not the last of the track";
             findings.add(&SAMPLE_DURATION, &listed.resource.path, None, message);
         }
     }

@@ -1,10 +1,10 @@
 //! Presentations by hand: tracks of six segments of 2 s, 25 samples a second of 40 ticks, 1000 bytes each.
 
-use super::{SegmentFacts, TrackFacts, check};
+use super::{SegmentFacts, TrackFacts, check_all};
 use crate::boxes::FourCc;
 use crate::verify::Finding;
 use crate::verify::findings::Findings;
-use crate::verify::header::{Entry, Header, SampleDefaults};
+use crate::verify::header::{Entry, Header, RollGroups, SampleDefaults};
 use crate::verify::listing::{ListedDuration, ListedSegment, ListedTrack, Listing, Resource, Time, Variant};
 
 pub(super) type Made = (ListedTrack, TrackFacts);
@@ -34,7 +34,7 @@ impl Package {
     pub(super) fn check(&self) -> Vec<Finding> {
         let facts: Vec<_> = self.tracks.iter().map(|track| track.1.clone()).collect();
         let mut findings = Findings::default();
-        check(&self.listing(), &facts, &mut findings);
+        check_all(&self.listing(), &facts, &[], &mut findings);
         findings.into_vec()
     }
 
@@ -90,7 +90,9 @@ pub(super) fn long_video(segments: usize) -> Made {
         size: Some((1280, 720)),
         channels: None,
         sample_rate: None,
-        transfer: Some(1),
+        colour: Some([1; 3]),
+        pre_skip: None,
+        dolby: None,
         is_encrypted: false,
     };
     track("video", *b"vide", entry, segments)
@@ -104,7 +106,9 @@ pub(super) fn audio() -> Made {
         size: None,
         channels: Some(2),
         sample_rate: Some(48_000),
-        transfer: None,
+        colour: None,
+        pre_skip: None,
+        dolby: None,
         is_encrypted: false,
     };
     track("audio", *b"soun", entry, 6)
@@ -121,6 +125,7 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         empty_edit: None,
         fragment_duration: None,
         has_sync_table: true,
+        rolls: RollGroups::default(),
         entry,
         others: Vec::new(),
     };
@@ -145,6 +150,7 @@ fn track(name: &str, handler: [u8; 4], entry: Entry, segments: usize) -> Made {
         sample_durations: (40, 40),
         lacks_sync_table: false,
         is_cut_short: false,
+        lacks_pre_roll: false,
     };
     let track = ListedTrack {
         name: name.to_owned(),

@@ -2,7 +2,7 @@
 
 use super::super::check::Check;
 use super::super::codecs_agree;
-use super::{Facts, Sound, read};
+use super::{Dolby, Facts, Sound, read};
 use crate::boxes::FourCc;
 use crate::boxes::reader::Boxes;
 use crate::verify::findings::Findings;
@@ -157,7 +157,7 @@ fn esds_tells_object_type_channels_and_rate() {
 }
 
 #[test]
-fn opus_flac_and_dolby_tell_their_sound() {
+fn opus_and_flac_tell_their_sound() {
     let opus = bytes("00020138 0000bb80 0000 00");
     let sound = |channels, sample_rate, bits| Some(Sound { channels, sample_rate, bits });
     assert_eq!(
@@ -167,7 +167,8 @@ fn opus_flac_and_dolby_tell_their_sound() {
                 codec: Some("opus".into()),
                 channels: Some(2),
                 sample_rate: Some(48_000),
-                sound: sound(2, 48_000, None),
+                sound: sound(2, 48_000, Some(16)),
+                pre_skip: Some(312),
                 ..Facts::default()
             },
             Vec::new()
@@ -181,12 +182,64 @@ fn opus_flac_and_dolby_tell_their_sound() {
     let mut open = flac.clone();
     open[4] = 0;
     assert!(facts(b"fLaC", b"dfLa", &open).1.join("").contains("no block is marked"));
+    let mut small = flac.clone();
+    small[8..12].copy_from_slice(&[0, 8, 0, 8]);
+    assert!(facts(b"fLaC", b"dfLa", &small).1.join("").contains("blocks of 8 to 8"));
+}
+
+#[test]
+fn opus_maps_its_channels_to_streams() {
+    // 5.1 of `ffmpeg -f lavfi -i anullsrc=cl=5.1 -c:a libopus -mapping_family 1 a.mp4` (FFmpeg 5.1).
+    let surround = bytes("000601380000bb800000010402000401020305");
+    let (found, wrong) = facts(b"Opus", b"dOps", &surround);
+    assert_eq!((found.channels, found.pre_skip, wrong.len()), (Some(6), Some(312), 0));
+    for (at, byte, said) in [
+        (0, 1, "Version is 1"),
+        (1, 0, "OutputChannelCount is 0"),
+        (1, 9, "runs past the end"),
+        (11, 0, "StreamCount is 0"),
+        (12, 5, "CoupledCount 5"),
+        (13, 6, "ChannelMapping has 6, of 6"),
+    ] {
+        let mut record = surround.clone();
+        record[at] = byte;
+        assert!(facts(b"Opus", b"dOps", &record).1.join("").contains(said), "{said}");
+    }
+    assert!(facts(b"Opus", b"dOps", &bytes("00030138 0000bb80 0000 00")).1.join("").contains("family 0"));
+}
+
+#[test]
+fn dolby_tells_channels_and_objects() {
+    let of = |entry: &[u8; 4], kind: &[u8; 4], hex: &str| facts(entry, kind, &bytes(hex));
     // 48 kHz, bsid 8, acmod 7 with LFE; E-AC-3 of the same.
-    let (found, wrong) = facts(b"ac-3", b"dac3", &bytes("103dc0"));
+    let (found, wrong) = of(b"ac-3", b"dac3", "103dc0");
     assert_eq!((found.channels, found.sample_rate, wrong.len()), (Some(6), Some(48_000), 0));
-    assert!(facts(b"ac-3", b"dac3", &bytes("d03dc0")).1.join("").contains("reserved"));
-    let (found, wrong) = facts(b"ec-3", b"dec3", &bytes("0c00200f00"));
+    assert_eq!(found.dolby, Some(Dolby { locations: Some(0xf801), joc: None }));
+    assert!(of(b"ac-3", b"dac3", "d03dc0").1.join("").contains("reserved"));
+    assert!(of(b"ac-3", b"dac3", "203dc0").1.join("").contains("bsid is 16"));
+    assert!(of(b"ac-3", b"dac3", "103dc000").1.join("").contains("1 bytes behind"));
+    let (found, wrong) = of(b"ec-3", b"dec3", "0c00200f00");
     assert_eq!((found.channels, found.sample_rate, wrong.len()), (Some(6), Some(48_000), 0));
+    assert_eq!(found.dolby, Some(Dolby { locations: Some(0xf801), joc: None }));
+    // Sixteen objects (ETSI TS 103 420): a reserved byte with the flag, and the index.
+    let (found, wrong) = of(b"ec-3", b"dec3", "0c00200f000110");
+    assert_eq!((found.dolby.and_then(|dolby| dolby.joc), wrong.len()), (Some(16), 0));
+    assert!(of(b"ec-3", b"dec3", "0c00200f000111").1.join("").contains("complexity_index_type_a is 17"));
+    assert!(of(b"ec-3", b"dec3", "0c00200f00000000").1.join("").contains("3 bytes behind"));
+    // A dependent substream adds channels that are not counted.
+    let (found, wrong) = of(b"ec-3", b"dec3", "0c00200f0200");
+    assert_eq!((found.channels, found.dolby, wrong.len()), (None, Some(Dolby::default()), 0));
+}
+
+#[test]
+fn vpcc_agrees_with_itself() {
+    let wrong = |hex: &str| facts(b"vp09", b"vpcC", &bytes(hex)).1.join("");
+    assert!(wrong("01000000010b82010101 0000").contains("profile 1 has no 8 bits"));
+    assert!(wrong("01000000000ba2010101 0000").contains("profile 0 has no 10 bits"));
+    assert!(wrong("01000000000b82010100 0000").contains("(RGB)"));
+    assert!(wrong("01000000000c82010101 0000").contains("no level 12"));
+    assert!(wrong("01000001000b82010101 0000").contains("flags are"));
+    assert!(wrong("01000000000b82010101 000100").contains("codecInitializationDataSize is 1"));
 }
 
 #[test]
