@@ -172,9 +172,9 @@ const NUMBERS: [u64; 12] = [
 ];
 
 /// Boxes that fields are overwritten in.
-const BOXES: [&[u8; 4]; 20] = [
-    b"ftyp", b"mvhd", b"tkhd", b"mdhd", b"hdlr", b"trex", b"stsd", b"avc1", b"avcC", b"hvcC", b"av1C",
-    b"esds", b"elst", b"styp", b"moof", b"mfhd", b"tfhd", b"tfdt", b"trun", b"mdat",
+const BOXES: [&[u8; 4]; 22] = [
+    b"sgpd", b"sbgp", b"ftyp", b"mvhd", b"tkhd", b"mdhd", b"hdlr", b"trex", b"stsd", b"avc1", b"avcC",
+    b"hvcC", b"av1C", b"esds", b"elst", b"styp", b"moof", b"mfhd", b"tfhd", b"tfdt", b"trun", b"mdat",
 ];
 
 /// What manifests may hold.

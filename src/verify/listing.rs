@@ -171,6 +171,10 @@ pub struct Claims {
     pub video_range: Option<String>,
     /// `CHANNELS`, or the value of the channel configuration where its scheme counts channels.
     pub channels: Option<u64>,
+    /// Channel locations of AC-3 and E-AC-3, by the scheme of Dolby: bits as in [`crate::verify::header::Dolby`].
+    pub locations: Option<u16>,
+    /// The number of objects of joint object coding: `CHANNELS` with `/JOC`, or `EC3_ExtensionComplexityIndex`.
+    pub joc: Option<u64>,
     /// `@audioSamplingRate`.
     pub sample_rate: Option<u64>,
     /// `video`, `audio` …: `@contentType`, else the first half of `@mimeType`.

@@ -32,6 +32,37 @@ fn sources() -> &'static [PathBuf] {
     })
 }
 
+/// Streams that FFmpeg encodes as 4 to 9: Opus, AC-3, E-AC-3 with six channels, FLAC of 48 and of 96 kHz, VP9.
+fn encoded() -> &'static [PathBuf] {
+    static ENCODED: OnceLock<Vec<PathBuf>> = OnceLock::new();
+    const SINE: &str = "sine=440:duration=24:sample_rate=48000";
+    const FAST: &str = "sine=440:duration=24:sample_rate=96000";
+    const WAYS: [(&str, &str, &[&str]); 6] = [
+        ("opus", SINE, &["-c:a", "libopus", "-ac", "2"]),
+        ("ac3", SINE, &["-c:a", "ac3", "-ac", "2"]),
+        ("eac3", SINE, &["-c:a", "eac3", "-ac", "6"]),
+        ("flac", SINE, &["-c:a", "flac", "-ac", "2"]),
+        ("flac96", FAST, &["-c:a", "flac"]),
+        (
+            "vp9",
+            "testsrc2=s=320x180:r=25:d=24",
+            &["-c:v", "libvpx-vp9", "-b:v", "100k", "-g", "50", "-deadline", "realtime", "-cpu-used", "8"],
+        ),
+    ];
+    ENCODED.get_or_init(|| {
+        let directory = scratch("ffmpeg-encoded");
+        let encode = |(name, filter, words): (&str, &str, &[&str])| {
+            let path = directory.join(format!("{name}.mp4"));
+            let mut ffmpeg = Command::new("ffmpeg");
+            ffmpeg.args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", filter]).args(words);
+            let said = tools::run(ffmpeg.args(["-strict", "-2"]).arg(&path));
+            assert_eq!(said.code, Some(0), "{name}: {}", said.stderr);
+            path
+        };
+        WAYS.map(encode).into()
+    })
+}
+
 /// A way to have FFmpeg package its streams.
 struct Way {
     name: &'static str,
@@ -56,10 +87,15 @@ impl Way {
         for source in sources() {
             ffmpeg.arg("-i").arg(source);
         }
+        if self.streams.iter().any(|stream| *stream > "3") {
+            for source in encoded() {
+                ffmpeg.arg("-i").arg(source);
+            }
+        }
         for stream in self.streams {
             ffmpeg.args(["-map", stream]);
         }
-        let said = tools::run(ffmpeg.args(["-c", "copy"]).args(self.words));
+        let said = tools::run(ffmpeg.args(["-c", "copy", "-strict", "-2"]).args(self.words));
         assert_eq!(said.code, Some(0), "{}: {}", self.name, said.stderr);
         directory.join(self.manifest)
     }
@@ -71,7 +107,8 @@ impl Way {
         self.assert_nothing_else(manifest.parent().expect("a directory"), &all);
         assert_explained(&all);
         assert_eq!(verdict.sum("segments"), self.segments, "{}", self.name);
-        assert!(verdict.sum("samples") >= 600, "{}: {}", self.name, verdict.report["tracks"]);
+        // A frame of FLAC lasts a tenth of a second.
+        assert!(verdict.sum("samples") >= 240, "{}: {}", self.name, verdict.report["tracks"]);
     }
 
     fn assert_nothing_else(&self, package: &Path, rules: &[&str]) -> Verdict {
@@ -161,6 +198,48 @@ ways! {
         "-adaptation_sets" "id=0,streams=v id=1,streams=a" "manifest.mpd"
     ] [] [];
     dash_h265: "manifest.mpd" 6 ["3"] ["-f" "dash" "-seg_duration" "4" "manifest.mpd"] [] [];
+    hls_opus: "master.m3u8" 6 ["4"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
+        "index.m3u8"
+    ] ["hls-codecs-missing" "hls-bandwidth" "segment-pre-roll"] [];
+    dash_opus: "manifest.mpd" 6 ["4"] [
+        "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
+    ] ["segment-pre-roll"] [];
+    hls_ac3: "master.m3u8" 6 ["5"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
+        "index.m3u8"
+    ] [] [];
+    dash_ac3: "manifest.mpd" 6 ["5"] [
+        "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
+    ] [] [];
+    hls_eac3: "master.m3u8" 6 ["6"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
+        "index.m3u8"
+    ] [] [];
+    dash_eac3: "manifest.mpd" 6 ["6"] [
+        "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
+    ] [] [];
+    hls_flac: "master.m3u8" 6 ["7"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
+        "index.m3u8"
+    ] ["hls-codecs-missing"] [];
+    dash_flac: "manifest.mpd" 6 ["7"] [
+        "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
+    ] [] [];
+    hls_flac_of_96_khz: "master.m3u8" 6 ["8"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
+        "index.m3u8"
+    ] ["hls-codecs-missing" "init-channels"] [];
+    dash_flac_of_96_khz: "manifest.mpd" 6 ["8"] [
+        "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
+    ] ["init-channels"] [];
+    hls_vp9: "master.m3u8" 6 ["9"] [
+        "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
+        "index.m3u8"
+    ] ["hls-codecs-missing"] [];
+    dash_vp9: "manifest.mpd" 6 ["9"] [
+        "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
+    ] [] [];
 }
 
 #[test]

@@ -273,9 +273,13 @@ impl<'a> Groups<'a> {
                 problems.push("DEFAULT is YES, and AUTOSELECT is not".to_owned());
             }
             let track = uri.and_then(|uri| tracks.track(uri, rendition.offset, findings));
-            if let (Some(track), Some(count)) = (track, channels(rendition, findings)) {
+            if let (Some(track), Some(told)) = (track, channels(rendition, findings)) {
                 let claims = &mut tracks.listing.tracks[track].claims;
-                (claims.channels, claims.offset) = (Some(count), Some(rendition.offset));
+                claims.offset = Some(rendition.offset);
+                match told {
+                    Channels::Count(count) => claims.channels = Some(count),
+                    Channels::Objects(count) => claims.joc = Some(count),
+                }
             }
             let (name, id) = (rendition.quoted("NAME", findings), rendition.quoted("GROUP-ID", findings));
             if let (Some(kind), Some(id)) = (kind, id) {
@@ -342,16 +346,26 @@ fn kind_needs(kind: &str, rendition: &Attributes<'_>) -> Option<String> {
     Some(format!("EXT-X-MEDIA of type {kind} {problem}"))
 }
 
-/// The count of channels that `CHANNELS` states; `None` where it stands for something else (`16/JOC`: audio objects).
-fn channels(rendition: &Attributes<'_>, findings: &mut Findings) -> Option<u64> {
+/// What `CHANNELS` states.
+enum Channels {
+    Count(u64),
+    /// Of joint object coding: `16/JOC`.
+    Objects(u64),
+}
+
+/// What `CHANNELS` states; `None` where it stands for something else that is not known.
+fn channels(rendition: &Attributes<'_>, findings: &mut Findings) -> Option<Channels> {
     let text = rendition.quoted("CHANNELS", findings)?;
     let (count, coding) = text.split_once('/').unwrap_or((text, ""));
     let count = integer(count);
     if count.is_none() {
         rendition.note(findings, format!("CHANNELS is {}, which starts with no count", short(text)));
     }
-    let coding = coding.split('/').next().unwrap_or_default();
-    count.filter(|_| matches!(coding, "" | "-"))
+    match coding.split('/').next().unwrap_or_default() {
+        "" | "-" => count.map(Channels::Count),
+        "JOC" => count.map(Channels::Objects),
+        _ => None,
+    }
 }
 
 /// The tracks of variants with the same codec and dynamic range of video, each set in the order of the tracks.

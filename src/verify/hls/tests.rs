@@ -212,6 +212,8 @@ fn a_multivariant_playlist_has_tracks_variants_and_sets() {
     assert_eq!((claims.size, claims.video_range.as_deref()), (Some((640, 360)), Some("SDR")));
     assert_eq!(claims.frame_rate, Some(ListedFrameRate::Thousandths(29_970)));
     assert!(claims.aligned);
+    let objects: Vec<_> = listing.tracks.iter().filter_map(|track| track.claims.joc).collect();
+    assert_eq!(objects, [16]);
     let channels: Vec<_> = listing.tracks.iter().map(|track| track.claims.channels).collect();
     assert_eq!(channels, [None, None, None, Some(2), None, None, None]);
     assert_eq!(listing.tracks[6].claims.bandwidth, Some(47_573));

@@ -8,6 +8,13 @@ use crate::verify::listing::{Claims, ListedFrameRate};
 
 const CHANNEL_COUNT: &str = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
 const CHANNEL_CONFIGURATION: &str = "urn:mpeg:mpegb:cicp:channelconfiguration";
+/// Of AC-3 and E-AC-3, the newer name and the older.
+const DOLBY_LOCATIONS: [&str; 2] = [
+    "tag:dolby.com,2014:dash:audio_channel_configuration:2011",
+    "urn:dolby:dash:audio_channel_configuration:2011",
+];
+/// In lower case, as schemes are compared.
+const DOLBY_OBJECTS: &str = "tag:dolby.com,2018:dash:ec3_extensioncomplexityindex:2018";
 const TRANSFER: &str = "urn:mpeg:mpegb:cicp:transfercharacteristics";
 const TRICK_MODE: &str = "http://dashif.org/guidelines/trickmode";
 
@@ -106,6 +113,8 @@ pub(super) fn read(report: &mut Reporter<'_>, described: Described<'_, '_>, has_
         }),
         video_range: video_range(described),
         channels: channels(described),
+        locations: locations(described),
+        joc: joc(described),
         sample_rate: sample_rate(report, described),
         content_type: described.content_type(),
         mime_type: described.mime_type().and_then(|mime| Some(mime.split_once('/')?.0.to_ascii_lowercase())),
@@ -164,11 +173,29 @@ fn channels(described: Described<'_, '_>) -> Option<u64> {
         match (scheme.as_str(), value) {
             // By its text the index of a configuration, in practice a count: 7 is either.
             (CHANNEL_COUNT, 1..=6 | 8) | (CHANNEL_CONFIGURATION, 1..=6) => Some(value),
-            // ISO/IEC 23091-3, channel configuration 7: 7.1.
-            (CHANNEL_CONFIGURATION, 7) => Some(8),
+            // ISO/IEC 23091-3: 7.1 in three ways, 2/1, 2/2, 6.1, 22.2.
+            (CHANNEL_CONFIGURATION, 7 | 12 | 14) => Some(8),
+            (CHANNEL_CONFIGURATION, 9) => Some(3),
+            (CHANNEL_CONFIGURATION, 10) => Some(4),
+            (CHANNEL_CONFIGURATION, 11) => Some(7),
+            (CHANNEL_CONFIGURATION, 13) => Some(24),
             _ => None,
         }
     })
+}
+
+/// Locations of channels as four hexadecimal digits.
+fn locations(described: Described<'_, '_>) -> Option<u16> {
+    described.descriptors(&["AudioChannelConfiguration"]).find_map(|(scheme, value)| {
+        let is_told = DOLBY_LOCATIONS.contains(&scheme.as_str()) && value.len() == 4;
+        u16::from_str_radix(value, 16).ok().filter(|_| is_told)
+    })
+}
+
+/// The number of objects of joint object coding.
+fn joc(described: Described<'_, '_>) -> Option<u64> {
+    let told = described.descriptors(&["EssentialProperty", "SupplementalProperty"]);
+    told.filter(|(scheme, _)| scheme == DOLBY_OBJECTS).find_map(|(_, value)| value::unsigned(value, 255))
 }
 
 /// What the transfer characteristics make of it, if those are told; a supplemental property that tells of more than an essential

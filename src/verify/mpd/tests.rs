@@ -340,8 +340,18 @@ fn claims_are_what_is_written() {
     let count = "urn:mpeg:dash:23003:3:audio_channel_configuration:2011";
     let configuration = "urn:mpeg:mpegB:cicp:ChannelConfiguration";
     assert_eq!(["2", "6", "8", "7"].map(|value| channels(count, value)), [Some(2), Some(6), Some(8), None]);
-    assert_eq!(["2", "7", "9"].map(|value| channels(configuration, value)), [Some(2), Some(8), None]);
-    assert_eq!(channels("tag:dolby.com,2014:dash:audio_channel_configuration:2011", "F801"), None);
+    assert_eq!(
+        ["2", "7", "10", "15"].map(|value| channels(configuration, value)),
+        [Some(2), Some(8), Some(4), None]
+    );
+    let dolby = "tag:dolby.com,2014:dash:audio_channel_configuration:2011";
+    assert_eq!(channels(dolby, "F801"), None);
+    let inner = format!(
+        "<AudioChannelConfiguration schemeIdUri=\"{dolby}\" value=\"F801\"/><SupplementalProperty \
+         schemeIdUri=\"tag:dolby.com,2018:dash:EC3_ExtensionComplexityIndex:2018\" value=\"16\"/>"
+    );
+    let told = claims("", &inner);
+    assert_eq!((told.locations, told.joc), (Some(0xf801), Some(16)));
     let range = |values: &[(&str, &str)]| {
         let property = |(kind, value): &(&str, &str)| {
             format!(

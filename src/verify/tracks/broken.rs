@@ -43,13 +43,13 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
         files.replace(&format!("{LARGE}/playlist.m3u8"), "#EXTINF:2.000000,\nseg-00005", map);
     }),
     ("mpd-period-bounds", |files| {
-        // A second period once more after the first, which ends a second before its tracks do.
+        // The period ends before its tracks do, and comes once more behind it.
+        files.replace(MPD, " duration=\"PT24.021334S\"", " duration=\"PT20S\"");
         let mpd = String::from_utf8(files.bytes(MPD).clone()).unwrap();
-        let start = mpd.find("<Period").unwrap();
-        let end = mpd.find("</MPD>").unwrap();
-        let period = mpd[start..end].replace("<Period id=\"", "<Period start=\"PT23S\" id=\"a");
-        assert_ne!(period, mpd[start..end]);
-        *files.bytes(MPD) = format!("{}{period}{}", &mpd[..end], &mpd[end..]).into_bytes();
+        let (start, end) = (mpd.find("<Period").unwrap(), mpd.find("</MPD>").unwrap());
+        let second = mpd[start..end].replacen("id=\"0\" start=\"PT0S\"", "id=\"1\" start=\"PT20S\"", 1);
+        assert_ne!(second, mpd[start..end]);
+        *files.bytes(MPD) = format!("{}{second}{}", &mpd[..end], &mpd[end..]).into_bytes();
     }),
     ("track-duration", |files| {
         files.patch(&format!("{LARGE}/init.mp4"), &[b"moov", b"mvex", b"mehd"], 12, &[0, 0, 0, 9]);
@@ -93,6 +93,18 @@ pub(in crate::verify) const BROKEN: &[Break] = &[
     ("frame-rate", |files| files.replace(MASTER, "FRAME-RATE=25.000", "FRAME-RATE=50.000")),
     ("video-range", |files| files.replace(MASTER, "VIDEO-RANGE=SDR", "VIDEO-RANGE=PQ")),
     ("channels", |files| files.replace(MASTER, "CHANNELS=\"2\"", "CHANNELS=\"6\"")),
+    ("channel-locations", |files| {
+        // AC-3 of one channel, with what esds has behind that; in the MPD left and right.
+        let init = format!("{SOUND}/init.mp4");
+        let entry: &[&[u8; 4]] = &[b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"mp4a"];
+        files.patch(&init, &[entry, &[b"esds"]].concat(), 4, b"dac3\x10\x08\0");
+        files.patch(&init, entry, 4, b"ac-3");
+        let mpd = String::from_utf8(files.bytes(MPD).clone()).unwrap();
+        let (_, told) = mpd.split_once("<AudioChannelConfiguration ").unwrap();
+        let (told, _) = told.split_once("/>").unwrap();
+        let dolby = "schemeIdUri=\"tag:dolby.com,2014:dash:audio_channel_configuration:2011\" value=\"A000\"";
+        files.replace(MPD, told, dolby);
+    }),
     ("sample-rate", |files| files.replace(MPD, "audioSamplingRate=\"48000\"", "audioSamplingRate=\"44100\"")),
     ("content-type", |files| {
         files.replace(

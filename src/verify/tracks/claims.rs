@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    CHANNELS, CODECS, CONTENT_TYPE, FRAME_RATE, RESOLUTION, SAMPLE_RATE, START_WITH_SAP, Track, VIDEO_RANGE,
-    sets::family,
+    CHANNEL_LOCATIONS, CHANNELS, CODECS, CONTENT_TYPE, FRAME_RATE, RESOLUTION, SAMPLE_RATE, START_WITH_SAP,
+    Track, VIDEO_RANGE, sets::family,
 };
 use crate::verify::findings::Findings;
 use crate::verify::header::{Header, codecs_agree};
@@ -246,6 +246,27 @@ fn check_sound(file: &str, claims: &Claims, track: Track, findings: &mut Finding
             findings.add(&CHANNELS, file, claims.offset, message);
         }
     }
+    if let Some(dolby) = entry.dolby {
+        let of = |what: Option<u64>| what.map_or("none".to_owned(), |what| what.to_string());
+        if let (Some(claimed), Some(found)) = (claims.locations, dolby.locations)
+            && claimed != found
+        {
+            let message = format!(
+                "{} is to have channels at {claimed:04X}, its configuration has {found:04X}",
+                track.name()
+            );
+            findings.add(&CHANNEL_LOCATIONS, file, claims.offset, message);
+        }
+        let found = dolby.joc.map(u64::from);
+        if claims.joc.is_some() && claims.joc != found {
+            let (claimed, found) = (of(claims.joc), of(found));
+            let message = format!(
+                "{} is to have {claimed} objects of JOC, its configuration has {found}",
+                track.name()
+            );
+            findings.add(&CHANNEL_LOCATIONS, file, claims.offset, message);
+        }
+    }
     if let (Some(claimed), Some(found)) = (claims.sample_rate, entry.sample_rate.map(u64::from)) {
         // Spectral band replication doubles the rate, and either of the two is told.
         let is_near = claimed == found || claimed == found * 2 || claimed.checked_mul(2) == Some(found);
@@ -294,6 +315,7 @@ fn check_sap(claims: &Claims, track: Track, findings: &mut Findings) {
 mod tests {
     use super::*;
     use crate::boxes::FourCc;
+    use crate::verify::header::Dolby;
     use crate::verify::tracks::testing::*;
 
     #[test]
@@ -354,6 +376,26 @@ mod tests {
         assert_eq!(package.rules(), ["frame-rate"]);
         package.header(0).entry.format = FourCc(*b"hev1");
         assert_eq!(package.rules(), [""; 0], "two fields a frame");
+    }
+
+    #[test]
+    fn locations_and_objects_are_those_of_the_configuration() {
+        let mut package = Package::hls([video(), audio()]);
+        let mut with = |locations, joc, found| {
+            let claims = &mut package.tracks[1].0.claims;
+            (claims.locations, claims.joc) = (locations, joc);
+            package.header(1).entry.dolby = found;
+            package.rules()
+        };
+        let dolby = |locations, joc| Some(Dolby { locations, joc });
+        assert_eq!(with(Some(0xf801), None, dolby(Some(0xf801), None)), [""; 0]);
+        assert_eq!(with(Some(0xa000), None, dolby(Some(0xf801), None)), ["channel-locations"]);
+        assert_eq!(with(Some(0xfa01), None, dolby(None, None)), [""; 0], "dependent substreams");
+        assert_eq!(with(None, Some(16), dolby(Some(0xf801), Some(16))), [""; 0]);
+        assert_eq!(with(None, Some(16), dolby(Some(0xf801), Some(12))), ["channel-locations"]);
+        assert_eq!(with(None, Some(16), dolby(Some(0xf801), None)), ["channel-locations"]);
+        assert_eq!(with(None, None, dolby(Some(0xf801), Some(16))), [""; 0]);
+        assert_eq!(with(Some(0xf801), Some(16), None), [""; 0], "of another codec");
     }
 
     #[test]

@@ -188,7 +188,6 @@ pub(super) fn check_discontinuities(listing: &Listing, tracks: &[Track], finding
         let limit = later(first.longest_sample(), track.longest_sample());
         // Each EXTINF is rounded.
         let limit = plus(limit, Time::new(1 + track.listed.segments.len() as i128, 1000)).unwrap_or(limit);
-        let limit = plus(limit, rounding(1, 1)).unwrap_or(limit);
         let message = if own.len() != expected.len() {
             format!(
                 "there are {} discontinuities, in {} there are {}",
