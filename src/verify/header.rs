@@ -82,7 +82,7 @@ declare_rules! {
         "width and height of the sample entry are those of the pictures";
     INIT_DISPLAY_SIZE: Warning "init-display-size", "ISO/IEC 14496-12 8.3.2, ISO/IEC 23000-19 7.5.4 (not opened)",
         "width and height of tkhd have the shape of the pictures, and are 0 of what cannot be seen";
-    INIT_CHANNELS: Warning "init-channels", "RFC 9639 Annex D.3, Encapsulation of Opus in ISO BMFF 4.3.1, ETSI TS 102 366 F.3 (not opened)",
+    INIT_CHANNELS: Warning "init-channels", "RFC 9639 10.3, Encapsulation of Opus in ISO BMFF 4.3.1, ETSI TS 102 366 F.3 (not opened)",
         "channelcount, samplerate and samplesize of the sample entry are those of the configuration, of FLAC with a rate beyond 65,535 Hz a division of it";
 }
 

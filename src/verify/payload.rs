@@ -55,7 +55,7 @@ declare_rules! {
         "a sample lasts as long as what is in it decodes to, but for the last one of a track, which may be cut short";
     SAMPLE_CONFIGURATION: Error "sample-configuration", "RFC 9639 9.1, ETSI TS 102 366 F.4, F.6, VP codec ISO media file format binding (not opened)",
         "what is in a sample is of the configuration in its sample entry: rate, channels, depth, profile, size of key frames";
-    SAMPLE_CHECKSUM: Error "sample-checksum", "RFC 9639 9.1.8, 9.3, ETSI TS 102 366 4.4.5, E.1.3.5 (not opened)",
+    SAMPLE_CHECKSUM: Error "sample-checksum", "RFC 9639 9.1.8, 9.3, ETSI TS 102 366 4.4.5 (not opened)",
         "the checksums of frames of FLAC, AC-3 and E-AC-3 hold";
 }
 

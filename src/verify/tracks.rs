@@ -81,7 +81,7 @@ declare_rules! {
         "VIDEO-RANGE is that of the transfer characteristics, HLG also where SEI says so of others, and SDR where it is missing";
     CHANNELS: Warning "channels", "RFC 8216 4.3.4.1, ISO/IEC 23009-1 5.8.5.4 (not opened)",
         "the number of channels is that of the sample entry or its configuration";
-    CHANNEL_LOCATIONS: Warning "channel-locations", "ETSI TS 102 366 I.1, ETSI TS 103 420 D.2, HLS authoring specification (not opened)",
+    CHANNEL_LOCATIONS: Warning "channel-locations", "ETSI TS 102 366 E.1.3.1.8, ETSI TS 103 420, HLS authoring specification (not opened)",
         "locations of channels of AC-3 and E-AC-3, and the number of objects of JOC, are those of the configuration";
     SAMPLE_RATE: Warning "sample-rate", "ISO/IEC 23009-1 5.3.7.2 (not opened)",
         "the sampling rate is that of the sample entry or its configuration, or half or twice that";

@@ -198,11 +198,11 @@ ways! {
         "-adaptation_sets" "id=0,streams=v id=1,streams=a" "manifest.mpd"
     ] [] [];
     dash_h265: "manifest.mpd" 6 ["3"] ["-f" "dash" "-seg_duration" "4" "manifest.mpd"] [] [];
-    hls_opus: "master.m3u8" 6 ["4"] [
+    hls_opus: "master.m3u8" 7 ["4"] [
         "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
         "index.m3u8"
-    ] ["hls-codecs-missing" "hls-bandwidth" "segment-pre-roll"] [];
-    dash_opus: "manifest.mpd" 6 ["4"] [
+    ] ["hls-codecs-missing" "segment-pre-roll"] [];
+    dash_opus: "manifest.mpd" 7 ["4"] [
         "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
     ] ["segment-pre-roll"] [];
     hls_ac3: "master.m3u8" 6 ["5"] [

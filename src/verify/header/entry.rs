@@ -362,7 +362,7 @@ fn check_facts(
 }
 
 /// Whether `samplerate` may stand for a rate: beyond 16 bits a division of it, or the largest number where there is none (RFC 9639
-/// Annex D.3).
+/// 10.3).
 fn is_rate_of(field: u16, rate: u32) -> bool {
     match u16::try_from(rate) {
         Ok(rate) => rate == field,

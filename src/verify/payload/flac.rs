@@ -161,7 +161,7 @@ impl FrameHeader {
     }
 }
 
-/// Sample rates by code, from 1 (RFC 9639 table 15).
+/// Sample rates by code, from 1 (RFC 9639 9.1.2).
 const RATES: [u32; 11] =
     [88_200, 176_400, 192_000, 8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000];
 
