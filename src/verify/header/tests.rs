@@ -60,7 +60,7 @@ fn each_rule_is_named_when_it_is_broken() {
     // What cannot be broken alone.
     let companions = |rule: &str| match rule {
         "init-box-size" => Some("init-box-missing"),
-        "init-box-duplicate" | "init-edit-list" => Some("init-box-order"),
+        "init-box-duplicate" | "init-edit-list" | "init-roll-group" => Some("init-box-order"),
         "init-tracks" => Some("init-trex"),
         "init-size" => Some("init-display-size"),
         "init-channels" | "init-priming" => Some("init-config"),
