@@ -168,7 +168,7 @@ impl fmt::Display for FlacConfig {
 fn entry_sample_rate(rate: u32) -> u32 {
     const MOST: u32 = 0xffff;
     let mut entry = rate;
-    while entry > MOST && entry % 2 == 0 {
+    while entry > MOST && entry.is_multiple_of(2) {
         entry /= 2;
     }
     entry.min(MOST)
