@@ -60,7 +60,7 @@ const renumbered = (frame, sample) => {
 };
 
 ffmpeg('-f', 'lavfi', '-i', "aevalsrc='0.004*sin(440*2*PI*t)|0.004*sin(550*2*PI*t)':s=8000:d=3", '-c:a', 'flac',
-  '-sample_fmt', 's16', '-frame_size', '1024', '-metadata', 'title=sound', path.join(here, 'fixed.flac'));
+  '-sample_fmt', 's16', '-frame_size', '1024', '-metadata', 'title=sound', '-metadata_header_padding', '100', path.join(here, 'fixed.flac'));
 
 const part = 2880;
 const sizes = [1152, 576, 2304, 1152];
