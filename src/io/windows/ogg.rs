@@ -188,6 +188,28 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn damaged_copies_of_a_real_file_are_read_as_by_the_slow_reader(
+            choice: u8,
+            edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 0..4),
+            in_headers: bool,
+        ) {
+            // What FFmpeg wrote; the edits are anywhere, or in the first pages.
+            let mut data = [&[choice][..], include_bytes!("../../../tests/streams/opus.opus")].concat();
+            for (at, value, kind) in edits {
+                let at = at.index(if in_headers { data.len().min(400) } else { data.len() });
+                match kind {
+                    0 => data[at] = value,
+                    1 => data[at] ^= 1 << (value & 7),
+                    2 => data.truncate(at.max(1)),
+                    _ => drop(data.splice(at..at, std::iter::repeat_n(value, usize::from(value & 3)))),
+                }
+            }
+            fuzz_ogg(&data);
+        }
+    }
+
     #[test]
     fn a_page_is_not_handed_out_before_its_end_is_checked() {
         let mut pages = Pages::new();
