@@ -291,7 +291,8 @@ fn colour_that_contradicts_the_stream_is_told_and_at_sound_refused() {
     scene.request.inputs[0].colour = Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false });
     assert!(scene.notices().iter().all(|notice| !notice.contains("is used; the stream says")));
 
-    let settings: [(&str, fn(&mut InputRequest)); 3] = [
+    type Set = fn(&mut InputRequest);
+    let settings: [(&str, Set); 3] = [
         ("colour=", |input| input.colour = Some(PQ)),
         ("mastering-display=", |input| {
             input.mastering_display = MasteringDisplay::parse("G(1,1)B(1,1)R(1,1)WP(1,1)L(1,0)").ok();
