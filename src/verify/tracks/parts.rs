@@ -3,9 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{
-    HLS_DISCONTINUITIES, HLS_MAP_CHANGE, Track, TrackFacts, bandwidth, claims, later, plus, rounding,
-};
+use super::{HLS_DISCONTINUITIES, HLS_MAP_CHANGE, Track, TrackFacts, bandwidth, claims, later, plus};
 use crate::verify::findings::Findings;
 use crate::verify::header::Header;
 use crate::verify::listing::{ListedDuration, ListedSegment, ListedTrack, Listing, Resource, Time};
