@@ -87,14 +87,14 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 
-    /// Where the parameter sets of H.264 and H.265 go
+    /// Where the parameter sets of H.264 and H.265 go: auto, sample-entry or in-band
     #[arg(long, value_name = "WHERE", value_enum, default_value_t = ParameterSets::Auto)]
-    #[arg(help_heading = "Packaging")]
+    #[arg(hide_possible_values = true, help_heading = "Packaging")]
     pub parameter_sets: ParameterSets,
 
-    /// What to do where parameter sets, or the format of the pictures, change
+    /// Where sets or the format of the pictures change: error, or new-period for a discontinuity
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = OnChangeChoice::Error)]
-    #[arg(help_heading = "Packaging")]
+    #[arg(hide_possible_values = true, help_heading = "Packaging")]
     pub on_change: OnChangeChoice,
 
     /// Write no HLS playlists
