@@ -229,7 +229,7 @@ proptest! {
 fn priming_is_for_aac() {
     let directory = tempfile::tempdir().unwrap();
     let config = SegmenterConfig { priming: 1024, ..flac_config(directory.path()) };
-    let error = Segmenter::new(config).err().expect("FLAC has none").to_string();
+    let error = Segmenter::new(config).expect_err("FLAC has none").to_string();
     assert!(error.contains("priming is 1024"), "{error}");
 }
 
