@@ -75,7 +75,7 @@ pub(super) fn read_flac(
 ) -> Result<()> {
     const STREAMINFO: u8 = 0;
     let mut body = record.fields("Encapsulation of FLAC in ISO BMFF 3.3.2");
-    facts.codec = Some("flac".to_owned());
+    facts.codec = Some("fLaC".to_owned());
     let word = body.u32("version and flags")?;
     if word != 0 {
         check.config(record, format_args!("version and flags are {word:#010x}, not 0"));
