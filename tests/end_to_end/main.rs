@@ -7,6 +7,7 @@
 
 mod checks;
 mod damage;
+mod ladders;
 mod package;
 mod page;
 mod players;

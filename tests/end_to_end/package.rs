@@ -174,7 +174,8 @@ pub fn ladder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/ladder")
 }
 
-fn scratch() -> PathBuf {
+/// Where packages are made, below the target directory.
+pub fn scratch() -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("end_to_end");
     fs::create_dir_all(&directory).expect("the target directory can be written");
     directory

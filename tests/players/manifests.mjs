@@ -6,13 +6,22 @@ import { inheritAttributes, parse, stringToMpdXml } from 'mpd-parser';
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
+/** Seconds that the edit list of an init segment takes off, which are in its segments and are not heard. */
+function primingOf(init) {
+  const fieldsOf = (box) => init.indexOf(box) + 4;
+  if (!init.includes('elst')) return 0;
+  // Version and flags, entry_count and segment_duration stand in front of media_time; two times in front of timescale.
+  return init.readInt32BE(fieldsOf('elst') + 12) / init.readUInt32BE(fieldsOf('mdhd') + 12);
+}
+
 /** By `master.m3u8` and the media playlists that it names. */
 export function tracksOfHls(directory) {
   const master = readFileSync(path.join(directory, 'master.m3u8'), 'utf8').split('\n');
   const track = (uri, audio) => {
     const text = readFileSync(path.join(directory, uri), 'utf8');
     const seconds = sum([...text.matchAll(/^#EXTINF:([\d.]+)/gm)].map(([, value]) => Number(value)));
-    return { name: path.dirname(uri), audio, seconds };
+    const init = path.join(directory, path.dirname(uri), /^#EXT-X-MAP:URI="([^"]+)"/m.exec(text)[1]);
+    return { name: path.dirname(uri), audio, seconds: seconds - primingOf(readFileSync(init)) };
   };
   return master.flatMap((line, i) => {
     const audio = /^#EXT-X-MEDIA:.*TYPE=AUDIO.*URI="([^"]+)"/.exec(line);
