@@ -393,7 +393,7 @@ fn rendition(
         .with_name(track.input.name.clone())
         .with_role(track.input.role.clone())
         .with_default(track.input.default)
-        .with_average_frame_rate(track.average_frame_rate());
+        .with_average_frame_rate(track.average_frame_rate);
     let (packaged, later_inits) =
         periods::with_periods(&track, packaged, boundaries, &output.join(directory)).map_err(in_file)?;
     // A track borrows its input from the request.

@@ -26,6 +26,8 @@ pub struct TimedTrack<'a> {
     pub frame_rate: Option<FrameRate>,
     /// Pictures per second: twice as many where each field is one.
     pub picture_rate: Option<FrameRate>,
+    /// Frames per second on average, where each has a time of its own and they are not evenly apart.
+    pub average_frame_rate: Option<FrameRate>,
     /// How long the pictures lasted that were dropped in front of the first.
     pub lead: Ticks,
     /// Of all its times.
@@ -62,6 +64,7 @@ pub fn time_tracks<'a>(
                     source,
                     frame_rate: None,
                     picture_rate: None,
+                    average_frame_rate: None,
                     lead: Ticks(0),
                     timescale,
                     bit_rate,
@@ -217,7 +220,7 @@ fn time_pictures<'a>(
         Clock::Rate(rate) => set_durations(&mut source, &orders, &fields, rate, timescale),
         Clock::Times(times) => set_instants(&mut source, &times, timescale),
     };
-    let Rates { frame_rate, picture_rate, lead } = rates.map_err(in_file)?;
+    let Rates { frame_rate, picture_rate, average_frame_rate, lead } = rates.map_err(in_file)?;
     drop(fields);
     let samples = &mut source.samples;
     // There are none where samples are presented in the order of decoding.
@@ -228,13 +231,25 @@ fn time_pictures<'a>(
     }
     let bit_rate = BitRate::of(source.samples.iter(), timescale);
     source.kind.tell_rates(frame_rate, bit_rate.average);
-    Ok(TimedTrack { input, source, frame_rate, picture_rate, lead, timescale, bit_rate, open_cras, periods })
+    Ok(TimedTrack {
+        input,
+        source,
+        frame_rate,
+        picture_rate,
+        average_frame_rate,
+        lead,
+        timescale,
+        bit_rate,
+        open_cras,
+        periods,
+    })
 }
 
 /// What durations say of a track.
 struct Rates {
     frame_rate: Option<FrameRate>,
     picture_rate: Option<FrameRate>,
+    average_frame_rate: Option<FrameRate>,
     lead: Ticks,
 }
 
@@ -259,7 +274,8 @@ fn set_durations(
         // Frames, as far as is known of what was dropped.
         dropped.saturating_mul(2 * u64::from(field))
     };
-    Ok(Rates { frame_rate: Some(rate), picture_rate: Some(pictures_a_second), lead: Ticks(lead) })
+    let (frame_rate, picture_rate) = (Some(rate), Some(pictures_a_second));
+    Ok(Rates { frame_rate, picture_rate, average_frame_rate: None, lead: Ticks(lead) })
 }
 
 /// Pictures are presented at these instants. Decode times are presentation times in order, so the sample that is decoded in the
@@ -270,8 +286,16 @@ fn set_instants(source: &mut SourceTrack, times: &PresentationTimes, timescale: 
     let picture_rate = presentation_times::highest_rate(durations.iter().copied(), timescale);
     source.samples.set_durations(durations);
     let is_field_coded = source.kind.video().is_some_and(VideoConfiguration::is_field_coded);
-    let frame_rate = if is_field_coded { picture_rate.and_then(FrameRate::halved) } else { picture_rate };
-    Ok(Rates { frame_rate, picture_rate, lead: Ticks(times.lead(timescale)) })
+    let of_frames =
+        |rate: Option<FrameRate>| if is_field_coded { rate.and_then(FrameRate::halved) } else { rate };
+    let samples = Some(&source.samples).filter(|samples| samples.durations_vary());
+    let average = samples.and_then(|all| average_rate(all.len() as u64, all.duration(), timescale));
+    Ok(Rates {
+        frame_rate: of_frames(picture_rate),
+        picture_rate,
+        average_frame_rate: of_frames(average),
+        lead: Ticks(times.lead(timescale)),
+    })
 }
 
 /// Pictures per second at so many frames.
@@ -300,15 +324,6 @@ impl TimedTrack<'_> {
     /// Whether it is video.
     pub fn is_video(&self) -> bool {
         self.source.kind.video().is_some()
-    }
-
-    /// Frames per second on average where pictures are shown for different times: the fraction, or where that does not fit
-    /// thousandths. `None` where all last as long, and for audio.
-    pub fn average_frame_rate(&self) -> Option<FrameRate> {
-        let samples = &self.source.samples;
-        let configuration = self.source.kind.video().filter(|_| samples.durations_vary())?;
-        let rate = average_rate(samples.len() as u64, samples.duration(), self.timescale)?;
-        if configuration.is_field_coded() { rate.halved() } else { Some(rate) }
     }
 
     /// Lines of a picture after cropping; 0 for audio.
