@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests need and is not there yet: FFmpeg with decoders of AV1 and H.265, groff, Chromium, Node.js 18 or later, and
+# Installs what the tests need and is not there yet: FFmpeg with the codecs that the tests use, groff, Chromium, Node.js 18 or later, and
 # the packages of tests/players. On Debian and its relatives, as root or through sudo. With --fuzz also what cargo-fuzz needs,
 # with --machine what scripts/machine-faults.sh needs: strace and the makers of ext4, xfs and btrfs; with --gate what perf/gate
 # needs: valgrind and strace.
@@ -75,6 +75,10 @@ decoders=$(ffmpeg -hide_banner -decoders)
 [[ $decoders =~ \ (libdav1d|libaom-av1)\  ]] ||
   fail "this FFmpeg has neither libdav1d nor libaom to decode AV1 with; install one that has"
 [[ $decoders == *' hevc '* ]] || fail "this FFmpeg does not decode H.265; install one that does"
+encoders=$(ffmpeg -hide_banner -encoders)
+for encoder in libx264 libx265 libaom-av1 libsvtav1 libvpx-vp9 libopus opus aac ac3 ac3_fixed eac3 flac; do
+  [[ $encoders == *" $encoder "* ]] || fail "this FFmpeg has no encoder $encoder, which the tests make streams with; install one that has"
+done
 demuxers=$(ffmpeg -hide_banner -demuxers)
 [[ $demuxers == *' dash '* ]] || fail "this FFmpeg does not read MPDs, as it was built without libxml2; install one that does"
 

@@ -83,7 +83,7 @@ pub struct PackageArgs {
     #[arg(long, help_heading = "Packaging")]
     pub drop_leading: bool,
 
-    /// Drop an incomplete last frame of audio, AV1 or VP9 picture instead of refusing the stream
+    /// Drop what is incomplete at the end of audio, AV1 or VP9 instead of refusing the stream
     #[arg(long, help_heading = "Packaging")]
     pub drop_incomplete: bool,
 
@@ -162,36 +162,44 @@ impl PackageArgs {
 
 // At most 78 columns, so that a common terminal does not wrap what is to be copied.
 const PACKAGE_NOTES: &str = r"Inputs:
-  H.264 and H.265 byte streams (Annex B), AV1 (IVF, OBUs one behind the other,
-  or length-delimited as its own Annex B has it), VP9 (IVF), AAC (ADTS), Opus
-  (Ogg), AC-3, E-AC-3 and FLAC, any number, recognised by what is in them. Video inputs
-  of one codec become renditions that a player switches between; they need key frames at the
-  same times. Audio inputs are choices for the viewer; those of one lang=, name=
-  and role= in several codecs are one choice.
+  Any number of streams, recognised by what is in them:
+    H.264, H.265     byte streams (Annex B)
+    AV1              IVF, OBUs one behind the other, or length-delimited
+                     (its own Annex B)
+    VP9              IVF
+    AAC              ADTS
+    Opus             Ogg
+    AC-3, E-AC-3     syncframes
+    FLAC             native FLAC
+
+  Video inputs of one codec become renditions that a player switches between;
+  they need key frames at the same times. Audio inputs are choices for the
+  viewer; those of one lang=, name= and role= in several codecs are one.
 
   '-' is standard input. It, pipes such as <(…) and devices are read to their
-  end first, into a file without a name: in $TMPDIR if that is set, else on the
-  disk of the output.
+  end first, into a file without a name: in $TMPDIR if that is set, else on
+  the disk of the output.
 
   Settings of an input:
     fps=30000/1001   frame rate, if the stream does not tell
-    timecodes=FILE   time of each picture, if the frame rate varies: versions 1
-                     and 2, as x264 and MKVToolNix write them
+    timecodes=FILE   time of each picture, if the frame rate varies: versions
+                     1 and 2, as x264 and MKVToolNix write them
     lang=en          language (BCP 47)
     name=English     name in playlists, and of the directory
     role=main        role (DASH): main, alternate, commentary, dub …
     default=yes      the one to play when the viewer has no preference
-    colour=bt709     what the stream does not say of its colour, or says wrong:
-                     bt601-625, bt601-525, bt2020, bt2020-pq, bt2020-hlg, or
+    colour=bt709     what the stream does not say of its colour, or says
+                     wrong: bt601-625, bt601-525, bt2020, bt2020-pq,
+                     bt2020-hlg, or
                      primaries/transfer/matrix (H.273), and /full if it is
     mastering-display=G(x,y)B(x,y)R(x,y)WP(x,y)L(max,min)
                      likewise of the mastering display, as x265 takes it
     content-light=1000,400
                      likewise of MaxCLL and MaxFALL, in cd/m²
-    priming=1024     samples at the start of AAC that its encoder made up: 1024
-                     of FFmpeg's, 2112 of Apple's. They are decoded and not heard
+    priming=1024     samples at the start of AAC that its encoder made up,
+                     1024 of FFmpeg's, 2112 of Apple's: decoded and not heard
 
-  A comma that belongs to a path or a value is written '\,', as in 'a\,b=c.aac'.
+  A comma in a path or a value is written '\,', as in 'a\,b=c.aac'.
 
 Output:
   DIR/master.m3u8 (HLS) and DIR/manifest.mpd (DASH), a directory for each
@@ -204,8 +212,8 @@ Output:
 
 Threads:
   One for each processor that may be used: what taskset and cpusets allow, and
-  no more than the CPU quota of a container, rounded down. --threads is taken as
-  it is. No byte of the output depends on it.
+  no more than the CPU quota of a container, rounded down. --threads is taken
+  as it is. No byte of the output depends on it.
 
 Examples:
   Two sizes and English sound:
@@ -218,8 +226,12 @@ Examples:
   H.265 and AV1 for those who can, H.264 for all others:
     fragmint package 720p.h264 360p.h264 720p.h265 720p.ivf en.aac -o out
 
-  A stream that does not tell its frame rate:
+  One sound in two codecs, one choice for the viewer:
+    fragmint package v.ivf en.opus,lang=en en.aac,lang=en,priming=1024 -o out
+
+  A stream that does not tell its frame rate, and one whose rate varies:
     fragmint package v.h264 --fps 30000/1001 -o out
+    fragmint package v.h264,timecodes=v.txt -o out
 
   Out of an encoder:
     ffmpeg … -f h264 - | fragmint package -,fps=25 en.aac -o out
@@ -295,9 +307,9 @@ pub struct PlayArgs {
 const PLAY_NOTES: &str = "\
 Serves the directory to this machine only, with a page that plays it: HLS by
 master.m3u8, DASH by manifest.mpd, whichever is there. Browsers that play HLS
-themselves need nothing else for it. Otherwise the page loads hls.js or dash.js
-from a public CDN, checked by its hash, or uses the file of --hls-js or
---dash-js.
+themselves need nothing else for it. Otherwise the page loads hls.js or
+dash.js from a public CDN, checked by its hash, or uses the file of --hls-js
+or --dash-js.
 
 Examples:
   fragmint play out
@@ -337,12 +349,12 @@ pub struct VerifyArgs {
 
 const VERIFY_NOTES: &str = "\
 Reads a package of fragmint or of any other packager, HLS, DASH or both, and
-says what is wrong with it. Sources are not needed, and nothing is changed. Of a
-directory every manifest in it is read, and the receipt (fragmint.json) if there
-is one: it alone shows that payload is what was packaged.
+says what is wrong with it. Sources are not needed, and nothing is changed.
+Of a directory every manifest in it is read, and the receipt (fragmint.json)
+if there is one: it alone shows that payload is what was packaged.
 
-Exit codes: 0 nothing is wrong or there are warnings alone, 1 something is wrong
-or nothing can be read, 2 the command line is wrong.
+Exit codes: 0 nothing is wrong or there are warnings alone, 1 something is
+wrong or nothing can be read, 2 the command line is wrong.
 
 Examples:
   fragmint verify out
@@ -361,7 +373,8 @@ pub struct CompletionsArgs {
 
 const COMPLETIONS_NOTES: &str = "\
 Examples:
-  fragmint completions bash > ~/.local/share/bash-completion/completions/fragmint
+  fragmint completions bash \\
+    > ~/.local/share/bash-completion/completions/fragmint
   fragmint completions zsh > ~/.zfunc/_fragmint
   fragmint completions fish > ~/.config/fish/completions/fragmint.fish";
 
@@ -426,6 +439,16 @@ mod tests {
     #[test]
     fn the_declaration_is_consistent() {
         definition().debug_assert();
+    }
+
+    #[test]
+    fn notes_fit_a_common_terminal() {
+        for line in [TOP_NOTES, PACKAGE_NOTES, PLAY_NOTES, VERIFY_NOTES, COMPLETIONS_NOTES, MAN_NOTES]
+            .iter()
+            .flat_map(|notes| notes.lines())
+        {
+            assert!(line.chars().count() <= 78, "{line}");
+        }
     }
 
     #[test]
