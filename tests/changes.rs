@@ -52,6 +52,15 @@ fn refused(inputs: &[&Path], options: &[&str], parts: &[&str]) {
     assert!(!root.path().join("out/master.m3u8").exists());
 }
 
+/// Nothing is wrong with the whole package, and with its playlists by themselves. Sound that is longer than the pictures is told.
+fn verified(root: &Path) {
+    for target in ["out", "out/master.m3u8"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+        let said = tools::run(command.args(["verify", "--quiet"]).arg(root.join(target)));
+        assert_eq!(said.code, Some(0), "{target}: {}", said.stdout);
+    }
+}
+
 /// The directory of the track whose name starts like this.
 fn track(root: &Path, kind: &str, start: &str) -> PathBuf {
     let all = fs::read_dir(root.join("out").join(kind)).expect("a directory of tracks");
@@ -170,6 +179,7 @@ fn a_stream_that_changes_has_a_period_for_each_part() {
     assert_eq!(starts, ["0", "0", "0", "50000", "50000", "96256", "100000", "100000", "192512"]);
     let names = of("video/90p", "initialization");
     assert!(names[1].ends_with("/init-2.mp4") && names[2].ends_with("/init-3.mp4"), "{names:?}");
+    verified(root);
 }
 
 #[test]

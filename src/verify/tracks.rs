@@ -22,8 +22,10 @@ mod together;
 pub(super) use facts::{SegmentFacts, Track, TrackFacts};
 pub(super) use together::check_together;
 
+use std::collections::BTreeSet;
+
 use super::findings::Findings;
-use super::listing::{Listing, Time};
+use super::listing::{Listing, Resource, Time};
 use super::rules::declare_rules;
 
 declare_rules! {
@@ -113,19 +115,23 @@ pub(super) fn check_all(
         listing.tracks.iter().zip(facts).map(|(listed, facts)| Track::new(listed, facts)).collect();
     parts::check_discontinuities(listing, &tracks, findings);
     if parts.is_empty() {
-        return check(listing, &tracks, findings);
+        return check(listing, &tracks, &sequence::shared(&tracks), findings);
     }
+    // A track that breaks without a change names its one init segment again for each part.
+    let all: Vec<_> = parts.iter().flat_map(tracks_of).collect();
+    let shared = sequence::shared(&all);
     for part in parts {
-        let tracks = part.listing.tracks.iter().zip(&part.facts);
-        let tracks: Vec<_> = tracks.map(|(listed, facts)| Track::new(listed, facts)).collect();
-        check(&part.listing, &tracks, findings);
+        check(&part.listing, &tracks_of(part), &shared, findings);
     }
     parts::check(listing, parts, findings);
 }
 
-/// Checks tracks with one init segment each.
-fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
-    let shared = sequence::shared(tracks);
+fn tracks_of(part: &parts::Part) -> Vec<Track<'_>> {
+    part.listing.tracks.iter().zip(&part.facts).map(|(listed, facts)| Track::new(listed, facts)).collect()
+}
+
+/// Checks tracks with one init segment each. `shared` are those of which no track has all segments.
+fn check(listing: &Listing, tracks: &[Track], shared: &BTreeSet<&Resource>, findings: &mut Findings) {
     let all: Vec<_> = tracks.iter().flat_map(|track| track.multiplexed()).collect();
     for track in &all {
         sequence::check(*track, findings);
