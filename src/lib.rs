@@ -43,7 +43,7 @@
 //! | [`plan`] | sync sample times ► where to cut |
 //! | [`fragment`] | samples ► the piece list of a media segment |
 //! | [`track`] | samples and their times; the init segment, written and read |
-//! | [`scan`] | bytes ► NAL units, access units, temporal units, audio frames |
+//! | [`scan`] | bytes ► NAL units, access units, temporal units, superframes; frames and packets of audio |
 //! | [`codec`] | headers ► configuration records, codec strings, picture order |
 //! | [`boxes`] | values ► boxes of the ISO base media file format |
 //! | [`bits`], [`bytes`] | bits of a NAL unit; big-endian integers |

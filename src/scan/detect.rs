@@ -163,8 +163,9 @@ fn is_obu_stream(bytes: &[u8]) -> bool {
 }
 
 const ENCODE: &str = "give H.264 or H.265 as Annex B, AV1 or VP9 as IVF, AV1 as OBUs, AAC as ADTS, Opus as Ogg, AC-3, E-AC-3 or FLAC";
-const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1, ffmpeg -i FILE -an -c copy \
-                     -bsf:v h264_mp4toannexb v.h264 for H.264 (hevc_mp4toannexb v.h265 for H.265), and ffmpeg -i FILE -vn -c copy a.aac";
+const DEMUX: &str = "take the streams out first: ffmpeg -i FILE -an -c copy v.ivf for AV1 and VP9, ffmpeg -i FILE -an -c copy \
+                     -bsf:v h264_mp4toannexb v.h264 for H.264 (hevc_mp4toannexb v.h265 for H.265), and ffmpeg -i FILE -vn -c copy a.aac \
+                     for AAC (a.opus, a.ac3, a.eac3, a.flac for these)";
 
 fn not_taken(what: &'static str, remedy: &'static str) -> Error {
     Error::unsupported(format!("the file looks like {what}"), remedy)
