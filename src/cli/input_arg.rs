@@ -338,6 +338,7 @@ mod tests {
             name: Some("English".to_owned()),
             role: Some("main".to_owned()),
             default: Some(true),
+            priming: Some(2112),
             ..InputArg::default()
         };
         assert_eq!(input, expected);
