@@ -77,7 +77,8 @@ fn stream(name: &str) -> PathBuf {
 /// The sound of a file from time 0 on as FFmpeg decodes it, 16 bits a sample.
 fn decoded(input: &Path) -> Vec<u8> {
     let mut ffmpeg = Command::new("ffmpeg");
-    ffmpeg.args(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-i"]).arg(input);
+    // Without `-copyts` it moves a file that starts below 0 to 0, and nothing is trimmed.
+    ffmpeg.args(["-hide_banner", "-nostdin", "-v", "error", "-xerror", "-copyts", "-i"]).arg(input);
     let output = ffmpeg.args(["-af", "atrim=start=0", "-f", "s16le", "-"]).output().expect("FFmpeg is there");
     assert!(
         output.status.success() && output.stderr.is_empty(),

@@ -168,6 +168,10 @@ fn check(video: &[&str], (name, codec, settings, late): Sound) {
     assert_eq!(PER_PICTURE * 25, RATE);
     let expected = instants.map(|picture| picture * PER_PICTURE as i64 + late);
     assert_eq!(clicks_of(&whole(&output, "audio")), expected, "{name}{settings}");
+    if name.ends_with("ac3") {
+        // As late as in the encoder's file, which nothing of ours has touched: what these decode late, they decode late anywhere.
+        assert_eq!(clicks_of(&sound), expected, "{name} itself");
+    }
 }
 
 const H264: [&str; 14] = [
@@ -208,31 +212,26 @@ fn aac_whose_priming_nobody_told_is_late_by_exactly_that() {
 }
 
 #[test]
-#[ignore = "priming= is not a setting yet"]
 fn aac_whose_priming_was_told_clicks_where_it_did() {
     check(&H264, AAC_PRIMED);
 }
 
 #[test]
-#[ignore = "Ogg Opus is not an input yet"]
 fn opus_clicks_where_it_did() {
     check(&H264, OPUS);
 }
 
 #[test]
-#[ignore = "FLAC is not an input yet"]
 fn flac_clicks_where_it_did() {
     check(&H264, FLAC);
 }
 
 #[test]
-#[ignore = "AC-3 is not an input yet"]
 fn ac3_clicks_where_its_file_does() {
     check(&H264, AC3);
 }
 
 #[test]
-#[ignore = "E-AC-3 is not an input yet"]
 fn eac3_clicks_where_its_file_does() {
     check(&H264, EAC3);
 }
