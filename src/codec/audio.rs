@@ -89,11 +89,11 @@ impl AudioConfiguration {
     pub fn longest_frame(&self) -> u32 {
         match self.codec {
             AudioCodec::Aac => super::aac::SAMPLES_PER_FRAME,
-            // RFC 6716 3.2: 120 ms at 48 kHz.
+            // RFC 6716 3.2.5 (not opened): 120 ms at 48 kHz.
             AudioCodec::Opus => 5760,
-            // ETSI TS 102 366 4.1 and E.1.3.1.7: six blocks of 256.
+            // ETSI TS 102 366 4.1 and E.1.3.1.7 (not opened): six blocks of 256.
             AudioCodec::Ac3 | AudioCodec::Eac3 => 1536,
-            // The maximum block size of STREAMINFO, behind the header of the block and the minimum (RFC 9639 8.2).
+            // The maximum block size of STREAMINFO, behind the header of the block and the minimum (RFC 9639 8.2, not opened).
             AudioCodec::Flac => match *self.configuration_record.as_slice() {
                 [_, _, _, _, _, _, high, low, ..] => u16::from_be_bytes([high, low]).into(),
                 _ => 65_535,

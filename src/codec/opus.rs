@@ -2,6 +2,8 @@
 //! bytes of a packet ► how long it lasts (RFC 6716 3.1, 3.2). No audio is decoded.
 //!
 //! `dOps` is that of "Encapsulation of Opus in ISO Base Media File Format", version 0.8.1, which is called *Opus in ISOBMFF* here.
+//! The RFCs were not opened as a whole: clauses and limits are as readers of the format and explanations of it quote them.
+//!
 //! Mapping families 2 and 3 (ambisonics, RFC 8486) are refused: `dOps` as it stands there has no place for their matrix.
 
 use std::fmt;
@@ -279,7 +281,8 @@ pub fn packet_duration(head: &[u8]) -> Result<u32> {
     ))
 }
 
-/// Samples at 48 kHz in each frame of a packet with this TOC byte (RFC 6716 3.1, Table 2).
+/// Samples at 48 kHz in each frame of a packet with this TOC byte (RFC 6716 3.1, Table 2, as posts and sources that explain the byte
+/// quote it).
 fn frame_duration(toc: u8) -> u32 {
     let size = usize::from(toc >> 3 & 3);
     match toc >> 3 {

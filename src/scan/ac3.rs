@@ -1,6 +1,8 @@
 //! Stream of AC-3 or E-AC-3 syncframes ► access units (ETSI TS 102 366 4.2, E.1.2, F.5): where each lies, and the one configuration of
 //! the stream. Pure; the driver is [`crate::io::windows::ac3::read_ac3`].
 //!
+//! TS 102 366 was not opened: what is a unit, and what stands in which order, is as FFmpeg, L-SMASH, Shaka Packager and GPAC have it.
+//!
 //! A syncframe of AC-3 is an access unit. One of E-AC-3 has six blocks of each substream: syncframes with fewer blocks are gathered,
 //! and dependent substreams and further programmes stand in the same one. Syncframes are samples as they are, header and CRC
 //! included. CRCs are not checked: a damaged frame is carried on. ID3 tags may stand around frames. Anything else is an error: there

@@ -1,4 +1,4 @@
-//! Native FLAC ► its metadata, and where each frame lies (RFC 9639 6, 8 and 9). Pure; the driver is
+//! Native FLAC ► its metadata, and where each frame lies (RFC 9639 6, 8 and 9, read in its last draft). Pure; the driver is
 //! [`crate::io::windows::flac`].
 //!
 //! A frame does not say where it ends. It ends where its CRC-16 agrees and the next frame begins: a header whose CRC-8 agrees, with

@@ -1,6 +1,8 @@
 //! Ogg pages with one Opus stream (RFC 3533 6, RFC 7845) ► its packets as ranges of the source, each with its duration, and what the
 //! headers say. Pure; the driver is [`crate::io::windows::ogg::read_ogg_opus`].
 //!
+//! The RFCs were not opened as a whole: clauses are as other readers of the format quote them.
+//!
 //! A reader of our own, since those that there are give copies of packets and not their places. It is strict: every checksum and
 //! sequence number is checked, nothing is searched for behind damage, and a hole in the granule positions is an error. Several
 //! streams in one file, beside each other or one behind the other, are refused.

@@ -1,4 +1,4 @@
-//! The header of a FLAC frame (RFC 9639 9.1): everything that it says, and its checksum.
+//! The header of a FLAC frame (RFC 9639 9.1, read in its last draft): everything that it says, and its checksum.
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The subframes of a FLAC frame, as far as it takes to know where they end (RFC 9639 9.2): nothing of them is decoded.
+//! The subframes of a FLAC frame, as far as it takes to know where they end (RFC 9639 9.2, read in its last draft): nothing of them is decoded.
 
 use super::FrameHeader;
 

@@ -1,4 +1,4 @@
-//! Syncframes ► access units of six blocks of each substream (ETSI TS 102 366 E.1.2, F.5), by what their headers say. The substreams of
+//! Syncframes ► access units of six blocks of each substream (ETSI TS 102 366 E.1.2, F.5, not opened), by what their headers say. The substreams of
 //! the first access unit are those of the stream: what changes behind it is an error.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! One Ogg page (RFC 3533 6): its header, its body and the packets' portions in it; and which codec an Ogg file holds.
+//! One Ogg page (RFC 3533 6, not opened): its header, its body and the packets' portions in it; and which codec an Ogg file holds.
 
 use crate::error::{Error, Result};
 use crate::scan::ElementaryFormat;

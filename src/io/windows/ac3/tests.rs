@@ -83,26 +83,3 @@ proptest! {
         let _ = crate::scan::detect(&data[1..]);
     }
 }
-
-/// Writes what a shell compares with other programs: `FRAMES=DIR cargo test --lib frames_for_others -- --ignored`.
-#[test]
-#[ignore = "writes files"]
-fn frames_for_others() {
-    let dir = std::path::PathBuf::from(std::env::var("FRAMES").unwrap());
-    let joc = Frame { addbsi: Frame::JOC, ..Frame::PLAIN };
-    let unit = |frames: &[Frame]| frames.iter().flat_map(Frame::bytes).collect::<Vec<u8>>().repeat(20);
-    for (name, stream) in [
-        ("plain", unit(&[Frame::PLAIN])),
-        ("halves", unit(&[Frame::PLAIN.blocks(2)])),
-        ("ones", unit(&[Frame::PLAIN.blocks(0)])),
-        ("rear", unit(&[Frame::PLAIN, Frame::REAR])),
-        ("joc", unit(&[joc])),
-        ("full", unit(&[Frame { mixdef: Some(3), bsmod: Some(2), ..joc }])),
-        ("full2", unit(&[Frame { mixdef: Some(2), bsmod: Some(2), acmod: 1, ..joc }])),
-        ("core", [ac3(), Frame::REAR.bytes()].concat().repeat(20)),
-        ("half-rate", unit(&[Frame { fscod: 3, numblkscod: 0, ..Frame::PLAIN }])),
-        ("two", unit(&[Frame::PLAIN, Frame { substreamid: 1, ..Frame::PLAIN }])),
-    ] {
-        std::fs::write(dir.join(format!("{name}.eac3")), stream).unwrap();
-    }
-}
