@@ -4,9 +4,11 @@
 //! In band (`avc3`, `hev1`) every segment brings its parameter sets, so only what a decoder is set up for must agree: size, sample
 //! format, length prefixes. Out of band (`avc1`, `hvc1`) every set must be in the published record too, byte for byte but for zeros
 //! at its end, and profile and level within its; that record may hold more. Of AV1 all but metadata must be the same bytes: an encoder
-//! may write it once. Of VP9 all but the level must be the same, and that within its. Any other codec configuration must be the same bytes.
+//! may write it once. Of VP9 all but the level must be the same, and that within its. Any other codec configuration must be the
+//! same bytes; sound must have the same priming, and a roll distance within the published one.
 
 use std::fmt;
+use std::num::NonZeroI16;
 
 use crate::boxes::FourCc;
 use crate::codec::AudioCodec;
@@ -34,15 +36,22 @@ pub(super) struct CodecDescription {
 pub(super) enum Shape {
     /// Size in luma samples.
     Pictures { width: u16, height: u16 },
-    /// `objectTypeIndication` of `mp4a`, channels, and samples per second where the entry can hold that many.
-    Sound { object_type_indication: Option<u8>, channels: u16, sample_rate: Option<u16> },
+    /// `objectTypeIndication` of `mp4a`, channels, samples per second where the entry can hold that many, and what stands beside the
+    /// entry: the distance of the roll group, and where the edit list begins.
+    Sound {
+        object_type_indication: Option<u8>,
+        channels: u16,
+        sample_rate: Option<u16>,
+        roll_distance: Option<i16>,
+        priming: u64,
+    },
 }
 
 impl fmt::Display for Shape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Pictures { width, height } => write!(f, "{width}x{height}"),
-            Self::Sound { object_type_indication, channels, sample_rate } => {
+            Self::Sound { object_type_indication, channels, sample_rate, .. } => {
                 if let Some(indication) = object_type_indication {
                     write!(f, "object type {indication:#04x}, ")?;
                 }
@@ -93,6 +102,8 @@ impl SampleEntry {
                         .then_some(aac::OBJECT_TYPE_INDICATION),
                     channels: audio.channels,
                     sample_rate: u16::try_from(audio.entry_sample_rate).ok(),
+                    roll_distance: audio.roll_distance.map(NonZeroI16::get),
+                    priming: audio.priming.into(),
                 },
             },
         }
@@ -113,6 +124,7 @@ impl CodecDescription {
         if self.entry_type != published.entry_type || !same_shape {
             return Err(differs(self.to_string(), published.to_string()));
         }
+        check_start(self.shape, published.shape)?;
         match &self.entry_type.0 {
             b"avc1" | b"avc3" => {
                 let own = AvcRecord::read(&self.configuration)?;
@@ -154,6 +166,35 @@ impl fmt::Display for CodecDescription {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.entry_type, self.shape)
     }
+}
+
+/// Whether samples of sound may be in the roll group of the init segment, and begin where its edit list does.
+fn check_start(own: Shape, published: Shape) -> Result<()> {
+    let (
+        Shape::Sound { roll_distance: own_distance, priming: own_priming, .. },
+        Shape::Sound { roll_distance, priming, .. },
+    ) = (own, published)
+    else {
+        return Ok(());
+    };
+    if own_priming != priming {
+        return Err(Error::conflict(
+            format!("this one has {own_priming} samples that prime the decoder, the init segment {priming}"),
+            "give every worker of a rendition the same priming",
+        ));
+    }
+    // Distances are negative. One that is longer than it has to be is no harm; segments in a group that the init segment
+    // does not describe are against ISO/IEC 14496-12 8.9.2.
+    let is_within = own_distance.is_none_or(|own| roll_distance.is_some_and(|distance| distance <= own));
+    if is_within {
+        return Ok(());
+    }
+    let say = |distance: Option<i16>| distance.map_or("none".to_owned(), |distance| distance.to_string());
+    let (own, published) = (say(own_distance), say(roll_distance));
+    Err(Error::conflict(
+        format!("the roll distance of this one is {own}, of the init segment {published}"),
+        "configure every worker of a rendition alike, with the shortest packet of all (OpusConfig::with_shortest_packet)",
+    ))
 }
 
 fn differs(own: String, published: String) -> Error {

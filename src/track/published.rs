@@ -47,7 +47,10 @@ impl PublishedInit {
         let timescale = read_timescale(&mdia.boxes().one(b"mdhd", "ISO/IEC 14496-12 8.4.2")?)?;
         let minf = mdia.boxes().one(b"minf", "ISO/IEC 14496-12 8.4.4")?;
         let stbl = minf.boxes().one(b"stbl", "ISO/IEC 14496-12 8.5.1")?;
-        let description = read_stsd(&stbl.boxes().one(b"stsd", "ISO/IEC 14496-12 8.5.2")?)?;
+        let mut description = read_stsd(&stbl.boxes().one(b"stsd", "ISO/IEC 14496-12 8.5.2")?)?;
+        if let Shape::Sound { roll_distance, priming, .. } = &mut description.shape {
+            (*roll_distance, *priming) = (read_roll_distance(stbl.boxes())?, read_priming(trak.boxes())?);
+        }
         Ok(Self { timescale, description })
     }
 
@@ -131,6 +134,59 @@ fn read_timescale(mdhd: &BoxRef<'_>) -> Result<Timescale> {
     let timescale = NonZeroU32::new(fields.u32("timescale")?);
     fields.take(if version == 1 { 12 } else { 8 }, "duration and language")?;
     timescale.map(Timescale::new).ok_or_else(|| Error::out_of_range("timescale", 0, "above 0", CLAUSE).at(at))
+}
+
+/// `roll_distance` of the first roll group that `sgpd` describes; `None` where it describes none.
+fn read_roll_distance(mut boxes: Boxes<'_>) -> Result<Option<i16>> {
+    const CLAUSE: &str = "ISO/IEC 14496-12 8.9.3";
+    while let Some(next) = boxes.next()? {
+        if next.kind.0 != *b"sgpd" {
+            continue;
+        }
+        let (version, mut fields) = next.full(u8::MAX, CLAUSE)?;
+        // Editions of the standard differ in what version 2 has here; nobody writes it for roll groups.
+        if fields.array::<4>("grouping_type")? != *b"roll" || version > 1 {
+            continue;
+        }
+        let lengths = if version == 1 { fields.u32("default_length")? } else { 2 };
+        if fields.u32("entry_count")? == 0 {
+            continue;
+        }
+        if lengths == 0 {
+            fields.u32("description_length")?;
+        }
+        return Ok(Some(fields.u16("roll_distance")? as i16));
+    }
+    Ok(None)
+}
+
+/// Where the presentation begins in the media: `media_time` of the first edit that is none of nothing; 0 without an edit list.
+fn read_priming(mut boxes: Boxes<'_>) -> Result<u64> {
+    const CLAUSE: &str = "ISO/IEC 14496-12 8.6.6";
+    while let Some(next) = boxes.next()? {
+        if next.kind.0 != *b"edts" {
+            continue;
+        }
+        let mut inner = next.boxes();
+        while let Some(elst) = inner.next()?.filter(|inner| inner.kind.0 == *b"elst") {
+            let (version, mut fields) = elst.full(1, CLAUSE)?;
+            for _ in 0..fields.u32("entry_count")? {
+                let media_time = if version == 1 {
+                    fields.u64("edit_duration")?;
+                    fields.u64("media_time")? as i64
+                } else {
+                    fields.u32("edit_duration")?;
+                    i64::from(fields.u32("media_time")? as i32)
+                };
+                fields.u32("media_rate")?;
+                // -1: an empty edit.
+                if let Ok(media_time) = u64::try_from(media_time) {
+                    return Ok(media_time);
+                }
+            }
+        }
+    }
+    Ok(0)
 }
 
 fn read_stsd(stsd: &BoxRef<'_>) -> Result<CodecDescription> {
@@ -246,7 +302,14 @@ fn read_audio(entry: &BoxRef<'_>, codec: AudioCodec) -> Result<CodecDescription>
     Ok(CodecDescription {
         entry_type: entry.kind,
         configuration,
-        shape: Shape::Sound { object_type_indication, channels, sample_rate },
+        // These two stand elsewhere.
+        shape: Shape::Sound {
+            object_type_indication,
+            channels,
+            sample_rate,
+            roll_distance: None,
+            priming: 0,
+        },
     })
 }
 

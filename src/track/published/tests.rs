@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::codec::aac::{AacConfig, AudioObjectType};
+use crate::codec::opus::OpusConfig;
 use crate::codec::{AudioConfiguration, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::track::header::{TrackHeader, write_init_segment};
 
@@ -249,6 +250,40 @@ fn what_we_write_is_what_we_read() {
     refused(&init, &aac(1, 96_000, &[0x10, 0x08]), 96_000, &both);
     let init = PublishedInit::read(&ours(aac(2, 48_000, &[0x11, 0x90]), 48_000)).unwrap();
     refused(&init, &aac(2, 44_100, &[0x12, 0x10]), 48_000, &["44100 Hz", "48000 Hz"]);
+}
+
+#[test]
+fn sound_begins_where_the_init_segment_says_and_rolls_no_further() {
+    let opus = |shortest| {
+        let config = OpusConfig::new(2, 312).unwrap().with_shortest_packet(shortest).unwrap();
+        SampleEntry::Audio(config.configuration())
+    };
+    let init = PublishedInit::read(&ours(opus(960), 48_000)).unwrap();
+    for fits in [960, 1920, 5760] {
+        init.check(&opus(fits), timescale(48_000)).unwrap();
+    }
+    refused(
+        &init,
+        &opus(480),
+        48_000,
+        &["roll distance of this one is -8, of the init segment -4", "shortest"],
+    );
+    let primed = |priming| {
+        SampleEntry::Audio(
+            AacConfig::new(AudioObjectType::LowComplexity, 3, 2).unwrap().primed_configuration(priming),
+        )
+    };
+    for (one, other) in [(0, 1024), (1024, 0), (1024, 2112)] {
+        let init = PublishedInit::read(&ours(primed(one), 48_000)).unwrap();
+        init.check(&primed(one), timescale(48_000)).unwrap();
+        let said = [format!("{other} samples that prime"), format!("init segment {one}")];
+        refused(&init, &primed(other), 48_000, &[&said[0], &said[1]]);
+    }
+    // As if the group were another: no sample could be in it.
+    let mut bytes = ours(opus(960), 48_000);
+    let at = bytes.windows(8).position(|window| window == b"sgpd\x01\0\0\0").unwrap();
+    bytes[at + 8..at + 12].copy_from_slice(b"prol");
+    refused(&PublishedInit::read(&bytes).unwrap(), &opus(960), 48_000, &["-4", "init segment none"]);
 }
 
 /// The entry with another record.
