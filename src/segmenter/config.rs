@@ -102,6 +102,9 @@ impl SegmenterConfig {
 }
 
 /// Codec of a track, and what is known of its format.
+///
+/// Packets of sound last as long as they say, and the duration given with each is checked; that of the track's last sample may be
+/// less, which ends the sound within it.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum CodecConfig {
@@ -137,14 +140,13 @@ pub enum CodecConfig {
         /// What is known of the pictures.
         video: VideoConfig,
     },
-    /// AAC in raw access units, without ADTS headers.
+    /// AAC in raw access units, without ADTS headers. Each lasts 1024 ticks.
     Aac(AacConfig),
-    /// Opus in raw packets, without Ogg pages. Each lasts as long as it says, and its time is checked; the last sample of the track may be
-    /// given less, which ends the sound within it.
+    /// Opus in raw packets, without Ogg pages. Each lasts as many ticks as it has samples at 48 kHz.
     Opus(OpusConfig),
-    /// AC-3: a syncframe a packet.
+    /// AC-3: a syncframe a packet, which lasts 1536 ticks.
     Ac3(Ac3Config),
-    /// E-AC-3 in access units: the syncframes of six blocks of each substream.
+    /// E-AC-3 in access units: the syncframes of six blocks of each substream. Each lasts 1536 ticks.
     Eac3(Eac3Config),
     /// FLAC in frames; each lasts as many ticks as it has samples of one channel. Numbers in the frames may be any: workers on one
     /// rendition start each at their own.

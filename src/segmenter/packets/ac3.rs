@@ -2,6 +2,7 @@
 
 use super::{Parsed, ParsedSample};
 use crate::codec::RandomAccess;
+use crate::codec::ac3::SAMPLES_PER_ACCESS_UNIT;
 use crate::error::{Error, Result};
 use crate::scan::SourceRange;
 use crate::scan::ac3::{Configuration, read_access_unit};
@@ -29,6 +30,7 @@ impl Ac3Packets {
         }
         let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
         parsed.list.push_source(SourceRange { offset: 0, len });
+        parsed.coded_duration = Some(SAMPLES_PER_ACCESS_UNIT);
         let (size, place) = (u64::from(len), self.position);
         parsed.samples.push(ParsedSample {
             size,

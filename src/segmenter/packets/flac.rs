@@ -23,9 +23,10 @@ impl FlacPackets {
         if packet.is_empty() {
             return Err(super::empty("one frame").at(self.position));
         }
-        self.check(packet).map_err(|error| error.at(self.position))?;
+        let header = self.check(packet).map_err(|error| error.at(self.position))?;
         let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
         parsed.list.push_source(SourceRange { offset: 0, len });
+        parsed.coded_duration = Some(header.block_size);
         let (size, place) = (u64::from(len), self.position);
         parsed.samples.push(ParsedSample {
             size,
@@ -38,8 +39,8 @@ impl FlacPackets {
         Ok(())
     }
 
-    /// Whether it is one whole frame of the stream that was configured.
-    fn check(&self, packet: &[u8]) -> Result<()> {
+    /// The header of a packet that is one whole frame of the stream that was configured.
+    fn check(&self, packet: &[u8]) -> Result<FrameHeader> {
         let Ok(header) = FrameHeader::read(packet, &self.config) else {
             let remedy = match packet.starts_with(b"fLaC") {
                 true => "leave marker and metadata out: STREAMINFO is in the configuration",
@@ -71,6 +72,6 @@ impl FlacPackets {
                 "push one whole frame a packet",
             ));
         }
-        Ok(())
+        Ok(header)
     }
 }

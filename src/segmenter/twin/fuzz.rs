@@ -15,7 +15,7 @@ use crate::time::{CompositionOffset, DecodeTime, Timescale};
 /// The first two bytes are options. Then each byte is one thing to do: a code below 32 appends the unit of this number to
 /// the packet that is being put together, the others end the packet, cut, or make one of the odd calls (see `Reader::call`).
 pub fn fuzz_calls(data: &[u8]) {
-    let mut reader = Reader { data, packet: Vec::new(), index: 0, told: 0 };
+    let mut reader = Reader { data, packet: Vec::new(), index: 0, usual: 1000, told: 0 };
     let directory = Scratch::new();
     let Some(mut both) = Both::new(&reader.config(&directory.0)) else { return };
     let units = units();
@@ -36,6 +36,8 @@ struct Reader<'a> {
     packet: Vec<u8>,
     /// Samples so far, about, for presentation times.
     index: i64,
+    /// Ticks that most samples are given: those of an access unit of AAC.
+    usual: u32,
     /// How the track is told its times, and whether it is finished.
     told: u8,
 }
@@ -71,6 +73,7 @@ impl Reader<'_> {
         (config.buffered, config.content_hash) = (set(5), set(6));
         config.first_base_decode_time = DecodeTime(if set(7) { 1 << 40 } else { 0 });
         self.told = more;
+        self.usual = if set(0) { 1024 } else { 1000 };
         config.expected_samples = u32::from(more >> 3 & 7);
         config.expected_bytes = u64::from(more >> 6) * 1000;
         config
@@ -128,7 +131,7 @@ impl Reader<'_> {
             2 => Composition::Offset(CompositionOffset(shift.clamp(-5000, 1 << 31) as i32)),
             _ => Composition::BitstreamOrder,
         };
-        let duration = [1000, 500, 0, u32::MAX][usize::from(odd >> 3 & 3)];
+        let duration = [self.usual, 500, 0, u32::MAX][usize::from(odd >> 3 & 3)];
         let sync = (odd & 0x20 != 0).then_some(odd & 1 == 1);
         SampleTiming { duration, composition, sync }
     }

@@ -209,7 +209,8 @@ proptest! {
             } else if is_damaged {
                 packet[usize::from(size) + 3] ^= 1 + byte % 255;
             }
-            for call in hand_over(packet, SampleTiming::new(size.into()), &mut choices) {
+            let duration = if is_flac { size.into() } else { 1024 };
+            for call in hand_over(packet, SampleTiming::new(duration), &mut choices) {
                 let is_taken = both.call(&call);
                 prop_assert!(is_taken || (is_flac && is_damaged), "refused: {call:?}");
             }
@@ -222,6 +223,26 @@ proptest! {
         let has = |file: &[u8], name: &[u8]| memchr::memmem::find(file, name).is_some();
         prop_assert_eq!((has(init, b"edts"), has(init, b"roll"), has(init, b"dfLa")), (!is_flac, !is_flac, is_flac));
         prop_assert!(files.iter().all(|(name, file)| name == "init.mp4" || has(file, b"sbgp") != is_flac));
+    }
+}
+
+#[test]
+fn sound_is_not_given_more_than_it_lasts_and_less_only_at_the_end() {
+    for is_flac in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let (config, coded) =
+            if is_flac { (flac_config(directory.path()), 40) } else { (aac_config(directory.path()), 1024) };
+        let mut both = Both::new(&config).expect("a sound configuration");
+        let packet = |index, ticks| {
+            let frame = frame(&header(false, index, 40), &verbatim(&[7; 40]));
+            Call::Push(if is_flac { frame } else { vec![0x21, 0x10] }, SampleTiming::new(ticks))
+        };
+        assert!(!both.call(&packet(0, coded + 1)) && !both.call(&packet(0, 2 * coded)));
+        assert!(both.call(&packet(0, coded)) && both.call(&packet(1, coded - 1)));
+        assert!(!both.call(&packet(2, coded)) && !both.call(&packet(2, 1)));
+        both.call(&Call::Discard);
+        assert!(both.call(&packet(0, coded)));
+        assert!(both.finish().is_some());
     }
 }
 

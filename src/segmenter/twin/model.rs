@@ -96,8 +96,8 @@ struct State {
     /// Presentation time minus decode time at the start.
     bias: Option<i128>,
     init_written: bool,
-    /// A published segment ends with a sample of Opus that was given less than it lasts.
-    opus_ended: bool,
+    /// A published segment ends with a sample of sound that was given less than it lasts.
+    sound_ended: bool,
 }
 
 /// What a finished track says of itself.
@@ -138,7 +138,7 @@ impl Model {
             told: None,
             bias: None,
             init_written: !config.write_init,
-            opus_ended: false,
+            sound_ended: false,
         };
         let at_cut = (state.avc.clone(), state.av1.clone(), state.vp9.clone(), state.dropped);
         Ok(Self { config, state, files: BTreeMap::new(), at_cut })
@@ -189,7 +189,7 @@ impl Model {
                 Err(Refusal(["frame header", "the configuration says", "CRC-16"].map(String::from).into()))
             }
             CodecConfig::Aac(_) if AdtsHeader::read(packet).is_some() => Err(Refusal::of("ADTS header")),
-            CodecConfig::Opus(config) => opus::packet(packet, config, self.opus_has_ended(), timing.duration),
+            CodecConfig::Opus(config) => opus::packet(packet, config),
             CodecConfig::Ac3(_) | CodecConfig::Eac3(_)
                 if !is_described(&self.config.codec, &ac3::read_access_unit(packet)?) =>
             {
@@ -207,6 +207,8 @@ impl Model {
             Composition::PresentationTime(_) => 1,
             Composition::Offset(_) => 2,
         };
+        let coded = opus::coded_duration(&self.config.codec, packet);
+        let has_ended = self.sound_has_ended();
         let mut broken = Vec::new();
         let mut check = |sound: bool, words: &str| {
             if !sound {
@@ -215,6 +217,8 @@ impl Model {
         };
         if let Some(first) = samples.first() {
             check(timing.duration > 0, "lasts 0 ticks");
+            check(!has_ended, "was given less than it lasts");
+            check(coded.is_none_or(|coded| timing.duration <= coded), "the packet lasts");
             check(self.state.told.is_none_or(|before| before == told), "is told by");
             check(told == 0 || samples.len() == 1, "one presentation time is given for a packet of");
             check(timing.sync.is_none_or(|hint| hint == first.flags.is_sync()), "the caller says");
@@ -270,7 +274,7 @@ impl Model {
         self.state.number = number.get().checked_add(1);
         self.state.base_decode_time += duration.0;
         self.state.bias = bias;
-        self.state.opus_ended = self.opus_has_ended();
+        self.state.sound_ended = self.sound_has_ended();
         self.state.pending.clear();
         let State { avc, av1, vp9, dropped, .. } = &self.state;
         self.at_cut = (avc.clone(), av1.clone(), vp9.clone(), *dropped);
@@ -443,10 +447,13 @@ impl Model {
         std::mem::take(&mut self.state.pending).len()
     }
 
-    /// Whether a sample of Opus was given less than it lasts, in what is published or pending.
-    fn opus_has_ended(&self) -> bool {
-        let is_opus = matches!(self.config.codec, CodecConfig::Opus(_));
-        self.state.opus_ended || (is_opus && self.state.pending.iter().any(opus::is_shortened))
+    /// Whether a sample of sound was given less than it lasts, in what is published or pending.
+    fn sound_has_ended(&self) -> bool {
+        let is_shortened = |sample: &Pending| {
+            let coded = opus::coded_duration(&self.config.codec, &sample.units[0]);
+            coded.is_some_and(|coded| sample.duration < coded)
+        };
+        self.state.sound_ended || self.state.pending.iter().any(is_shortened)
     }
 
     pub(crate) fn starts_with_sync(&self) -> bool {

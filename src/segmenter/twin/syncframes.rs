@@ -111,3 +111,18 @@ fn an_access_unit_of_another_configuration_is_refused_at_its_place() {
     assert!(both.call(&Call::Push(eac3(9), SampleTiming::new(UNIT))));
     assert!(both.finish().is_some());
 }
+
+#[test]
+fn an_access_unit_is_not_given_more_than_it_lasts_and_less_only_at_the_end() {
+    for enhanced in [false, true] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut both = Both::new(&config(directory.path(), enhanced)).unwrap();
+        let unit = if enhanced { eac3(0) } else { ac3(0) };
+        let mut push = |ticks| both.call(&Call::Push(unit.clone(), SampleTiming::new(ticks)));
+        // What the blocks of one syncframe last, and what they last at another rate.
+        assert!(!push(UNIT + 1) && !push(1672));
+        assert!(push(UNIT) && push(256));
+        assert!(!push(UNIT) && !push(256));
+        assert!(both.finish().is_some());
+    }
+}

@@ -1,16 +1,13 @@
-//! Packets of Opus.
+//! Packets of Opus, and how long those of sound last.
 
-use super::{Answer, Pending, Refusal, avc};
+use super::{Answer, Refusal, avc};
+use crate::codec::flac::FrameHeader;
 use crate::codec::opus::{OpusConfig, packet_duration};
+use crate::segmenter::CodecConfig;
 use crate::track::SampleFlags;
 
-/// The sample that a packet is, given so many ticks.
-pub(super) fn packet(
-    packet: &[u8],
-    config: &OpusConfig,
-    has_ended: bool,
-    duration: u32,
-) -> Answer<Vec<avc::Picture>> {
+/// The sample that a packet is.
+pub(super) fn packet(packet: &[u8], config: &OpusConfig) -> Answer<Vec<avc::Picture>> {
     if packet.is_empty() {
         return Err(Refusal::of("empty"));
     }
@@ -21,19 +18,19 @@ pub(super) fn packet(
     if coded < config.shortest_packet() {
         return Err(Refusal::of("the configuration says"));
     }
-    if duration == 0 {
-        return Err(Refusal::of("lasts 0 ticks"));
-    }
-    if has_ended {
-        return Err(Refusal::of("was given less than it lasts"));
-    }
-    if duration > coded {
-        return Err(Refusal::of("the packet lasts"));
-    }
     Ok(vec![avc::Picture { units: vec![packet.to_vec()], flags: SampleFlags::SYNC, order: None }])
 }
 
-/// Whether a sample was given less than it lasts.
-pub(super) fn is_shortened(sample: &Pending) -> bool {
-    packet_duration(&sample.units[0]).is_ok_and(|coded| sample.duration < coded)
+/// Samples of one channel in a packet of sound that is sound; `None` of pictures.
+pub(super) fn coded_duration(codec: &CodecConfig, packet: &[u8]) -> Option<u32> {
+    match codec {
+        CodecConfig::Avc { .. }
+        | CodecConfig::Hevc { .. }
+        | CodecConfig::Av1 { .. }
+        | CodecConfig::Vp9 { .. } => None,
+        CodecConfig::Aac(_) => Some(1024),
+        CodecConfig::Opus(_) => packet_duration(packet).ok(),
+        CodecConfig::Ac3(_) | CodecConfig::Eac3(_) => Some(6 * 256),
+        CodecConfig::Flac(config) => FrameHeader::read(packet, config).ok().map(|header| header.block_size),
+    }
 }
