@@ -5,7 +5,7 @@ use super::packets::Packets;
 use crate::codec::{BitstreamRate, ParameterSetPlacement, VideoFormat};
 use crate::error::{Error, Result};
 use crate::presentation::Media;
-use crate::time::FrameRate;
+use crate::time::{FrameRate, Ticks};
 use crate::track::header::{SampleEntry, TrackHeader};
 use crate::track::published::PublishedInit;
 
@@ -62,12 +62,16 @@ impl Description {
 
     /// For the init segment.
     pub(super) fn header(&self, config: &SegmenterConfig) -> TrackHeader {
+        let priming = match &self.entry {
+            SampleEntry::Audio(audio) => audio.priming.into(),
+            _ => 0,
+        };
         TrackHeader {
             timescale: config.timescale,
             entry: self.entry.clone(),
             language: config.language.clone(),
             role: config.role.clone(),
-            duration: config.duration,
+            duration: config.duration.map(|duration| Ticks(duration.0.saturating_add(priming))),
             bit_rate: config.bit_rate,
         }
     }

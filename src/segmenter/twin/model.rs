@@ -427,12 +427,17 @@ impl Model {
             }
             CodecConfig::Hevc { .. } => unreachable!("{NO_HEVC}"),
         };
+        // The header tells it with the priming.
+        let priming = match &entry {
+            SampleEntry::Audio(audio) => audio.priming.into(),
+            _ => 0,
+        };
         Ok(write_init_segment(&TrackHeader {
             timescale: self.config.timescale,
             entry,
             language: self.config.language.clone(),
             role: self.config.role.clone(),
-            duration: self.config.duration,
+            duration: self.config.duration.map(|duration| Ticks(duration.0 + priming)),
             bit_rate: self.config.bit_rate,
         })?)
     }
