@@ -4,7 +4,7 @@ use super::av1::Av1Configuration;
 use super::h264::AvcConfiguration;
 use super::h265::HevcConfiguration;
 use super::vp9::Vp9Configuration;
-use super::{BitstreamRate, ParameterSetPlacement, ScanType, VideoFormat};
+use super::{BitstreamRate, Colour, ParameterSetPlacement, ScanType, VideoFormat};
 use crate::error::Result;
 use crate::time::FrameRate;
 
@@ -71,6 +71,26 @@ impl VideoConfiguration {
             Self::Hevc(configuration) => configuration.video_format(),
             Self::Av1(configuration) => configuration.video_format(),
             Self::Vp9(configuration) => configuration.video_format(),
+        }
+    }
+
+    /// [`Self::video_format`] as the bitstream says it, whatever [`Self::described`] put in its place.
+    pub(crate) fn coded_format(&self) -> VideoFormat {
+        match self {
+            Self::Vp9(configuration) => configuration.clone().with_coded_colour().video_format(),
+            other => other.video_format(),
+        }
+    }
+
+    /// Whether a sample entry may say this colour, whatever the bitstream says. H.264 and H.265 have no rule, and that of the sample
+    /// entry takes precedence (ISO/IEC 14496-12 12.1.5, not opened); VP9 says next to nothing of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) for AV1 whose sequence header says another.
+    pub(crate) fn check_colour(&self, given: Colour) -> Result<()> {
+        match self {
+            Self::Av1(configuration) => configuration.check_colour(given),
+            Self::Avc(_) | Self::Hevc(_) | Self::Vp9(_) => Ok(()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Colour and high dynamic range as the caller says them, in the place of what the bitstream says: the sample entry, manifests and
-//! brands have what the caller said, the bitstream stays as it is. What contradicts it is told.
+//! brands have what the caller said, the bitstream stays as it is. What contradicts it is told;
+//! AV1 lets nothing contradict its sequence header.
 
 use super::InputRequest;
 use super::report::Notice;
@@ -44,10 +45,16 @@ pub(super) fn check(track: &TimedTrack<'_>) -> Result<()> {
 }
 
 /// Tells where the caller says something else than the bitstream.
-pub(super) fn tell_contradictions(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) {
+///
+/// # Errors
+/// Where the codec does not let a sample entry do so.
+pub(super) fn tell_contradictions(tracks: &[TimedTrack<'_>], notices: &mut Vec<Notice>) -> Result<()> {
     for track in tracks {
-        let said = track.source.kind.video().map(|configuration| configuration.video_format());
-        let (Some(said), input) = (said, track.input) else { continue };
+        let (Some(configuration), input) = (track.source.kind.video(), track.input) else { continue };
+        if let Some(colour) = input.colour {
+            configuration.check_colour(colour).map_err(|error| error.in_file(&input.path))?;
+        }
+        let said = configuration.coded_format();
         let told = [
             contradiction("colour", input.colour, said.colour, code_points),
             input.colour.zip(said.preferred_transfer).and_then(|(colour, preferred)| {
@@ -67,6 +74,7 @@ pub(super) fn tell_contradictions(tracks: &[TimedTrack<'_>], notices: &mut Vec<N
         ];
         notices.extend(told.into_iter().flatten().map(|message| Notice::about(&input.path, message)));
     }
+    Ok(())
 }
 
 fn contradiction<T: Copy + PartialEq>(

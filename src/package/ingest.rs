@@ -101,10 +101,15 @@ impl SourceKind {
         }
     }
 
-    /// Lets the configuration of video say what depends on rates.
-    pub(super) fn tell_rates(&mut self, frame_rate: Option<FrameRate>, average_bit_rate: u32) {
+    /// Lets the configuration of video say what depends on rates, and what `input` says of its colour.
+    pub(super) fn describe(
+        &mut self,
+        input: &InputRequest,
+        frame_rate: Option<FrameRate>,
+        average_bit_rate: u32,
+    ) {
         if let Self::Video { configuration, .. } = self {
-            let format = configuration.video_format();
+            let format = input.picture_format(configuration.video_format());
             **configuration =
                 configuration.as_ref().clone().described(&format, frame_rate, Some(average_bit_rate));
         }

@@ -106,7 +106,7 @@ impl Plan {
         let names = name_tracks(&tracks)?;
         advice::tell_dropped(&tracks, &mut notices)?;
         advice::tell_looks(&tracks, &mut notices);
-        colour::tell_contradictions(&tracks, &mut notices);
+        colour::tell_contradictions(&tracks, &mut notices)?;
         let boundaries = periods::boundaries(&tracks);
         let starts = cut(request, &tracks, &boundaries, &mut notices)?;
         let renditions = tracks

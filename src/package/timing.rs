@@ -230,7 +230,7 @@ fn time_pictures<'a>(
         samples.set_composition_offsets(offsets);
     }
     let bit_rate = BitRate::of(source.samples.iter(), timescale);
-    source.kind.tell_rates(frame_rate, bit_rate.average);
+    source.kind.describe(input, frame_rate, bit_rate.average);
     Ok(TimedTrack {
         input,
         source,

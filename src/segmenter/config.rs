@@ -231,7 +231,7 @@ pub struct VideoConfig {
     /// Frames per second, two fields counting as one: it proves the media profile, and stands in manifests. It is not used for
     /// times.
     pub frame_rate: Option<FrameRate>,
-    /// Meaning of the sample values; wins over the bitstream's.
+    /// Meaning of the sample values; wins over the bitstream's. Of AV1, another than in its sequence header is an error.
     pub colour: Option<Colour>,
     /// Colour volume of the mastering display, for `mdcv` (VP9: `SmDm`); wins over that of SEI messages, and over that of AV1 metadata in the first
     /// temporal unit.

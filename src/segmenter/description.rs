@@ -152,11 +152,20 @@ pub(super) fn check_published(
     }
 }
 
-/// Compares the size of the pictures with what the caller said of it.
+/// Compares size and colour of the pictures with what the caller said of them.
 ///
 /// # Errors
-/// Where they differ.
-pub(super) fn check_size(codec: &CodecConfig, packets: &Packets) -> Result<()> {
+/// Where the size differs, and for a colour that the codec does not let a sample entry say beside its bitstream.
+pub(super) fn check_pictures(codec: &CodecConfig, packets: &Packets) -> Result<()> {
+    if let CodecConfig::Av1 { video: VideoConfig { colour: Some(colour), .. } } = codec
+        && let Ok(configuration) = packets.video_configuration()
+    {
+        configuration.check_colour(*colour)?;
+    }
+    check_size(codec, packets)
+}
+
+fn check_size(codec: &CodecConfig, packets: &Packets) -> Result<()> {
     let Some(video) = codec.video() else { return Ok(()) };
     if (video.width, video.height) == (None, None) {
         return Ok(());

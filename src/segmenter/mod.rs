@@ -402,7 +402,7 @@ impl Segmenter {
     fn take_packet(&mut self, source: Source<'_>, timing: SampleTiming) -> Result<usize> {
         let held = self.packets.held_len();
         self.read_packet(source)?;
-        description::check_size(&self.config.codec, &self.packets)?;
+        description::check_pictures(&self.config.codec, &self.packets)?;
         self.pending.check(&self.parsed, timing)?;
         let bytes = self.parsed.list.len();
         match source {

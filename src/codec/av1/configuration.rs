@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 
+use crate::codec::colour_text::code_points;
 use crate::codec::sei::HdrMetadata;
-use crate::codec::{BitstreamRate, SampleAspectRatio, VideoFormat};
-use crate::error::Result;
+use crate::codec::{BitstreamRate, Colour, SampleAspectRatio, VideoFormat};
+use crate::error::{Error, Result};
 use crate::time::gcd;
 
 use super::obu::write_size;
@@ -109,6 +110,33 @@ impl Av1Configuration {
             ..VideoFormat::of_size(width, height)
         };
         format.with_hdr(&self.hdr)
+    }
+
+    /// Whether a sample entry may say `given` of the pictures: "the values of colour_primaries, transfer_characteristics, and
+    /// matrix_coefficients SHALL match the values given in the Sequence Header OBU", where that has them, and the range
+    /// always (AV1-ISOBMFF 2.2.4, as its repository has it). So the codec string, which has them too, is the bitstream's.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`](crate::ErrorKind::Conflict) where they differ.
+    pub(crate) fn check_colour(&self, given: Colour) -> Result<()> {
+        let color = self.color();
+        let said = color.description.unwrap_or(Colour { full_range: color.full_range, ..given });
+        if said == given {
+            return Ok(());
+        }
+        let Colour { primaries, transfer, matrix, full_range } = given;
+        Err(Error::conflict(
+            format!(
+                "the colour given is {}, the sequence header says {}, and AV1 lets a sample entry say no other",
+                code_points(given),
+                code_points(said)
+            ),
+            format!(
+                "leave it out, or write it into the stream: ffmpeg -i FILE -c copy -bsf:v av1_metadata=color_primaries={primaries}:\
+                 transfer_characteristics={transfer}:matrix_coefficients={matrix}:color_range={} OUT",
+                if full_range { "pc" } else { "tv" }
+            ),
+        ))
     }
 
     /// The frame rate that the timing info gives for pictures at equal intervals; `None` where it gives none. One that

@@ -56,6 +56,12 @@ impl Vp9Configuration {
         Self { colour: format.colour, ..self }
     }
 
+    /// The same with the colour that the bitstream says, if it says any.
+    #[must_use]
+    pub(crate) fn with_coded_colour(self) -> Self {
+        Self { colour: None, ..self }
+    }
+
     /// The same with a level that does not depend on hidden frames, of which there may be more to come.
     #[must_use]
     pub(crate) fn without_hidden_frames(mut self) -> Self {

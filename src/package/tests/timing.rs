@@ -306,6 +306,55 @@ fn colour_that_contradicts_the_stream_is_told_and_at_sound_refused() {
     }
 }
 
+#[test]
+fn colour_of_vp9_is_that_of_its_configuration_too() {
+    let mut scene = Scene::new(&[include_bytes!("../../../tests/streams/54p-vp9.ivf").to_vec()]);
+    let codec = |scene: &Scene| {
+        let plan = scene.plan().unwrap();
+        let init = &plan.renditions[0].init;
+        let at = init.windows(4).position(|window| window == b"vpcC").unwrap();
+        // Behind version, flags, profile, level: bit depth with chroma and range, then primaries, transfer, matrix.
+        (plan.renditions[0].packaged.codec().to_owned(), init[at + 10..at + 14].to_vec())
+    };
+    assert_eq!(codec(&scene), ("vp09.00.10.08".to_owned(), vec![0x82, 1, 1, 1]));
+    let text = |plan: &Plan| [manifest(plan, "manifest.mpd"), manifest(plan, "master.m3u8")].concat();
+    // "vp09.<profile>.<level>.<bitDepth>.<chromaSubsampling>.<colourPrimaries>.…": as the WebM project writes its examples.
+    for (full_range, string, bits) in
+        [(false, "vp09.00.10.08.01.09.16.09.00", 0x82), (true, "vp09.00.10.08.01.09.16.09.01", 0x83)]
+    {
+        scene.request.inputs[0].colour = Some(Colour { full_range, ..PQ });
+        assert_eq!(codec(&scene), (string.to_owned(), vec![bits, 9, 16, 9]));
+        assert_eq!(text(&scene.plan().unwrap()).matches(string).count(), 2);
+        let notices = scene.notices();
+        assert!(
+            notices.iter().any(|notice| notice.contains("is used; the stream says 1/1/1 in limited")),
+            "{notices:?}"
+        );
+    }
+}
+
+#[test]
+fn colour_that_contradicts_the_sequence_header_of_av1_is_refused() {
+    let mut scene = Scene::new(&[include_bytes!("../../../tests/streams/90p.ivf").to_vec(), testing::av1()]);
+    scene.request.inputs[1].name = Some("other".to_owned());
+    scene.request.inputs[0].colour = Some(PQ);
+    let error = scene.error().to_string();
+    let said = [
+        "9/16/9 in limited range",
+        "1/1/1 in limited range",
+        "av1_metadata=color_primaries=9:transfer_characteristics=16",
+    ];
+    assert!(said.iter().all(|said| error.contains(said)) && !error.contains('\n'), "{error}");
+    scene.request.inputs[0].colour = Some(Colour { primaries: 1, transfer: 1, matrix: 1, full_range: false });
+    // The second says only that its range is limited.
+    scene.request.inputs[1].colour = Some(Colour { full_range: true, ..PQ });
+    let error = scene.error().to_string();
+    assert!(
+        error.contains("9/16/9 in full range, the sequence header says 9/16/9 in limited range"),
+        "{error}"
+    );
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
