@@ -392,7 +392,12 @@ impl Stream {
             };
         }
         let Some(granule) = granule else {
-            return malformed("the page completes a packet, but has no granule position".into(), REMUX);
+            // -1 alone says that there is none (RFC 3533 6).
+            let what = match page.granule_position {
+                -1 => "the page completes a packet, but has no granule position".to_owned(),
+                told => format!("the page has granule position {told}, must be 0 or more"),
+            };
+            return malformed(what, REMUX);
         };
         let start = match self.time {
             Some(time) => time.start,

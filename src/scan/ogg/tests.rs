@@ -148,6 +148,8 @@ fn a_hole_is_refused_and_rounding_is_told() {
     refused(&pages, offset, "-120 samples (-0.0025 s)");
     let (pages, offset) = second(-1);
     refused(&pages, offset, "has no granule position");
+    let (pages, offset) = second(-2);
+    refused(&pages, offset, "has granule position -2, must be 0 or more");
     let (pages, offset) = second(i64::MAX);
     refused(&pages, offset, "a hole");
 }
