@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use fragmint::codec::av1::Obus;
-use fragmint::codec::{ContentLight, MasteringDisplay};
+use fragmint::codec::{Colour, ContentLight, MasteringDisplay};
 use fragmint::segmenter::{CodecConfig, SampleTiming, Segmenter, SegmenterConfig, VideoConfig};
 use fragmint::time::Timescale;
 
@@ -389,4 +389,28 @@ fn a_packet_of_annex_b_is_refused_with_what_to_do() {
     }
     // It left nothing behind.
     segmenter.push(&packets[0].concat(), SampleTiming::new(1000)).expect("a sound packet");
+}
+
+#[test]
+fn a_colour_that_the_sequence_header_contradicts_is_refused_by_the_segmenter() {
+    let packets = units(&std::fs::read(stream("hdr10.obu")).unwrap());
+    let pq = Colour { primaries: 9, transfer: 16, matrix: 9, full_range: false };
+    for (colour, taken) in
+        [(pq, true), (Colour { full_range: true, ..pq }, false), (Colour { transfer: 18, ..pq }, false)]
+    {
+        let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+        let timescale = Timescale::new(NonZeroU32::new(25_000).expect("above 0"));
+        let codec =
+            CodecConfig::Av1 { video: VideoConfig { colour: Some(colour), ..VideoConfig::default() } };
+        let config = SegmenterConfig::new(directory.path(), "video", codec, timescale);
+        let mut segmenter = Segmenter::new(config).expect("a sound configuration");
+        match segmenter.push(&packets[0].concat(), SampleTiming::new(1000)) {
+            Ok(_) => assert!(taken, "{colour:?}"),
+            Err(error) => {
+                let error = error.to_string();
+                let said = "the sequence header says 9/16/9 in limited range, and AV1 lets";
+                assert!(!taken && error.contains(said), "{error}");
+            }
+        }
+    }
 }
