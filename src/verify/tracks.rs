@@ -22,7 +22,7 @@ mod together;
 pub(super) use facts::{SegmentFacts, Track, TrackFacts};
 pub(super) use together::check_together;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::Findings;
 use super::listing::{Listing, Resource, Time};
@@ -115,23 +115,32 @@ pub(super) fn check_all(
         listing.tracks.iter().zip(facts).map(|(listed, facts)| Track::new(listed, facts)).collect();
     parts::check_discontinuities(listing, &tracks, findings);
     if parts.is_empty() {
-        return check(listing, &tracks, &sequence::shared(&tracks), findings);
+        return check(listing, &tracks, findings);
     }
-    // A track that breaks without a change names its one init segment again for each part.
-    let all: Vec<_> = parts.iter().flat_map(tracks_of).collect();
+    let of_parts: Vec<Vec<Track>> = parts.iter().map(parts::Part::tracks).collect();
+    let all: Vec<_> = of_parts.iter().flatten().copied().collect();
     let shared = sequence::shared(&all);
-    for part in parts {
-        check(&part.listing, &tracks_of(part), &shared, findings);
+    for (part, tracks) in parts.iter().zip(&of_parts) {
+        check_with(&part.listing, tracks, &shared, findings);
+    }
+    for init in shared {
+        // Other playlists may list other parts of what goes with it.
+        let mut of_files = BTreeMap::<&str, Vec<Track>>::new();
+        for track in all.iter().filter(|track| track.listed.init.as_ref() == Some(init)) {
+            of_files.entry(&track.listed.file).or_default().push(*track);
+        }
+        of_files.values().for_each(|parts| sequence::check_shared_duration(parts, findings));
     }
     parts::check(listing, parts, findings);
 }
 
-fn tracks_of(part: &parts::Part) -> Vec<Track<'_>> {
-    part.listing.tracks.iter().zip(&part.facts).map(|(listed, facts)| Track::new(listed, facts)).collect()
+/// Checks tracks with one init segment each.
+fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
+    check_with(listing, tracks, &sequence::shared(tracks), findings);
 }
 
-/// Checks tracks with one init segment each. `shared` are those of which no track has all segments.
-fn check(listing: &Listing, tracks: &[Track], shared: &BTreeSet<&Resource>, findings: &mut Findings) {
+/// As [`check`], where the init segments `shared` have segments elsewhere too.
+fn check_with(listing: &Listing, tracks: &[Track], shared: &BTreeSet<&Resource>, findings: &mut Findings) {
     let all: Vec<_> = tracks.iter().flat_map(|track| track.multiplexed()).collect();
     for track in &all {
         sequence::check(*track, findings);

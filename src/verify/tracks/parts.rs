@@ -16,6 +16,12 @@ pub(in crate::verify) struct Part {
     pub facts: Vec<TrackFacts>,
 }
 
+impl Part {
+    pub(super) fn tracks(&self) -> Vec<Track<'_>> {
+        self.listing.tracks.iter().zip(&self.facts).map(|(listed, facts)| Track::new(listed, facts)).collect()
+    }
+}
+
 /// The parts of a listing; none where no track changes its init segment. `facts` tells what was read of a track.
 ///
 /// Where the tracks have different numbers of parts nobody can tell which belong together: each track is a listing then.
@@ -170,7 +176,8 @@ fn check_changes(listing: &Listing, parts: &[Part], findings: &mut Findings) {
     }
 }
 
-/// The media playlists of a presentation have discontinuities at the same times, to within a sample.
+/// The media playlists of a presentation have discontinuities at the same times, to within a sample; one that ends sooner has those
+/// before its end.
 pub(super) fn check_discontinuities(listing: &Listing, tracks: &[Track], findings: &mut Findings) {
     if listing.variants.is_empty() {
         return;
@@ -180,13 +187,17 @@ pub(super) fn check_discontinuities(listing: &Listing, tracks: &[Track], finding
         .filter(|track| !track.listed.is_live && (track.is_video() || track.is_audio()))
         .map(|track| (track, times(track.listed)))
         .collect();
+    // The first of those that have the most.
+    let Some((first, (expected, _))) = played.iter().rev().max_by_key(|(_, (times, _))| times.len()) else {
+        return;
+    };
     let mut named = BTreeSet::new();
-    for (track, own) in played.iter().skip(1) {
-        let (first, expected) = &played[0];
+    for (track, (own, end)) in &played {
         let limit = later(first.longest_sample(), track.longest_sample());
         // Each EXTINF is rounded.
         let limit = plus(limit, Time::new(1 + track.listed.segments.len() as i128, 1000)).unwrap_or(limit);
-        let message = if own.len() != expected.len() {
+        let has_ended = |at: &Time| plus(*at, limit).is_none_or(|at| !at.compare(*end).is_lt());
+        let message = if !expected.get(own.len()).is_none_or(has_ended) {
             format!(
                 "there are {} discontinuities, in {} there are {}",
                 own.len(),
@@ -211,8 +222,8 @@ pub(super) fn check_discontinuities(listing: &Listing, tracks: &[Track], finding
     }
 }
 
-/// When the discontinuities of a playlist are, by the durations that it lists.
-fn times(track: &ListedTrack) -> Vec<Time> {
+/// When the discontinuities of a playlist are, and its end, by the durations that it lists.
+fn times(track: &ListedTrack) -> (Vec<Time>, Time) {
     let mut sum = Time::new(0, 1);
     let mut times = Vec::new();
     for (index, segment) in track.segments.iter().enumerate() {
@@ -223,7 +234,7 @@ fn times(track: &ListedTrack) -> Vec<Time> {
             sum = plus(sum, time).unwrap_or(sum);
         }
     }
-    times
+    (times, sum)
 }
 
 #[cfg(test)]
@@ -349,5 +360,25 @@ mod tests {
         assert_eq!(found(&package, |_| ()), ["hls-discontinuities"]);
         package.tracks[1].0.segments[4].discontinuity = false;
         assert_eq!(found(&package, |_| ()), ["hls-discontinuities"]);
+        // It ends where the others have their discontinuity; the order of the tracks does not matter.
+        package.truncate(1, 3);
+        assert_eq!(found(&package, |_| ()), [""; 0]);
+        package.listing.tracks.reverse();
+        package.tracks.reverse();
+        assert_eq!(found(&package, |_| ()), [""; 0]);
+    }
+
+    #[test]
+    fn a_duration_is_that_of_all_parts_with_the_init_segment() {
+        let mut package = package();
+        for segment in &mut package.tracks[1].0.segments {
+            segment.init = None;
+        }
+        let mut with = |ticks| {
+            package.header(1).fragment_duration = Some((ticks, 1000));
+            found(&package, |_| ())
+        };
+        assert_eq!(with(12_000), [""; 0]);
+        assert_eq!(with(6000), ["track-duration"], "of one part");
     }
 }

@@ -19,10 +19,12 @@ pub(super) fn check(listing: &Listing, tracks: &[Track], findings: &mut Findings
     for &track in tracks.iter().filter(|track| track.is_video() || track.is_audio()) {
         periods.entry(track.listed.period).or_default().push(track);
     }
+    let last = periods.keys().next_back().copied();
     for played in periods.values() {
         if !is_live {
             check_end(listing, played, findings);
-            check_bounds(listing, played, findings);
+            let is_last = played.iter().all(|track| Some(track.listed.period) == last);
+            check_bounds(listing, played, is_last, findings);
         }
         // Windows into tracks start with any of their segments.
         if played.iter().all(|track| track.is_from_start()) {
@@ -149,10 +151,13 @@ fn check_end(listing: &Listing, played: &[Track], findings: &mut Findings) {
 }
 
 /// Of several periods each is filled by its tracks: neither a gap at an end of it, nor what is not played. A player may begin with the
-/// first track of a period, which is therefore looked at before the others: one finding says it of all.
-fn check_bounds(listing: &Listing, played: &[Track], findings: &mut Findings) {
+/// first track of a period, which is therefore looked at before the others: one finding says it of all. Nothing is behind the last
+/// period: its tracks end together to within a segment, as those of a presentation do.
+fn check_bounds(listing: &Listing, played: &[Track], is_last: bool, findings: &mut Findings) {
     let sample = played.iter().map(|track| track.longest_sample()).reduce(later);
     let Some(limit) = sample.and_then(|sample| plus(sample, Time::new(1, 1000))) else { return };
+    let segment = played.iter().map(|track| track.longest_segment()).reduce(later);
+    let end_limit = segment.filter(|_| is_last).map_or(limit, |segment| later(segment, limit));
     for &track in played {
         let Some(duration) = track.listed.period_duration else { continue };
         let (Some(starts), Some((least, largest))) = (starts(track), ends(track)) else { continue };
@@ -160,7 +165,7 @@ fn check_bounds(listing: &Listing, played: &[Track], findings: &mut Findings) {
         let edited = starts[2];
         let message = if !starts.iter().any(|start| zero.is_within(limit, *start)) {
             format!("{} starts {:.6} s behind the start of its period", track.name(), edited.seconds())
-        } else if !(duration.is_within(limit, least) || duration.is_within(limit, largest))
+        } else if !(duration.is_within(end_limit, least) || duration.is_within(end_limit, largest))
             && (duration.compare(least).is_lt() || duration.compare(largest).is_gt())
         {
             format!(

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{SEQUENCE_ORDER, TFDT_CONTINUITY, TRACK_DURATION, Track, minus};
+use super::{SEQUENCE_ORDER, TFDT_CONTINUITY, TRACK_DURATION, Track, minus, plus};
 use crate::verify::findings::Findings;
 use crate::verify::listing::{ListedSegment, Resource, Time};
 use crate::verify::payload::SAMPLE_DURATION;
@@ -115,9 +115,34 @@ pub(super) fn check_duration(track: Track, findings: &mut Findings) {
     if !is_whole || track.first().is_none_or(|first| first.sequence_numbers.0 > 1) {
         return;
     }
-    let stated = Time::new(duration.into(), timescale.into());
-    let sum = track.duration();
-    let tick = Time::new(1, timescale.into());
+    check_stated(track, Time::new(duration.into(), timescale.into()), track.duration(), findings);
+}
+
+/// `mehd` of an init segment that several parts of a track have, `parts` of one track: it goes for all of them.
+pub(super) fn check_shared_duration(parts: &[Track], findings: &mut Findings) {
+    let Some(&first) = parts.first() else { return };
+    let is_whole = |track: &Track| {
+        let is_alone = track.header().is_some_and(|header| header.others.is_empty());
+        is_alone && track.is_complete() && !track.is_interrupted() && !track.listed.is_live
+    };
+    let Some((duration, timescale)) = first.header().and_then(|header| header.fragment_duration) else {
+        return;
+    };
+    let is_from_start = first.first().is_some_and(|first| first.sequence_numbers.0 <= 1);
+    if duration == 0 || !is_from_start || !parts.iter().all(is_whole) {
+        return;
+    }
+    let sum = parts
+        .iter()
+        .try_fold(Time::new(0, first.duration().timescale), |sum, part| plus(sum, part.duration()));
+    if let Some(sum) = sum {
+        check_stated(first, Time::new(duration.into(), timescale.into()), sum, findings);
+    }
+}
+
+/// `stated` against `sum`, with what an edit list cuts off at the start or without it.
+fn check_stated(track: Track, stated: Time, sum: Time, findings: &mut Findings) {
+    let tick = Time::new(1, stated.timescale);
     let presented = minus(sum, track.time(track.edit()));
     if !stated.is_within(tick, sum) && !presented.is_some_and(|presented| stated.is_within(tick, presented)) {
         let message = format!(
