@@ -33,7 +33,10 @@ fn stream(name: &str) -> PathBuf {
 fn package(inputs: &[&Path], options: &[&str]) -> (Said, tempfile::TempDir) {
     let root = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
-    command.arg("package").args(inputs).args(["--segment-duration", "2"]).args(options);
+    command.arg("package").args(inputs).args(options);
+    if !options.contains(&"--segment-duration") {
+        command.args(["--segment-duration", "2"]);
+    }
     (tools::run(command.arg("-o").arg(root.path().join("out"))), root)
 }
 
@@ -180,6 +183,74 @@ fn a_stream_that_changes_has_a_period_for_each_part() {
     let names = of("video/90p", "initialization");
     assert!(names[1].ends_with("/init-2.mp4") && names[2].ends_with("/init-3.mp4"), "{names:?}");
     verified(root);
+}
+
+/// What `fragmint verify` says of a package.
+fn verified(root: &Path, options: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fragmint"));
+    tools::run(command.arg("verify").args(options).arg(root.join("out")))
+}
+
+/// The first `count` frames of the ADTS file `SOUND`.
+fn sound(root: &Path, count: usize) -> PathBuf {
+    let bytes = fs::read(source(SOUND)).expect("the ladder is committed");
+    let mut end = 0;
+    for _ in 0..count {
+        let header = &bytes[end..end + 6];
+        end += usize::from(header[3] & 3) << 11 | usize::from(header[4]) << 3 | usize::from(header[5] >> 5);
+    }
+    let path = root.join(format!("{count}.aac"));
+    fs::write(&path, &bytes[..end]).expect("a small file");
+    path
+}
+
+#[test]
+fn several_periods_are_a_package_that_nothing_is_found_in() {
+    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    // 6 s, and 4 s, at 48 kHz.
+    let [six, four] = [282, 188].map(|count| sound(scratch.path(), count));
+    let [h264, steady, h265] = ["changes.h264", "changes-not.h264", "changes.h265"].map(stream);
+    let cases: [&[&Path]; 5] = [
+        &[&h264],
+        &[&h264, &six],
+        &[&h264, &steady, &six],
+        &[&h265, &four],
+        // Sound that ends with the second period, and within a segment of the end of the last.
+        &[&h264, &steady, &six, &four],
+    ];
+    for inputs in cases {
+        for options in [&[][..], &["--parameter-sets", "in-band"], &["--segment-duration", "1"]] {
+            let options = [options, &["--on-change", "new-period"]].concat();
+            let (_, root) = packaged(inputs, &options);
+            let said = verified(root.path(), &["--strict"]);
+            assert_eq!(said.code, Some(0), "{inputs:?} {options:?}: {}", said.stdout);
+        }
+    }
+}
+
+#[test]
+fn sound_that_ends_within_a_period_is_no_error() {
+    let [h264, opus, flac] = ["changes.h264", "opus.opus", "fixed.flac"].map(stream);
+    let (_, root) = packaged(&[&h264, &opus, &flac, &source(SOUND)], &["--on-change", "new-period"]);
+    let said = verified(root.path(), &[]);
+    assert_eq!(said.code, Some(0), "{}", said.stdout);
+    assert!(!said.stdout.contains("error"), "{}", said.stdout);
+}
+
+#[test]
+fn the_report_has_every_period() {
+    let (h264, sound) = (stream("changes.h264"), source(SOUND));
+    let (said, _root) = packaged(&[&h264, &sound], &["--on-change", "new-period", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&said.stdout).expect("JSON");
+    let periods = |rendition: usize| report["renditions"][rendition]["periods"].clone();
+    let video = |first: u32, init: &str, codec: &str, width: u32, height: u32| serde_json::json!({"first_segment": first, "init": init, "codec": codec, "width": width, "height": height});
+    let first = video(1, "init.mp4", "avc1.4D400B", 160, 90);
+    let second = video(2, "init-2.mp4", "avc1.64000B", 160, 90);
+    assert_eq!([&periods(0)[0], &periods(0)[1]], [&first, &second]);
+    assert_eq!(periods(0)[2]["init"], "init-3.mp4");
+    assert_ne!(periods(0)[2]["height"], 90);
+    let sound = serde_json::json!({"first_segment": 3, "init": "init.mp4", "codec": "mp4a.40.2"});
+    assert_eq!((periods(1)[2].clone(), periods(1).as_array().map(Vec::len)), (sound, Some(3)));
 }
 
 #[test]

@@ -115,6 +115,33 @@ fn a_run_that_was_killed_and_went_on_gives_the_same_bytes() {
     }
 }
 
+#[test]
+fn a_run_of_several_periods_that_was_killed_goes_on_likewise() {
+    let stream = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/streams/changes.h264");
+    let changing = std::fs::read(stream).expect("a stream").repeat(20);
+    let sound = repeated("en.aac", 6);
+    let bench = Bench::new(
+        &[("changes.h264", changing), ("en.aac", sound)],
+        &["--segment-duration", "2", "--on-change", "new-period", "--quiet"],
+    );
+    // Each copy changes twice, and back at its end.
+    assert_eq!(bench.published("init-60.mp4").len(), 1);
+    assert!(bench.published("init-61.mp4").is_empty());
+    let segments = bench.published(".m4s");
+    for way in WAYS {
+        let output = bench.fresh("out");
+        let left = killed_half_way(&bench, &output, &["--io", way], &segments);
+        let ended = bench.package(&output, &["--io", way, "--resume"]).output().expect("the command starts");
+        let ended = Ended::of(ended);
+        assert!(ended.succeeded(), "{way}: {ended:?}");
+        let tree = Tree::read(&output).unwrap();
+        let differences = tree.differences(&bench.reference);
+        assert!(differences.is_empty(), "{way}: {differences:#?}");
+        let stayed = |path: &&String| left.file(path).is_some() && left.file(path) == tree.file(path);
+        assert!(segments.iter().filter(stayed).count() >= 3, "{way}: whole segments stay as they are");
+    }
+}
+
 /// What a run left that was killed when it had some segments.
 fn killed_half_way(bench: &Bench, output: &Path, words: &[&str], segments: &[String]) -> Tree {
     for _ in 0..50 {

@@ -284,6 +284,7 @@ impl RenditionPlan {
             bytes: track.total_bytes() + self.inits().map(|init| init.bytes.len() as u64).sum::<u64>(),
             average_bit_rate: track.average_bit_rate().ceil(),
             peak_bit_rate: track.peak_bit_rate(target_duration).ceil(),
+            periods: RenditionReport::periods_of(track),
             segments: track
                 .segments()
                 .iter()

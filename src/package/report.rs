@@ -7,6 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::presentation::{Media, PackagedTrack};
 use crate::scan::{Count, Dropped};
 
 /// The report of one package.
@@ -89,8 +90,54 @@ pub struct RenditionReport {
     pub average_bit_rate: u64,
     /// Peak bit rate in bit/s by the rule for `BANDWIDTH` (RFC 8216 4.3.4.2).
     pub peak_bit_rate: u64,
+    /// What lies between its discontinuities; one where it has none.
+    pub periods: Vec<PeriodReport>,
     /// The media segments in order.
     pub segments: Vec<SegmentReport>,
+}
+
+/// A part of a rendition: from a discontinuity to the next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PeriodReport {
+    /// Number of its first segment.
+    pub first_segment: u32,
+    /// Its init segment, relative to the rendition's directory; several periods may have the same.
+    pub init: String,
+    /// RFC 6381 codec string.
+    pub codec: String,
+    /// Coded width and height after cropping, of video.
+    #[serde(flatten)]
+    pub size: Option<SizeReport>,
+}
+
+/// Size of a coded picture after cropping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct SizeReport {
+    /// Columns.
+    pub width: u16,
+    /// Rows.
+    pub height: u16,
+}
+
+impl RenditionReport {
+    /// The periods of a track.
+    pub(super) fn periods_of(track: &PackagedTrack) -> Vec<PeriodReport> {
+        let period = |part: PackagedTrack| {
+            let size = match *part.media() {
+                Media::Video { format, .. } => {
+                    Some(SizeReport { width: format.width, height: format.height })
+                }
+                Media::Audio { .. } => None,
+            };
+            PeriodReport {
+                first_segment: part.segments().first().map_or(1, |first| first.number.get()),
+                init: part.init().to_owned(),
+                codec: part.codec().to_owned(),
+                size,
+            }
+        };
+        track.periods().into_iter().map(period).collect()
+    }
 }
 
 /// What kind of media, with the figures of that kind.
