@@ -1,6 +1,6 @@
-// A static DASH MPD (ISO/IEC 23009-1) as the page needs it: the tracks of its first Period, and the segments that a
-// SegmentTemplate gives each. The standard was not opened; names and meanings are those that DASH-IF's guidelines quote.
-// Other ways to name segments play all the same, but are not shown.
+// A static DASH MPD (ISO/IEC 23009-1) as the page needs it: its tracks, and the segments that a SegmentTemplate gives each. What
+// has one id in several Periods is one track. The standard was not opened; names and meanings are those that DASH-IF's guidelines
+// quote. Other ways to name segments play all the same, but are not shown.
 import { directoryName, loadText, shortPath } from "./words.js";
 
 const own = (parent, name) => [...parent.children].filter((child) => child.localName === name);
@@ -13,14 +13,17 @@ export async function loadDash(url) {
   if (mpd.localName !== "MPD") {
     throw new Error(`${shortPath(base)} is not a DASH manifest: it is no XML document of an MPD.`);
   }
-  const [period] = own(mpd, "Period");
-  if (!period) throw new Error(`${shortPath(base)} has no Period.`);
-  const end = seconds(period.getAttribute("duration") || mpd.getAttribute("mediaPresentationDuration"));
-  const tracks = own(period, "AdaptationSet").flatMap((set, setIndex) =>
-    own(set, "Representation").map((representation) => {
-      const levels = [mpd, period, set, representation];
-      return track(levels, setIndex, { base: baseOf(levels, base), end });
-    }),
+  const periods = periodsOf(mpd);
+  if (periods.length === 0) throw new Error(`${shortPath(base)} has no Period.`);
+  const tracks = joined(
+    periods.flatMap(({ period, start, duration }) =>
+      own(period, "AdaptationSet").flatMap((set, setIndex) =>
+        own(set, "Representation").map((representation) => {
+          const levels = [mpd, period, set, representation];
+          return track(levels, setIndex, { base: baseOf(levels, base), start, end: duration });
+        }),
+      ),
+    ),
   );
   const pictures = tracks.filter((each) => each.kind === "video");
   const sounds = tracks.filter((each) => each.kind === "audio");
@@ -32,6 +35,42 @@ export async function loadDash(url) {
     return { variants: sounds, audio: [] };
   }
   return { variants: pictures.length ? pictures : sounds, audio: sounds };
+}
+
+/** Each Period with its start and duration in seconds: of those that it does not tell itself, its neighbours do. */
+function periodsOf(mpd) {
+  const all = own(mpd, "Period").map((period) => ({
+    period,
+    start: seconds(period.getAttribute("start")),
+    duration: seconds(period.getAttribute("duration")),
+  }));
+  let end = 0;
+  for (const [index, one] of all.entries()) {
+    if (Number.isNaN(one.start)) one.start = end;
+    const next = all[index + 1]?.start ?? seconds(mpd.getAttribute("mediaPresentationDuration"));
+    if (Number.isNaN(one.duration)) one.duration = next - one.start;
+    end = one.start + one.duration;
+  }
+  return all;
+}
+
+/** Tracks of all periods ► one for each id, as large as its largest. */
+function joined(parts) {
+  const tracks = new Map();
+  for (const part of parts) {
+    const key = `${part.kind} ${part.id}`;
+    const before = tracks.get(key);
+    if (!before) {
+      tracks.set(key, part);
+      continue;
+    }
+    if (part.segments.length) part.segments[0].discontinuity = true;
+    before.segments.push(...part.segments);
+    before.codecs = [...new Set([...before.codecs, ...part.codecs])];
+    before.peak = Math.max(before.peak, part.peak);
+    if (part.height > before.height) [before.width, before.height] = [part.width, part.height];
+  }
+  return [...tracks.values()];
 }
 
 /** `PT1H2M3.5S` in seconds. */
@@ -49,11 +88,11 @@ function baseOf(levels, base) {
   }, base);
 }
 
-function track(levels, setIndex, { base, end }) {
+function track(levels, setIndex, { base, start, end }) {
   const [, , set, representation] = levels;
   const attribute = (name) => representation.getAttribute(name) ?? set.getAttribute(name);
   const type = attribute("contentType") || attribute("mimeType") || "";
-  const segments = templateSegments(levels, base, end);
+  const segments = templateSegments(levels, base, { start, end });
   const id = representation.getAttribute("id");
   const height = parseInt(attribute("height"), 10);
   const isDefault = own(set, "Role").some((role) => role.getAttribute("value") === "main");
@@ -88,8 +127,11 @@ function fraction(text) {
   return text ? numerator / denominator : NaN;
 }
 
-/** The segments of a SegmentTemplate; of its attributes the innermost holds. None where there is no template. */
-function templateSegments(levels, base, end) {
+/**
+ * The segments of a SegmentTemplate in a period from `start` on that lasts `end`; of its attributes the innermost holds.
+ * None where there is no template.
+ */
+function templateSegments(levels, base, { start, end }) {
   const templates = levels.flatMap((level) => own(level, "SegmentTemplate"));
   const attribute = (name) => templates.map((each) => each.getAttribute(name)).findLast((value) => value !== null);
   const media = attribute("media");
@@ -111,7 +153,7 @@ function templateSegments(levels, base, end) {
     };
     return {
       number: first + index,
-      start: (time - offset) / timescale,
+      start: start + (time - offset) / timescale,
       duration: duration / timescale,
       url: new URL(fill(media, values), base).href,
       loaded: false,

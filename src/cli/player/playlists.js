@@ -67,13 +67,14 @@ function audioTrack(media, id) {
   };
 }
 
-/** Number, start and duration in seconds, and address of each segment of a media playlist. */
+/** Number, start and duration in seconds, and address of each segment of a media playlist, and where a discontinuity is. */
 async function loadSegments(url) {
   const segments = [];
   let start = 0;
   let number = 0;
   let duration = null;
   let bytes;
+  let discontinuity = false;
   for (const line of await playlistLines(url)) {
     if (line.startsWith("#EXTINF:")) {
       duration = parseFloat(line.slice(8)) || 0;
@@ -81,11 +82,15 @@ async function loadSegments(url) {
       number = parseInt(line.slice(22), 10) || 0;
     } else if (line.startsWith("#EXT-X-BYTERANGE:")) {
       bytes = parseInt(line.slice(17), 10);
+    } else if (line === "#EXT-X-DISCONTINUITY") {
+      discontinuity = true;
     } else if (line && !line.startsWith("#") && duration !== null) {
-      segments.push({ number: number++, start, duration, url: new URL(line, url).href, bytes, loaded: false });
+      const href = new URL(line, url).href;
+      segments.push({ number: number++, start, duration, url: href, bytes, discontinuity, loaded: false });
       start += duration;
       duration = null;
       bytes = undefined;
+      discontinuity = false;
     }
   }
   return segments;

@@ -81,6 +81,9 @@ export function drawTimeline(tracks, playing) {
       const wide = segment.duration * scale.perSecond;
       pen.fillStyle = colour(place === now ? "accent" : segment.loaded ? "loaded" : "line");
       pen.fillRect(scale.x(segment.start), top, wide > 4 ? wide - 1.5 : wide, BAR_HEIGHT);
+      if (!segment.discontinuity || place === 0) continue;
+      pen.fillStyle = colour("text");
+      pen.fillRect(scale.x(segment.start) - 1.5, top, 1.5, BAR_HEIGHT);
     }
   }
   drawAxis(drawing, scale, height);
