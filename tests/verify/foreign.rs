@@ -201,7 +201,7 @@ ways! {
     hls_opus: "master.m3u8" 7 ["4"] [
         "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
         "index.m3u8"
-    ] ["hls-codecs-missing" "segment-pre-roll"] [];
+    ] ["hls-codecs-missing" "init-priming" "segment-pre-roll"] [];
     dash_opus: "manifest.mpd" 7 ["4"] [
         "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
     ] ["segment-pre-roll"] [];
@@ -236,7 +236,7 @@ ways! {
     hls_vp9: "master.m3u8" 6 ["9"] [
         "-f" "hls" "-hls_time" "4" "-hls_segment_type" "fmp4" "-hls_playlist_type" "vod" "-master_pl_name" "master.m3u8"
         "index.m3u8"
-    ] ["hls-codecs-missing"] [];
+    ] ["hls-bandwidth" "hls-codecs-missing"] [];
     dash_vp9: "manifest.mpd" 6 ["9"] [
         "-f" "dash" "-dash_segment_type" "mp4" "-seg_duration" "4" "manifest.mpd"
     ] [] [];
