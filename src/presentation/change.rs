@@ -202,11 +202,12 @@ impl PackagedTrack {
     }
 }
 
-/// Whether `later` is at most a second behind `instant`: longer than any sample of sound.
+/// Whether `later` is behind `instant` by a second at most, or by the 65535 ticks of its own timescale that a block of FLAC has at most
+/// (RFC 9639 9.1.1): no sample of sound is longer.
 fn is_close(instant: ExactTime, later: ExactTime) -> bool {
     let [one, other] = [instant.timescale, later.timescale].map(|scale| u128::from(scale.get()));
     let (instant, later) = (u128::from(instant.ticks.0) * other, u128::from(later.ticks.0) * one);
-    later.checked_sub(instant).is_some_and(|apart| apart <= one * other)
+    later.checked_sub(instant).is_some_and(|apart| apart <= one * other.max(65_535))
 }
 
 /// Checks that every track of a presentation has the discontinuities that the others have, as long as it lasts.
