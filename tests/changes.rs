@@ -238,6 +238,19 @@ fn sound_that_ends_within_a_period_is_no_error() {
 }
 
 #[test]
+fn blocks_of_sound_that_last_two_seconds_start_periods_late() {
+    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary directory");
+    let long = scratch.path().join("long.flac");
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-f", "lavfi", "-i", "sine=duration=9:sample_rate=16000"]);
+    let said = tools::run(ffmpeg.args(["-c:a", "flac", "-frame_size", "32768"]).arg(&long));
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let options = ["--on-change", "new-period", "--segment-duration", "4"];
+    let (_, root) = packaged(&[&stream("changes.h265"), &long], &options);
+    assert_eq!(periods(&track(root.path(), "audio", "")).len(), 2);
+}
+
+#[test]
 fn the_report_has_every_period() {
     let (h264, sound) = (stream("changes.h264"), source(SOUND));
     let (said, _root) = packaged(&[&h264, &sound], &["--on-change", "new-period", "--json"]);
