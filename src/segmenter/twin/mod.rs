@@ -20,6 +20,7 @@ mod sequences;
 mod streams;
 #[cfg(test)]
 mod superframes;
+#[cfg(test)]
 mod syncframes;
 #[cfg(test)]
 mod temporal_units;
