@@ -401,7 +401,7 @@ impl fmt::Display for Eac3Config {
     }
 }
 
-#[cfg(any(test, fuzzing))]
+#[cfg(test)]
 pub(crate) mod testing;
 
 #[cfg(test)]
