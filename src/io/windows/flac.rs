@@ -1,4 +1,5 @@
-//! Native FLAC in windows: what is held is a frame, of which none takes more than twice its samples uncompressed, and a window.
+//! Native FLAC in windows: what is held is less than two frames, of which none takes more than twice its samples uncompressed, and a
+//! window.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ pub struct FlacOptions<'a> {
     /// Leave out and count a last frame that is not all there, and take a stream with fewer samples than STREAMINFO says, instead of
     /// refusing them.
     pub drop_incomplete: bool,
-    /// Bytes read at once, at least 1 (0 is taken as 1).
+    /// Bytes read at once, at least 1 (0 is taken as 1); within a frame that takes more, as many as there are of it.
     pub window_size: usize,
     /// Called with the number of bytes just finished. The calls add up to the length of the source.
     pub progress: Option<&'a (dyn Fn(u64) + Sync)>,
@@ -134,7 +135,9 @@ impl<S: ReadAt + ?Sized> Reader<'_, S> {
                     start = walk.position();
                     let (from, old) = (start + held.len() as u64, held.len());
                     let left = usize::try_from(len - from).unwrap_or(usize::MAX);
-                    held.resize(old + left.min(self.options.window_size.max(1)), 0);
+                    // Each time the frame is followed from its start again: as much again keeps that linear.
+                    let more = self.options.window_size.max(1).max(old);
+                    held.resize(old + left.min(more), 0);
                     self.source.read_at(from, &mut held[old..])?;
                     self.tell(start, 1 << 20);
                 }

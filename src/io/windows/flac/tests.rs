@@ -339,3 +339,34 @@ proptest! {
         fuzz_flac(&data);
     }
 }
+
+/// Counts how often it is read.
+struct Reads(Vec<u8>, std::sync::atomic::AtomicU64);
+
+impl ReadAt for Reads {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.0[..].read_at(offset, buffer)
+    }
+}
+
+#[test]
+fn a_long_frame_is_followed_from_its_start_a_few_times_however_small_windows_are() {
+    for way in [Way::Checksums, Way::Bits] {
+        let (stream, places) = stream(false, 60_000, 60_000, &[vec![0x11], vec![0x22]]);
+        let (source, options) =
+            (Reads(stream, 0.into()), FlacOptions { window_size: 1, ..FlacOptions::default() });
+        let mut reader =
+            Reader { source: &source, options: &options, front: Front::read(&source).unwrap(), told: 0 };
+        let mut found = vec![];
+        reader.walk(way, |frame| Ok(found.push(frame.range.offset))).unwrap().unwrap();
+        assert_eq!(found, places[..2]);
+        // Twice as much each time: 17 times until a frame is there, and its neighbour's header.
+        let reads = source.1.into_inner();
+        assert!(reads < 50, "{reads}");
+    }
+}
