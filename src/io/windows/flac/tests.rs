@@ -362,8 +362,12 @@ fn a_long_frame_is_followed_from_its_start_a_few_times_however_small_windows_are
             (Reads(stream, 0.into()), FlacOptions { window_size: 1, ..FlacOptions::default() });
         let mut reader =
             Reader { source: &source, options: &options, front: Front::read(&source).unwrap(), told: 0 };
-        let mut found = vec![];
-        reader.walk(way, |frame| Ok(found.push(frame.range.offset))).unwrap().unwrap();
+        let mut found = Vec::new();
+        let each = |frame: FlacFrame| {
+            found.push(frame.range.offset);
+            Ok(())
+        };
+        reader.walk(way, each).unwrap().unwrap();
         assert_eq!(found, places[..2]);
         // Twice as much each time: 17 times until a frame is there, and its neighbour's header.
         let reads = source.1.into_inner();
