@@ -201,8 +201,18 @@ impl<'a> Fragment<'a> {
             Framing::Raw => 1,
         };
         list.reserve(each * ranges.len() + headers.len());
-        let mut headers = headers.iter();
         let mut suffixes = self.header.samples.suffixes().peekable();
+        if headers.is_empty() && suffixes.peek().is_none() {
+            // Of most streams, nothing but ranges and their lengths.
+            for range in ranges {
+                if framing == Framing::LengthPrefixed {
+                    list.push_length(range.len);
+                }
+                list.push_source(range);
+            }
+            return Ok(());
+        }
+        let mut headers = headers.iter();
         for (index, range) in ranges.enumerate() {
             if framing == Framing::LengthPrefixed {
                 list.push_length(range.len);
