@@ -50,6 +50,27 @@ pub struct SourceTrack {
     pub notices: Vec<Notice>,
 }
 
+impl SourceTrack {
+    /// Sound, whose samples are in a roll group where the configuration has one.
+    fn of_sound(
+        input: Input,
+        samples: Samples,
+        configuration: AudioConfiguration,
+        dropped: Dropped,
+        notices: Vec<Notice>,
+    ) -> Self {
+        Self {
+            input,
+            samples: samples.in_roll_group(configuration.roll_distance.is_some()),
+            kind: SourceKind::Audio(configuration),
+            scan_parts: 1,
+            dropped,
+            repeated_parameter_sets: Count::default(),
+            notices,
+        }
+    }
+}
+
 /// What a bitstream says of itself, by codec.
 #[derive(Debug)]
 pub enum SourceKind {

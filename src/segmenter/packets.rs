@@ -4,12 +4,12 @@ use super::config::CodecConfig;
 use crate::codec::{PictureOrder, RandomAccess, VideoConfiguration};
 use crate::error::{Error, Result};
 use crate::fragment::{Piece, PieceList};
-use crate::scan::Dropped;
 use crate::scan::ac3::Configuration;
 use crate::scan::h264::H264;
 use crate::scan::h265::H265;
-use crate::track::SampleFlags;
+use crate::scan::{Dropped, SourceRange};
 use crate::track::published::PublishedInit;
+use crate::track::{SampleFlags, sample_too_large};
 
 mod aac;
 mod ac3;
@@ -48,6 +48,22 @@ impl Parsed {
             }
         }
         None
+    }
+
+    /// Takes a packet of sound, whole, as one sample that lasts `coded_duration` samples of one channel, and stood at `place` in the
+    /// stream of all packets. Gives where the next one stands.
+    fn push_sound(&mut self, packet: &[u8], coded_duration: u32, place: u64) -> Result<u64> {
+        let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
+        self.list.push_source(SourceRange { offset: 0, len });
+        self.coded_duration = Some(coded_duration);
+        self.samples.push(ParsedSample {
+            size: u64::from(len),
+            flags: SampleFlags::SYNC,
+            order: None,
+            random_access: RandomAccess::Sync,
+            place,
+        });
+        Ok(place + u64::from(len))
     }
 
     fn clear(&mut self) {

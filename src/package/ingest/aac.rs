@@ -1,13 +1,13 @@
 //! An ADTS stream ► its samples, one for each frame.
 
-use super::{SourceKind, SourceTrack};
+use super::SourceTrack;
 use crate::codec::aac::{self, AacConfig};
 use crate::error::{Error, Result};
 use crate::io::input::Input;
 use crate::io::windows::{self, AdtsOptions};
 use crate::package::report::Notice;
 use crate::package::{InputRequest, Progress, Request};
-use crate::scan::{Count, Dropped};
+use crate::scan::Dropped;
 use crate::track::{Framing, SampleFlags, Samples};
 
 pub(super) fn read(
@@ -41,15 +41,8 @@ pub(super) fn read(
         ));
     }
     let notices = tell_implicit_sbr(&input, &report.config).into_iter().collect();
-    Ok(SourceTrack {
-        input,
-        samples: samples.in_roll_group(priming > 0),
-        kind: SourceKind::Audio(report.config.primed_configuration(priming)),
-        scan_parts: 1,
-        dropped,
-        repeated_parameter_sets: Count::default(),
-        notices,
-    })
+    let configuration = report.config.primed_configuration(priming);
+    Ok(SourceTrack::of_sound(input, samples, configuration, dropped, notices))
 }
 
 fn tell_implicit_sbr(input: &Input, config: &AacConfig) -> Option<Notice> {

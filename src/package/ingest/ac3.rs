@@ -1,12 +1,12 @@
 //! A stream of AC-3 or E-AC-3 ► its samples, one for each access unit.
 
-use super::{SourceKind, SourceTrack};
+use super::SourceTrack;
 use crate::codec::ac3::SAMPLES_PER_ACCESS_UNIT;
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows::ac3::{Ac3Options, read_ac3};
 use crate::package::{Progress, Request};
-use crate::scan::{Count, Dropped};
+use crate::scan::Dropped;
 use crate::track::{Framing, SampleFlags, Samples};
 
 pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
@@ -25,13 +25,5 @@ pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> R
         incomplete_frames: report.incomplete_frames,
         ..Dropped::default()
     };
-    Ok(SourceTrack {
-        input,
-        samples,
-        kind: SourceKind::Audio(report.config.configuration()),
-        scan_parts: 1,
-        dropped,
-        repeated_parameter_sets: Count::default(),
-        notices: Vec::new(),
-    })
+    Ok(SourceTrack::of_sound(input, samples, report.config.configuration(), dropped, Vec::new()))
 }

@@ -1,13 +1,13 @@
 //! A native FLAC stream ► its samples, one for each frame, each as long as its block.
 
-use super::{SourceKind, SourceTrack};
+use super::SourceTrack;
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows::flac::{FlacOptions, read_flac};
 use crate::package::report::Notice;
 use crate::package::{Progress, Request};
+use crate::scan::Dropped;
 use crate::scan::flac::FlacReport;
-use crate::scan::{Count, Dropped};
 use crate::track::{Framing, SampleFlags, Samples};
 
 pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
@@ -33,15 +33,7 @@ pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> R
         ..Dropped::default()
     };
     let notices = tell_what_is_missing(&input, &report);
-    Ok(SourceTrack {
-        input,
-        samples,
-        kind: SourceKind::Audio(report.config.configuration()),
-        scan_parts: 1,
-        dropped,
-        repeated_parameter_sets: Count::default(),
-        notices,
-    })
+    Ok(SourceTrack::of_sound(input, samples, report.config.configuration(), dropped, notices))
 }
 
 fn tell_what_is_missing(input: &Input, report: &FlacReport) -> Vec<Notice> {

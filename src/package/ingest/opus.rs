@@ -1,18 +1,18 @@
 //! An Ogg Opus stream ► its samples, one for each packet.
 
-use super::{SourceKind, SourceTrack};
+use super::SourceTrack;
 use crate::codec::opus::SAMPLE_RATE;
 use crate::error::Result;
 use crate::io::input::Input;
 use crate::io::windows::ogg::{OggOptions, read_ogg_opus};
 use crate::package::report::Notice;
 use crate::package::{Progress, Request};
+use crate::scan::Dropped;
 use crate::scan::ogg::OggOpusReport;
-use crate::scan::{Count, Dropped};
 use crate::track::{Framing, SampleFlags, Samples};
 
 pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> Result<SourceTrack> {
-    let mut samples = Samples::new(Framing::Raw).in_roll_group(true);
+    let mut samples = Samples::new(Framing::Raw);
     let options = OggOptions {
         drop_incomplete: request.drop_incomplete,
         progress: Some(progress),
@@ -30,15 +30,7 @@ pub(super) fn read(request: &Request, input: Input, progress: Progress<'_>) -> R
         ..Dropped::default()
     };
     let notices = notices(&report).into_iter().map(|message| Notice::about(input.path(), message)).collect();
-    Ok(SourceTrack {
-        input,
-        samples,
-        kind: SourceKind::Audio(report.config.configuration()),
-        scan_parts: 1,
-        dropped,
-        repeated_parameter_sets: Count::default(),
-        notices,
-    })
+    Ok(SourceTrack::of_sound(input, samples, report.config.configuration(), dropped, notices))
 }
 
 /// What a person should know of the file.

@@ -1,12 +1,9 @@
 //! AAC: a packet is one raw access unit, which is one sample.
 
-use super::{Parsed, ParsedSample};
-use crate::codec::RandomAccess;
+use super::Parsed;
 use crate::codec::aac::SAMPLES_PER_FRAME;
 use crate::error::{Error, Result};
-use crate::scan::SourceRange;
 use crate::scan::adts::AdtsHeader;
-use crate::track::{SampleFlags, sample_too_large};
 
 #[derive(Clone, Debug, Default)]
 pub(in crate::segmenter) struct AacPackets {
@@ -28,18 +25,7 @@ impl AacPackets {
             )
             .at(self.position));
         }
-        let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
-        parsed.list.push_source(SourceRange { offset: 0, len });
-        parsed.coded_duration = Some(SAMPLES_PER_FRAME);
-        let (size, place) = (u64::from(len), self.position);
-        parsed.samples.push(ParsedSample {
-            size,
-            flags: SampleFlags::SYNC,
-            order: None,
-            random_access: RandomAccess::Sync,
-            place,
-        });
-        self.position += u64::from(len);
+        self.position = parsed.push_sound(packet, SAMPLES_PER_FRAME, self.position)?;
         Ok(())
     }
 }

@@ -1,11 +1,8 @@
 //! FLAC: a packet is one frame, which is one sample.
 
-use super::{Parsed, ParsedSample};
-use crate::codec::RandomAccess;
+use super::Parsed;
 use crate::codec::flac::{Crc16, FlacConfig, FrameHeader};
 use crate::error::{Error, Result};
-use crate::scan::SourceRange;
-use crate::track::{SampleFlags, sample_too_large};
 
 #[derive(Clone, Debug)]
 pub(in crate::segmenter) struct FlacPackets {
@@ -24,18 +21,7 @@ impl FlacPackets {
             return Err(super::empty("one frame").at(self.position));
         }
         let header = self.check(packet).map_err(|error| error.at(self.position))?;
-        let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
-        parsed.list.push_source(SourceRange { offset: 0, len });
-        parsed.coded_duration = Some(header.block_size);
-        let (size, place) = (u64::from(len), self.position);
-        parsed.samples.push(ParsedSample {
-            size,
-            flags: SampleFlags::SYNC,
-            order: None,
-            random_access: RandomAccess::Sync,
-            place,
-        });
-        self.position += size;
+        self.position = parsed.push_sound(packet, header.block_size, self.position)?;
         Ok(())
     }
 

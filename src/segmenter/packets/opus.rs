@@ -1,11 +1,8 @@
 //! Opus: a packet is one sample, which lasts as long as its first bytes say.
 
-use super::{Parsed, ParsedSample};
-use crate::codec::RandomAccess;
+use super::Parsed;
 use crate::codec::opus::{self, OpusConfig};
 use crate::error::{Error, Result};
-use crate::scan::SourceRange;
-use crate::track::{SampleFlags, sample_too_large};
 
 #[derive(Clone, Debug)]
 pub(in crate::segmenter) struct OpusPackets {
@@ -41,17 +38,7 @@ impl OpusPackets {
             )
             .at(self.position));
         }
-        let len = u32::try_from(packet.len()).map_err(|_| sample_too_large(packet.len() as u64))?;
-        parsed.list.push_source(SourceRange { offset: 0, len });
-        parsed.coded_duration = Some(duration);
-        parsed.samples.push(ParsedSample {
-            size: u64::from(len),
-            flags: SampleFlags::SYNC,
-            order: None,
-            random_access: RandomAccess::Sync,
-            place: self.position,
-        });
-        self.position += u64::from(len);
+        self.position = parsed.push_sound(packet, duration, self.position)?;
         Ok(())
     }
 }
