@@ -170,6 +170,15 @@ impl PackagedTrack {
         ExactTime::new(Ticks(self.presented(&self.segments[index]).start), self.timescale)
     }
 
+    /// Whether `later`, in ticks of the track, is behind `instant` by a second at most, or by its longest sample: a block of FLAC at a
+    /// low rate lasts longer.
+    fn is_close(&self, instant: ExactTime, later: ExactTime) -> bool {
+        let [one, own] = [instant.timescale, later.timescale].map(|scale| u128::from(scale.get()));
+        let longest = self.audio_configuration().map_or(0, |audio| audio.longest_frame().into());
+        let (instant, later) = (u128::from(instant.ticks.0) * own, u128::from(later.ticks.0) * one);
+        later.checked_sub(instant).is_some_and(|apart| apart <= one * own.max(longest))
+    }
+
     /// The first segment that starts at or after `instant`; `None` where the track has ended by then.
     fn first_behind(&self, instant: ExactTime) -> Result<Option<usize>> {
         let start = |segment: &Segment| ExactTime::new(Ticks(self.presented(segment).start), self.timescale);
@@ -177,13 +186,13 @@ impl PackagedTrack {
         if first == self.segments.len() {
             let end = self.segments.last().map_or(0, |last| self.presented(last).end);
             let end = ExactTime::new(Ticks(end), self.timescale);
-            return if is_close(instant, end) || end.is_before(instant) {
+            return if self.is_close(instant, end) || end.is_before(instant) {
                 Ok(None)
             } else {
                 Err(self.not_cut_at(instant))
             };
         }
-        if is_close(instant, self.segment_start(first)) {
+        if self.is_close(instant, self.segment_start(first)) {
             Ok(Some(first))
         } else {
             Err(self.not_cut_at(instant))
@@ -200,14 +209,6 @@ impl PackagedTrack {
             "cut every track there: sound before the first sample that starts at or after it",
         )
     }
-}
-
-/// Whether `later` is behind `instant` by a second at most, or by the 65535 ticks of its own timescale that a block of FLAC has at most
-/// (RFC 9639 9.1.1): no sample of sound is longer.
-fn is_close(instant: ExactTime, later: ExactTime) -> bool {
-    let [one, other] = [instant.timescale, later.timescale].map(|scale| u128::from(scale.get()));
-    let (instant, later) = (u128::from(instant.ticks.0) * other, u128::from(later.ticks.0) * one);
-    later.checked_sub(instant).is_some_and(|apart| apart <= one * other.max(65_535))
 }
 
 /// Checks that every track of a presentation has the discontinuities that the others have, as long as it lasts.
