@@ -28,7 +28,7 @@ pub use video::VideoConfiguration;
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::time::FrameRate;
+use crate::time::{FrameRate, gcd};
 use sei::HdrMetadata;
 
 /// Where a picture stands in presentation order, as its bitstream says it.
@@ -183,6 +183,28 @@ pub struct SampleAspectRatio {
     pub horizontal: u16,
     /// Relative height.
     pub vertical: u16,
+}
+
+impl SampleAspectRatio {
+    /// That of pictures which are coded in one size and to be shown in another, each width and height, reduced; where a number
+    /// passes 16 bits both lose their last bits. `None` where samples are square.
+    fn of_render_size(
+        (width, height): (u32, u32),
+        (render_width, render_height): (u32, u32),
+    ) -> Option<Self> {
+        let mut horizontal = u64::from(render_width) * u64::from(height);
+        let mut vertical = u64::from(width) * u64::from(render_height);
+        if horizontal == vertical {
+            return None;
+        }
+        let divisor = gcd(horizontal, vertical).max(1);
+        (horizontal, vertical) = (horizontal / divisor, vertical / divisor);
+        while horizontal.max(vertical) > u64::from(u16::MAX) {
+            (horizontal, vertical) = (horizontal >> 1, vertical >> 1);
+        }
+        let side = |value: u64| u16::try_from(value.max(1)).expect("shifted to 16 bits");
+        Some(Self { horizontal: side(horizontal), vertical: side(vertical) })
+    }
 }
 
 /// Coding-independent code points (ITU-T H.273), as in VUI and in the `nclx` colour box.

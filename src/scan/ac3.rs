@@ -12,7 +12,7 @@ mod units;
 
 use std::fmt;
 
-use super::adts::tag_len;
+use super::adts::{tag_len, whole_tag_len};
 use super::{Count, ElementaryFormat, SourceRange};
 use crate::codec::AudioConfiguration;
 use crate::codec::ac3::{Ac3Config, HEADER_LEN, SIZE_LEN, Syncframe};
@@ -120,13 +120,7 @@ impl SyncframeWalk {
         bytes: &[u8],
     ) -> Result<(u64, Option<&[SourceRange]>)> {
         let left = source_len - offset;
-        if let Some(len) = tag_len(bytes, left) {
-            if len > left {
-                let what = format!("an ID3 tag of {len} bytes has only {left}");
-                return Err(
-                    Error::malformed(what, "ID3v2.4 3.1", "the file is cut off: copy it again").at(offset)
-                );
-            }
+        if let Some(len) = whole_tag_len(bytes, left).map_err(|error| error.at(offset))? {
             self.id3_tags.add(len);
             return Ok((offset + len, None));
         }

@@ -7,7 +7,6 @@ use crate::codec::colour_text::code_points;
 use crate::codec::sei::HdrMetadata;
 use crate::codec::{BitstreamRate, Colour, SampleAspectRatio, VideoFormat};
 use crate::error::{Error, Result};
-use crate::time::gcd;
 
 use super::obu::write_size;
 use super::{ColorConfig, FrameSize, ObuKind, Obus, OperatingPoint, SequenceHeader};
@@ -172,18 +171,10 @@ pub(crate) fn without_metadata(record: &[u8]) -> &[u8] {
 /// `RenderWidth × max height : max width × RenderHeight`, reduced; where a number passes 16 bits both lose their last
 /// bits.
 fn sample_aspect_ratio((width, height): (u16, u16), frame: FrameSize) -> Option<SampleAspectRatio> {
-    let mut horizontal = u64::from(frame.render_width) * u64::from(height);
-    let mut vertical = u64::from(width) * u64::from(frame.render_height);
-    if horizontal == vertical {
-        return None;
-    }
-    let divisor = gcd(horizontal, vertical).max(1);
-    (horizontal, vertical) = (horizontal / divisor, vertical / divisor);
-    while horizontal.max(vertical) > u64::from(u16::MAX) {
-        (horizontal, vertical) = (horizontal >> 1, vertical >> 1);
-    }
-    let side = |value: u64| u16::try_from(value.max(1)).expect("shifted to 16 bits");
-    Some(SampleAspectRatio { horizontal: side(horizontal), vertical: side(vertical) })
+    SampleAspectRatio::of_render_size(
+        (width.into(), height.into()),
+        (frame.render_width, frame.render_height),
+    )
 }
 
 #[cfg(test)]

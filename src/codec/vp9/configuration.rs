@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::codec::{Colour, SampleAspectRatio, VideoFormat};
 use crate::error::{Error, Result};
-use crate::time::{FrameRate, gcd};
+use crate::time::FrameRate;
 
 use super::{ColorConfig, FrameSize, LevelFacts, level};
 
@@ -148,18 +148,7 @@ fn colour(color: &ColorConfig) -> Option<Colour> {
 
 /// `render width × height : width × render height`, reduced; where a number passes 16 bits both lose their last bits.
 fn sample_aspect_ratio(frame: &FrameSize) -> Option<SampleAspectRatio> {
-    let mut horizontal = u64::from(frame.render_width) * u64::from(frame.height);
-    let mut vertical = u64::from(frame.width) * u64::from(frame.render_height);
-    if horizontal == vertical {
-        return None;
-    }
-    let divisor = gcd(horizontal, vertical).max(1);
-    (horizontal, vertical) = (horizontal / divisor, vertical / divisor);
-    while horizontal.max(vertical) > u64::from(u16::MAX) {
-        (horizontal, vertical) = (horizontal >> 1, vertical >> 1);
-    }
-    let side = |value: u64| u16::try_from(value.max(1)).expect("shifted to 16 bits");
-    Some(SampleAspectRatio { horizontal: side(horizontal), vertical: side(vertical) })
+    SampleAspectRatio::of_render_size((frame.width, frame.height), (frame.render_width, frame.render_height))
 }
 
 /// The fields of a `VPCodecConfigurationRecord`, whose `codecInitializationData` is empty.

@@ -163,13 +163,9 @@ impl<S: ReadAt + ?Sized> Reader<'_, S> {
 /// Where the stream begins, and the tags in front of it.
 fn behind_tags<S: ReadAt + ?Sized>(front: &mut SlidingWindow<'_, S>, len: u64) -> Result<(u64, Count)> {
     let (mut offset, mut tags) = (0, Count::default());
-    while let Some(tag) = adts::tag_len(front.read(offset, adts::UNIT_HEAD_LEN)?, len - offset) {
-        if tag > len - offset {
-            let what = format!("an ID3 tag of {tag} bytes has only {}", len - offset);
-            return Err(
-                Error::malformed(what, "ID3v2.4 3.1", "the file is cut off: copy it again").at(offset)
-            );
-        }
+    while let Some(tag) = adts::whole_tag_len(front.read(offset, adts::UNIT_HEAD_LEN)?, len - offset)
+        .map_err(|error| error.at(offset))?
+    {
         tags.add(tag);
         offset += tag;
     }

@@ -290,13 +290,7 @@ impl<'a, S: ReadAt + ?Sized> ObuReader<'a, S> {
 pub fn fuzz_ivf(data: &[u8]) {
     let [choice, window, stream @ ..] = data else { return };
     let drop_incomplete = choice & 1 == 1;
-    let small = ObuOptions {
-        drop_incomplete,
-        head_size: usize::from(choice >> 1),
-        window_size: usize::from(*window),
-        progress: None,
-    };
-    let large = ObuOptions { window_size: 1 << 20, ..small };
+    let [small, large] = drawn_options(*choice, *window);
 
     let (obus, result) = kept(|each| read_obus(stream, &small, each));
     let (others, other) = kept(|each| read_obus(stream, &large, each));
@@ -334,6 +328,17 @@ fn kept<R>(
         Ok(())
     });
     (obus, result.map_err(|error| error.to_string()))
+}
+
+/// Options by a byte, with a window of so many bytes and with a large one.
+#[cfg(any(test, fuzzing))]
+fn drawn_options(choice: u8, window: u8) -> [ObuOptions<'static>; 2] {
+    [usize::from(window), 1 << 20].map(|window_size| ObuOptions {
+        drop_incomplete: choice & 1 == 1,
+        head_size: usize::from(choice >> 1),
+        window_size,
+        progress: None,
+    })
 }
 
 /// Each begins behind the one before, with its own bytes.

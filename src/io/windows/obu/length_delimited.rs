@@ -166,16 +166,10 @@ fn misplaced(what: &'static str, obu: Span) -> Error {
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub fn fuzz_length_delimited(data: &[u8]) {
-    use super::{check_obus, kept};
+    use super::{check_obus, drawn_options, kept};
     let [choice, window, stream @ ..] = data else { return };
     let drop_incomplete = choice & 1 == 1;
-    let small = ObuOptions {
-        drop_incomplete,
-        head_size: usize::from(choice >> 1),
-        window_size: usize::from(*window),
-        progress: None,
-    };
-    let large = ObuOptions { window_size: 1 << 20, ..small };
+    let [small, large] = drawn_options(*choice, *window);
     let (obus, result) = kept(|each| read_length_delimited(stream, &small, each));
     let (others, other) = kept(|each| read_length_delimited(stream, &large, each));
     assert_eq!((&obus, &result), (&others, &other));
