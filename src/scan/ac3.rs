@@ -12,7 +12,7 @@ mod units;
 
 use std::fmt;
 
-use super::adts::{tag_len, whole_tag_len};
+use super::adts::{check_tag, tag_len};
 use super::{Count, ElementaryFormat, SourceRange};
 use crate::codec::AudioConfiguration;
 use crate::codec::ac3::{Ac3Config, HEADER_LEN, SIZE_LEN, Syncframe};
@@ -120,7 +120,8 @@ impl SyncframeWalk {
         bytes: &[u8],
     ) -> Result<(u64, Option<&[SourceRange]>)> {
         let left = source_len - offset;
-        if let Some(len) = whole_tag_len(bytes, left).map_err(|error| error.at(offset))? {
+        if let Some(len) = tag_len(bytes, left) {
+            check_tag(len, left).map_err(|error| error.at(offset))?;
             self.id3_tags.add(len);
             return Ok((offset + len, None));
         }

@@ -121,18 +121,16 @@ pub(crate) fn tag_len(bytes: &[u8], left: u64) -> Option<u64> {
     (bytes.starts_with(b"TAG") && left >= ID3V1_LEN).then_some(ID3V1_LEN)
 }
 
-/// The same of a tag that is there whole.
+/// Checks that a tag of `len` bytes is all there.
 ///
 /// # Errors
-/// For one whose end passes that of the source.
-pub(crate) fn whole_tag_len(bytes: &[u8], left: u64) -> Result<Option<u64>> {
-    match tag_len(bytes, left) {
-        Some(len) if len > left => {
-            let what = format!("an ID3 tag of {len} bytes has only {left}");
-            Err(Error::malformed(what, "ID3v2.4 3.1", "the file is cut off: copy it again"))
-        }
-        len => Ok(len),
+/// Where fewer are left in the source.
+pub(crate) fn check_tag(len: u64, left: u64) -> Result<()> {
+    if len <= left {
+        return Ok(());
     }
+    let what = format!("an ID3 tag of {len} bytes has only {left}");
+    Err(Error::malformed(what, "ID3v2.4 3.1", "the file is cut off: copy it again"))
 }
 
 /// What an ADTS stream consisted of. Payload, framing, tags and the incomplete frame add up to the length of the source.
@@ -187,7 +185,8 @@ impl FrameWalk {
     /// [`UNIT_HEAD_LEN`] or up to the end of the source.
     pub(crate) fn step(&mut self, offset: u64, source_len: u64, bytes: &[u8]) -> Result<Step> {
         let left = source_len - offset;
-        if let Some(len) = whole_tag_len(bytes, left).map_err(|error| error.at(offset))? {
+        if let Some(len) = tag_len(bytes, left) {
+            check_tag(len, left).map_err(|error| error.at(offset))?;
             self.id3_tags.add(len);
             return Ok(Step { payload: None, end: offset + len });
         }

@@ -163,9 +163,8 @@ impl<S: ReadAt + ?Sized> Reader<'_, S> {
 /// Where the stream begins, and the tags in front of it.
 fn behind_tags<S: ReadAt + ?Sized>(front: &mut SlidingWindow<'_, S>, len: u64) -> Result<(u64, Count)> {
     let (mut offset, mut tags) = (0, Count::default());
-    while let Some(tag) = adts::whole_tag_len(front.read(offset, adts::UNIT_HEAD_LEN)?, len - offset)
-        .map_err(|error| error.at(offset))?
-    {
+    while let Some(tag) = adts::tag_len(front.read(offset, adts::UNIT_HEAD_LEN)?, len - offset) {
+        adts::check_tag(tag, len - offset).map_err(|error| error.at(offset))?;
         tags.add(tag);
         offset += tag;
     }
